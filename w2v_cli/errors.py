@@ -1,0 +1,73 @@
+"""The errors a user can meet, each with the exit code that `w2v` ends with.
+
+    W2VError                      1   a run failed
+    ├── UsageError                2   the command line is wrong
+    ├── AudioError                1   a recording cannot be read
+    ├── ModelError                4   a model cannot be loaded
+    │   ├── ModelNotFoundError        no such folder, model id, revision or file
+    │   ├── CheckpointError           the files are there, but do not fit the model
+    │   └── HubError                  the Hub cannot be reached, or refuses
+    └── MissingDependencyError    5   an optional package is not installed
+
+A message is one line: what was given, what is needed, what to do next. A programmer's
+mistake is a ValueError or a TypeError; anything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+SOME_INPUTS_FAILED = 3
+INTERRUPTED = 130
+
+
+class W2VError(Exception):
+    """An error whose message is meant for the person at the terminal."""
+
+    exit_code = 1
+
+
+class UsageError(W2VError):
+    """Options that contradict each other or cannot be understood."""
+
+    exit_code = 2
+
+
+class AudioError(W2VError):
+    """A recording that cannot be read as asked."""
+
+
+class ModelError(W2VError):
+    """A model or a language model that cannot be loaded."""
+
+    exit_code = 4
+
+
+class ModelNotFoundError(ModelError):
+    """No such folder, embedded name, model id, revision or file."""
+
+
+class CheckpointError(ModelError):
+    """Files that were found but do not fit the model they should fill."""
+
+
+class HubError(ModelError):
+    """The Hub could not be reached, or refused what was asked."""
+
+
+class MissingDependencyError(W2VError):
+    """An optional package is needed and not installed."""
+
+    exit_code = 5
+
+    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        """Say which package is missing, what for, and which extra installs it.
+
+        Args:
+            package: The distribution's name, for instance ``av``.
+            extra: The extra of w2v that brings it, for instance ``containers``.
+            purpose: What the user wanted that needs it, as the start of a sentence.
+        """
+        super().__init__(
+            f"{purpose} needs the package {package}; install it with: pip install 'w2v[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra
