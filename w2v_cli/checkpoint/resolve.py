@@ -1,0 +1,118 @@
+"""From the name of a model to the files it consists of.
+
+A name is looked for in this order, and the first that fits is taken:
+
+1. a folder on this machine;
+2. a model embedded in the package (`mini`);
+3. a model id on the Hugging Face Hub, or in the local cache of what came from there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+
+from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.errors import ModelNotFoundError
+
+__all__ = [
+    "HubOptions",
+    "embedded_folder",
+    "embedded_models",
+    "locate",
+    "offline_suggestion",
+    "resolve_file",
+    "suggest_embedded",
+]
+
+EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "models"
+
+# What each embedded model knows, in the words an error message needs.
+EMBEDDED_KNOWLEDGE = {"mini": "35 command words and digits"}
+
+# "name" or "owner/name", as the Hub allows them.
+_MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9_][\w.-]{0,95})?")
+
+
+def embedded_models() -> list[str]:
+    """Return the names of the models inside the package, sorted; empty if it has none."""
+    return sorted(config.parent.name for config in EMBEDDED_FOLDER.glob("*/config.json"))
+
+
+def embedded_folder(name: str) -> Path | None:
+    """Return the folder of the embedded model `name`, or None if there is no such model."""
+    return EMBEDDED_FOLDER / name if name in embedded_models() else None
+
+
+def suggest_embedded(name: str) -> str:
+    """Return "did you mean ...?" for a name close to an embedded one, or an empty string."""
+    near = difflib.get_close_matches(name, embedded_models(), n=1)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def offline_suggestion() -> str:
+    """Return how to go on without the Hub, naming what each embedded model knows."""
+    offers = [
+        f"--model {name}, embedded in w2v ({EMBEDDED_KNOWLEDGE[name]})"
+        if name in EMBEDDED_KNOWLEDGE
+        else f"--model {name}, embedded in w2v"
+        for name in embedded_models()
+    ]
+    return " or ".join(offers)
+
+
+def locate(name: str | os.PathLike[str]) -> Path | None:
+    """Return the folder that `name` stands for, or None if it is a model id of the Hub.
+
+    Raises:
+        ModelNotFoundError: `name` is a file, or no folder, no embedded model and no
+            possible model id either.
+    """
+    text = os.fspath(name)
+    path = Path(text).expanduser()
+    if text and path.is_dir():
+        return path
+    if path.is_file():
+        raise ModelNotFoundError(
+            f"{text}: a model is a folder with config.json and its weights, and this is a file; "
+            f"give the folder it lies in"
+        )
+    embedded = embedded_folder(text)
+    if embedded is not None:
+        return embedded
+    if not isinstance(name, str) or not _MODEL_ID.fullmatch(text):
+        known = ", ".join(embedded_models()) or "none"
+        raise ModelNotFoundError(
+            f"{text or '(empty name)'}: no such folder, and it cannot be a model id "
+            f"(owner/name) either; check the path (embedded models: {known})"
+        )
+    return None
+
+
+def resolve_file(
+    name: str | os.PathLike[str], filename: str, options: HubOptions | None = None
+) -> Path | None:
+    """Return the path of one file of a checkpoint, or None if the checkpoint has no such file.
+
+    A file of a model id is downloaded unless the cache has it.
+
+    Args:
+        name: A folder, the name of an embedded model, or a model id of the Hub.
+        filename: The file's name inside the checkpoint, for instance ``config.json``.
+        options: Revision, cache, token and the like; None for the defaults.
+
+    Raises:
+        ModelNotFoundError: There is no such model or revision.
+        HubError: The Hub cannot be reached or refuses.
+    """
+    options = options or HubOptions()
+    folder = locate(name)
+    if folder is None:
+        # Local checkpoints must not wait for the network library to be imported.
+        from w2v_cli.checkpoint import hub
+
+        return hub.fetch_file(os.fspath(name), filename, options)
+    path = folder / options.subfolder / filename
+    return path if path.is_file() else None
