@@ -1,0 +1,67 @@
+"""What a task found in a recording. Plain, frozen, and timed in seconds.
+
+Times count from the start of the recording, also when only a part of it was read: a word
+12 seconds into the file says 12 with and without `--start 10`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word and when it was said.
+
+    Attributes:
+        text: The word, without spaces around it.
+        start_seconds: Where its first letter starts.
+        end_seconds: Where its last letter ends.
+        probability: How sure the model is of it, 0 to 1.
+    """
+
+    text: str
+    start_seconds: float
+    end_seconds: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of speech between two pauses.
+
+    Attributes:
+        id: Its place in the transcript, from 0.
+        start_seconds: Where its first word starts.
+        end_seconds: Where its last word ends.
+        text: Its words, with one space between them.
+        words: The same words with their times.
+        channel: The recording's channel it was heard on, from 1; None when the recording
+            has one channel, or its channels were mixed.
+    """
+
+    id: int
+    start_seconds: float
+    end_seconds: float
+    text: str
+    words: tuple[Word, ...]
+    channel: int | None = None
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Everything said in one recording, as one model heard it.
+
+    Attributes:
+        text: The whole text; empty where nobody speaks.
+        segments: The text in pieces; by channel, and by time within a channel.
+        duration_seconds: How much of the recording was read.
+        model: The model that was asked for: a folder, a model id or an embedded name.
+        source: The recording as the user named it; None for one held in memory.
+    """
+
+    text: str
+    segments: tuple[Segment, ...]
+    duration_seconds: float
+    model: str
+    source: str | None = None
