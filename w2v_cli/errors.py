@@ -41,15 +41,17 @@ class ModelError(W2VError):
     exit_code = 4
 
 
-class ModelNotFoundError(ModelError):
+# The published from_pretrained raises OSError for what it cannot find or reach and RuntimeError
+# for weights that do not fit; code that catches those keeps working.
+class ModelNotFoundError(ModelError, OSError):
     """No such folder, embedded name, model id, revision or file."""
 
 
-class CheckpointError(ModelError):
+class CheckpointError(ModelError, RuntimeError):
     """Files that were found but do not fit the model they should fill."""
 
 
-class HubError(ModelError):
+class HubError(ModelError, OSError):
     """The Hub could not be reached, or refused what was asked."""
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from w2v_cli.checkpoint.options import HubOptions
@@ -23,6 +24,7 @@ __all__ = [
     "embedded_models",
     "locate",
     "offline_suggestion",
+    "pin",
     "resolve_file",
     "suggest_embedded",
 ]
@@ -116,3 +118,21 @@ def resolve_file(
         return hub.fetch_file(os.fspath(name), filename, options)
     path = folder / options.subfolder / filename
     return path if path.is_file() else None
+
+
+def pin(name: str | os.PathLike[str], options: HubOptions | None = None) -> HubOptions:
+    """Return `options` with the revision narrowed down to one commit, where there is one.
+
+    All files read with the result are of one state of the model, and those already in the
+    cache are found without asking the Hub again.
+    """
+    options = options or HubOptions()
+    if locate(name) is not None:
+        return options
+    config = resolve_file(name, "config.json", options)
+    if config is None:
+        return options
+    for parent in config.parents:  # .../snapshots/<commit>/[subfolder/]config.json
+        if parent.parent.name == "snapshots":
+            return replace(options, revision=parent.name)
+    return options

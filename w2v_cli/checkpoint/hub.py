@@ -1,0 +1,306 @@
+"""The Hugging Face Hub: the only file of the package that touches the network.
+
+A file comes from the local cache (`HF_HUB_CACHE`, or `hub` under `HF_HOME`) when it is the
+newest of its revision, and is downloaded otherwise. With `HF_HUB_OFFLINE`, `--offline` or
+`local_files_only` only the cache is read. What can go wrong there is told in one line each,
+with the next step: see `docs/checkpoints.md`.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+from huggingface_hub import (
+    constants,
+    get_token,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
+from huggingface_hub.errors import (
+    FileMetadataError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    LocalTokenNotFoundError,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+    XetDownloadError,
+)
+from huggingface_hub.file_download import get_hf_file_metadata
+
+from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.progress import bar_class
+from w2v_cli.checkpoint.resolve import offline_suggestion, suggest_embedded
+from w2v_cli.errors import HubError, ModelError, ModelNotFoundError
+
+BYTES_PER_MB = 1_000_000
+
+# What a write says when there is no more room: the disk, the quota, the largest file allowed.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+_FAILURES = (httpx2.HTTPError, OSError, HFValidationError, XetDownloadError)
+
+
+def fetch_file(model_id: str, filename: str, options: HubOptions) -> Path | None:
+    """Return the path of a model's file in the cache, downloaded if need be.
+
+    Args:
+        model_id: The model's name on the Hub, ``owner/name``.
+        filename: The file inside the model, for instance ``model.safetensors``.
+        options: Revision, cache, token and the like.
+
+    Returns:
+        The path, or None if the model has no such file.
+
+    Raises:
+        ModelNotFoundError: The Hub has no such model or revision, or the network is off
+            and the cache has neither.
+        HubError: The Hub cannot be reached or refuses, or the download cannot be stored.
+    """
+    if options.subfolder:
+        filename = f"{options.subfolder}/{filename}"
+    wanted = _WantedFile(model_id, filename, options)
+    if options.local_files_only or constants.is_offline_mode():
+        return wanted.offline()
+    if _COMMIT.fullmatch(options.revision) and not options.force_download:
+        known, path = wanted.in_cache(options.revision)
+        if known:
+            return path  # a commit never changes: no need to ask the Hub
+    try:
+        return wanted.online()
+    except RemoteEntryNotFoundError:
+        return None
+    except ModelError:
+        raise  # said already
+    except _FAILURES as error:
+        copy = None if options.force_download else wanted.in_cache(options.revision)[1]
+        if copy is None:
+            raise wanted.explain(error) from error
+        return copy
+
+
+def cached_models(cache_dir: str | os.PathLike[str] | None = None) -> list[str]:
+    """Return the ids of the wav2vec 2.0 models in the cache, sorted; empty if there are none."""
+    found = set()
+    cache = Path(cache_dir or constants.HF_HUB_CACHE)
+    for config in cache.glob("models--*/snapshots/*/config.json"):
+        try:
+            model_type = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+        except (OSError, ValueError, AttributeError):
+            continue  # another model's broken file is no reason to fail
+        if model_type == "wav2vec2":
+            found.add(config.parents[2].name.removeprefix("models--").replace("--", "/", 1))
+    return sorted(found)
+
+
+@dataclass(frozen=True)
+class _WantedFile:
+    """One file of one model, and the ways to come by it."""
+
+    model_id: str
+    filename: str
+    options: HubOptions
+
+    @property
+    def cache_dir(self) -> str:
+        return os.fspath(self.options.cache_dir or constants.HF_HUB_CACHE)
+
+    def in_cache(self, revision: str) -> tuple[bool, Path | None]:
+        """Return whether the cache knows of the file at `revision`, and where it is.
+
+        (True, None) means that the cache remembers that there is no such file.
+        """
+        cached = try_to_load_from_cache(
+            self.model_id, self.filename, cache_dir=self.cache_dir, revision=revision
+        )
+        if cached is None:
+            return False, None
+        return True, Path(cached) if isinstance(cached, str) else None
+
+    def offline(self) -> Path | None:
+        """Return the cached file, or None if the cached model lacks it."""
+        known, path = self.in_cache(self.options.revision)
+        if known or self._snapshot().is_dir():
+            return path
+        raise ModelNotFoundError(
+            f"{self.model_id}: not in the cache ({self.cache_dir}) at revision "
+            f"{self.options.revision}, and the network is off (--offline, HF_HUB_OFFLINE or "
+            f"local_files_only); fetch it once with the network on, or {self._alternatives()}"
+        )
+
+    def _snapshot(self) -> Path:
+        """Return the cache's folder for the revision, whether it exists or not."""
+        model = Path(self.cache_dir, f"models--{self.model_id.replace('/', '--')}")
+        reference = model / "refs" / self.options.revision
+        commit = reference.read_text(encoding="utf-8") if reference.is_file() else None
+        return model / "snapshots" / (commit or self.options.revision)
+
+    def online(self) -> Path:
+        """Return the newest copy of the file, from the cache if it is there already.
+
+        The question for the file's metadata comes first and is asked only once: on its own
+        `hf_hub_download` would retry for half a minute before it says that there is no
+        network.
+        """
+        options = self.options
+        url = hf_hub_url(
+            self.model_id, self.filename, revision=options.revision, endpoint=constants.ENDPOINT
+        )
+        try:
+            metadata = get_hf_file_metadata(url, token=options.token, library_name="w2v")
+        except RemoteEntryNotFoundError:
+            metadata = None  # the download below says so again, and has the cache remember it
+        if metadata is not None and not options.force_download:
+            newest = self.in_cache(metadata.commit_hash or options.revision)[1]
+            if newest is not None and newest == self.in_cache(options.revision)[1]:
+                return newest
+        if metadata is not None and metadata.size is not None:
+            self._check_room(metadata.size)
+        path = hf_hub_download(
+            self.model_id,
+            self.filename,
+            revision=options.revision,
+            cache_dir=self.cache_dir,
+            token=options.token,
+            force_download=options.force_download,
+            endpoint=constants.ENDPOINT,
+            library_name="w2v",
+            tqdm_class=bar_class(self.filename),
+        )
+        return Path(path)
+
+    def _check_room(self, size_bytes: int) -> None:
+        """Raise HubError when the cache's disk has less than `size_bytes` free."""
+        cache = Path(self.cache_dir).expanduser().resolve()
+        disk = next(folder for folder in (cache, *cache.parents) if folder.exists())
+        free_bytes = shutil.disk_usage(disk).free
+        if free_bytes < size_bytes:
+            raise HubError(
+                f"{self.model_id}: {self.filename} takes {size_bytes / BYTES_PER_MB:,.1f} MB and "
+                f"the disk of the cache has {free_bytes / BYTES_PER_MB:,.1f} MB left; make room "
+                f"in {self.cache_dir}, or set HF_HOME to a folder on a larger disk"
+            )
+
+    def explain(self, error: Exception) -> ModelError:
+        """Return the one-line error for what huggingface_hub or the network raised."""
+        if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
+            error = error.__cause__  # what went wrong when it asked the Hub
+        if isinstance(error, HfHubHTTPError):
+            return self._explain_refusal(error)
+        if isinstance(error, HFValidationError):
+            return ModelNotFoundError(
+                f"{self.model_id}: no such folder or embedded model, and not a model id of the "
+                f"Hub either; those look like owner/name"
+            )
+        if isinstance(error, LocalTokenNotFoundError):
+            return HubError(
+                f"{self.model_id}: token=True asks for a stored token and there is none; set "
+                f"HF_TOKEN to a token from {constants.ENDPOINT}/settings/tokens"
+            )
+        if isinstance(error, FileMetadataError):
+            return HubError(
+                f"{self.model_id}: what answers at {constants.ENDPOINT} is not a Hub; check "
+                f"HF_ENDPOINT, the proxy and the firewall, or use {offline_suggestion()}"
+            )
+        if isinstance(error, (httpx2.ConnectError, httpx2.ProxyError, httpx2.ConnectTimeout)):
+            return self._explain_unreachable(error)
+        if isinstance(error, OSError) and error.errno is not None:
+            return self._explain_disk(error)
+        return self._explain_interruption(error)
+
+    def _explain_refusal(self, error: HfHubHTTPError) -> ModelError:
+        """Return the error for an answer of the Hub that is not the file."""
+        status = error.response.status_code
+        has_token = bool(get_token() if self.options.token in (None, True) else self.options.token)
+        page = f"{constants.ENDPOINT}/{self.model_id}"
+        said = error.server_message or error.response.headers.get("X-Error-Message") or ""
+        if isinstance(error, GatedRepoError):
+            step = (
+                f"this token has no access to it yet: ask for it at {page}"
+                if has_token
+                else f"accept its terms at {page} and set HF_TOKEN to your token"
+            )
+            return HubError(f"{self.model_id}: the model is gated; {step}")
+        if status == 401 and has_token and "X-Error-Code" not in error.response.headers:
+            return HubError(
+                f"{self.model_id}: the Hub does not accept the token; set HF_TOKEN to a valid one "
+                f"from {constants.ENDPOINT}/settings/tokens, or to nothing for public models"
+            )
+        if isinstance(error, RepositoryNotFoundError):
+            return self._explain_unknown_model(has_token)
+        if isinstance(error, RevisionNotFoundError):
+            return ModelNotFoundError(
+                f"{self.model_id}: the model has no revision {self.options.revision}; take main, "
+                f"or a branch, tag or commit listed at {page}/commits/main"
+            )
+        if status in (401, 403):
+            return HubError(
+                f"{self.model_id}: the Hub refuses access ({status}{f': {said}' if said else ''}); "
+                f"check the permissions of the token in HF_TOKEN"
+            )
+        return HubError(
+            f"{self.model_id}: the Hub ({constants.ENDPOINT}) answered with error {status}; try "
+            f"again in a while, or {self._alternatives()}"
+        )
+
+    def _explain_unknown_model(self, has_token: bool) -> ModelNotFoundError:
+        hint = suggest_embedded(self.model_id)
+        private = "the token in HF_TOKEN has no access to it" if has_token else "set HF_TOKEN"
+        return ModelNotFoundError(
+            f"{self.model_id}: no such folder, no such embedded model and no such model on the "
+            f"Hub; {hint + ' otherwise ' if hint else ''}check the spelling (if it is private: "
+            f"{private})"
+        )
+
+    def _explain_unreachable(self, error: Exception) -> HubError:
+        return HubError(
+            f"{self.model_id}: the Hub ({constants.ENDPOINT}) cannot be reached ({_first_line(error)}) "
+            f"and the cache has no {self.filename} of it; check the network, or "
+            f"{self._alternatives()}"
+        )
+
+    def _explain_disk(self, error: OSError) -> HubError:
+        if error.errno in _NO_ROOM:
+            return HubError(
+                f"{self.model_id}: the disk is full, {self.filename} could not be stored; make "
+                f"room in {self.cache_dir}, or set HF_HOME to a folder on a larger disk"
+            )
+        if error.errno in _NOT_WRITABLE:
+            return HubError(
+                f"{self.model_id}: the cache {self.cache_dir} cannot be written; set HF_HOME to "
+                f"a folder of your own"
+            )
+        return HubError(
+            f"{self.model_id}: {self.filename} could not be stored in {self.cache_dir} "
+            f"({error.strerror}); set HF_HOME to another folder"
+        )
+
+    def _explain_interruption(self, error: Exception) -> HubError:
+        return HubError(
+            f"{self.model_id}: the download of {self.filename} broke off ({_first_line(error)}); "
+            f"nothing incomplete was kept: run it again, or {self._alternatives()}"
+        )
+
+    def _alternatives(self) -> str:
+        """Return what can be used without the Hub: "use --model mini ..."."""
+        cached = cached_models(self.cache_dir)
+        offers = [offline_suggestion(), *(f"{name} (in the cache)" for name in cached)]
+        return "use " + " or ".join(offer for offer in offers if offer)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
