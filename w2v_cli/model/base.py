@@ -1,0 +1,314 @@
+"""What every network class shares: initialisation, lengths, switches, and the published doors."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import math
+import os
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from w2v_cli.model.attention import DEFAULT_ATTN_IMPLEMENTATION, check_attn_implementation
+from w2v_cli.model.checkpointing import CheckpointedModule
+from w2v_cli.model.config import Wav2Vec2Config
+from w2v_cli.model.encoder import Wav2Vec2AttnAdapterLayer
+from w2v_cli.model.features import (
+    Wav2Vec2FeatureProjection,
+    Wav2Vec2PositionalConvEmbedding,
+    conv_output_length,
+)
+from w2v_cli.model.masking import frame_mask
+
+logger = logging.getLogger(__name__)
+
+_initialises: ContextVar[bool] = ContextVar("initialises", default=True)
+AnyModel = TypeVar("AnyModel", bound="Wav2Vec2PreTrainedModel")
+
+
+@contextlib.contextmanager
+def skip_init() -> Iterator[None]:
+    """Build models without drawing their weights, for a checkpoint to fill."""
+    token = _initialises.set(False)
+    try:
+        yield
+    finally:
+        _initialises.reset(token)
+
+
+class Wav2Vec2PreTrainedModel(nn.Module):
+    """The base of every network: a configuration, weights, and how to load and save them.
+
+    Attributes:
+        config: The configuration; `attn_implementation` chosen where it left that open.
+        padding_invariant: False: as published. True: a recording's output does not depend on
+            the padding that a batch gave it (see docs/differences.md). Needs attention_mask.
+    """
+
+    config_class: ClassVar[type[Wav2Vec2Config]] = Wav2Vec2Config
+    base_model_prefix: ClassVar[str] = "wav2vec2"
+    main_input_name: ClassVar[str] = "input_values"
+    input_modalities: ClassVar[str] = "audio"
+    supports_gradient_checkpointing: ClassVar[bool] = True
+    _no_split_modules: ClassVar[list[str]] = []
+
+    def __init__(self, config: Wav2Vec2Config, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+        if not isinstance(config, Wav2Vec2Config):
+            raise ValueError(
+                f"{type(self).__name__}(config) needs a Wav2Vec2Config, not a "
+                f"{type(config).__name__}; for a folder or a model id use "
+                f"{type(self).__name__}.from_pretrained(name)"
+            )
+        if config._attn_implementation is None:
+            config._attn_implementation = DEFAULT_ATTN_IMPLEMENTATION
+        check_attn_implementation(config._attn_implementation)
+        self.config = config
+        self.name_or_path = config.name_or_path
+        self._padding_invariant = False
+
+    @property
+    def base_model(self) -> Wav2Vec2PreTrainedModel:
+        """The network without its head; itself where there is no head."""
+        base: Wav2Vec2PreTrainedModel = getattr(self, self.base_model_prefix, self)
+        return base
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' type."""
+        return next(p.dtype for p in self.parameters() if p.is_floating_point())
+
+    @property
+    def padding_invariant(self) -> bool:
+        return self.base_model._padding_invariant
+
+    @padding_invariant.setter
+    def padding_invariant(self, value: bool) -> None:
+        self.base_model._padding_invariant = value
+
+    def set_attn_implementation(self, attn_implementation: str) -> None:
+        """Choose eager, sdpa or flash_attention_2.
+
+        Raises:
+            ValueError: the name is unknown.
+            ImportError: it can't run here; the message names one that can.
+        """
+        check_attn_implementation(attn_implementation)
+        self.config._attn_implementation = attn_implementation
+
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
+        """Return the number of weights; a speech network has no embeddings to exclude."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
+
+    def get_input_embeddings(self) -> nn.Module:
+        raise NotImplementedError("a network that reads samples has no input embeddings")
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        raise NotImplementedError("a network that reads samples has no input embeddings")
+
+    def get_output_embeddings(self) -> None:
+        """Return None: the output layer is no embedding."""
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
+        raise NotImplementedError(
+            "there are no token embeddings; for another vocabulary load with vocab_size=N and "
+            "ignore_mismatched_sizes=True"
+        )
+
+    def can_generate(self) -> bool:
+        """Return False: nothing here generates token by token."""
+        return False
+
+    def tie_weights(self, **kwargs: Any) -> None:
+        """Do nothing: no weights are shared."""
+
+    def gradient_checkpointing_enable(
+        self, gradient_checkpointing_kwargs: dict[str, Any] | None = None
+    ) -> None:
+        """Recompute activations in the backward pass: less memory, more time."""
+        options = {"use_reentrant": False, **(gradient_checkpointing_kwargs or {})}
+        self._set_gradient_checkpointing(True, functools.partial(checkpoint, **options))
+
+    def gradient_checkpointing_disable(self) -> None:
+        """Keep activations for the backward pass again."""
+        self._set_gradient_checkpointing(False, checkpoint)
+
+    def _set_gradient_checkpointing(self, enable: bool, function: Any) -> None:
+        for module in self.modules():
+            if isinstance(module, CheckpointedModule):
+                module._checkpoint = function
+            if hasattr(module, "gradient_checkpointing"):
+                setattr(module, "gradient_checkpointing", enable)  # noqa: B010  # any module's
+
+    @property
+    def is_gradient_checkpointing(self) -> bool:
+        """Whether gradient_checkpointing_enable() is in force."""
+        return any(getattr(m, "gradient_checkpointing", False) for m in self.modules())
+
+    def post_init(self) -> None:
+        """Draw the initial weights, unless a checkpoint is about to fill them."""
+        if _initialises.get():
+            self.init_weights()
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Draw the weights anew; those of an inner model, which drew its own, stay."""
+        self._initialise(self)
+
+    def _initialise(self, module: nn.Module) -> None:
+        for child in module.children():
+            if not isinstance(child, Wav2Vec2PreTrainedModel):
+                self._initialise(child)
+        self._init_weights(module)
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Draw one module's own weights; a parent's turn comes after its children's."""
+        if isinstance(module, Wav2Vec2PositionalConvEmbedding):
+            conv = module.conv
+            std = 2 * math.sqrt(1 / (conv.kernel_size[0] * conv.in_channels))
+            conv.weight = torch.empty_like(conv.weight).normal_(0.0, std)
+            nn.init.zeros_(conv.bias)
+        elif isinstance(module, Wav2Vec2FeatureProjection):
+            bound = math.sqrt(1 / module.projection.in_features)
+            nn.init.uniform_(module.projection.weight, -bound, bound)
+            nn.init.uniform_(module.projection.bias, -bound, bound)
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, 0.0, self.config.initializer_range)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, (nn.LayerNorm, nn.GroupNorm)):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Conv1d) and not hasattr(module, "parametrizations"):
+            nn.init.kaiming_normal_(module.weight)
+            if module.bias is not None:
+                bound = math.sqrt(module.groups / (module.in_channels * module.kernel_size[0]))
+                nn.init.uniform_(module.bias, -bound, bound)
+
+    def _get_feat_extract_output_lengths(
+        self, input_lengths: torch.Tensor | int, add_adapter: bool | None = None
+    ) -> torch.Tensor:
+        """Return output frames for numbers of samples, without and with the final adapter."""
+        lengths = torch.as_tensor(input_lengths)
+        for kernel_size, stride in zip(
+            self.config.conv_kernel, self.config.conv_stride, strict=True
+        ):
+            lengths = conv_output_length(lengths, kernel_size, stride)
+        if self.config.add_adapter if add_adapter is None else add_adapter:
+            for _ in range(self.config.num_adapter_layers):
+                lengths = conv_output_length(lengths, 1, self.config.adapter_stride)
+        return lengths
+
+    def _get_feature_vector_attention_mask(
+        self,
+        feature_vector_length: int,
+        attention_mask: torch.Tensor,
+        add_adapter: bool | None = None,
+    ) -> torch.Tensor:
+        """Return which frames are real, bool (batch, feature_vector_length)."""
+        n_samples = attention_mask.sum(-1)
+        lengths = self._get_feat_extract_output_lengths(n_samples, add_adapter=add_adapter)
+        return frame_mask(lengths, feature_vector_length)
+
+    def _get_adapters(self) -> dict[str, nn.Parameter]:
+        """Return what a language's adapter file holds, by name.
+
+        Raises:
+            ValueError: the configuration has no adapter_attn_dim.
+        """
+        if self.config.adapter_attn_dim is None:
+            raise ValueError(
+                f"{type(self).__name__} has no adapter layers. Make sure to define "
+                "`config.adapter_attn_dim`."
+            )
+        weights = {
+            f"{name}.{inner_name}": parameter
+            for name, module in self.named_modules()
+            if isinstance(module, Wav2Vec2AttnAdapterLayer)
+            for inner_name, parameter in module.named_parameters()
+        }
+        head = getattr(self, "lm_head", None)
+        if head is not None:
+            weights |= {f"lm_head.{name}": p for name, p in head.named_parameters()}
+        return weights
+
+    def init_adapter_layers(self) -> None:
+        """Draw the attention adapters and the CTC head anew, to fine-tune these alone."""
+        for module in self.modules():
+            if isinstance(module, Wav2Vec2AttnAdapterLayer):
+                self._initialise(module)
+        head = getattr(self, "lm_head", None)
+        if head is not None:
+            self._initialise(head)
+
+    def load_adapter(self, target_lang: str, force_load: bool = True, **kwargs: Any) -> None:
+        """Load a language's adapter and head from the folder or model id the model came from.
+
+        Args:
+            target_lang: An id such as "eng": adapter.eng.safetensors or adapter.eng.bin is read.
+            force_load: Whether to load it even where it is the present one.
+            **kwargs: Where to look (revision, cache_dir, token, local_files_only,
+                force_download) and use_safetensors.
+
+        Raises:
+            ValueError: the model has no adapters, or the file's weights are not these.
+            ModelError: there is no such file.
+        """
+        from w2v_cli.checkpoint.adapters import load_adapter
+
+        load_adapter(self, target_lang, force_load=force_load, **kwargs)
+
+    @classmethod
+    def _from_config(cls: type[AnyModel], config: Wav2Vec2Config, **kwargs: Any) -> AnyModel:
+        """Return a model with fresh weights, of the type that dtype or the configuration names."""
+        dtype = kwargs.pop("dtype", kwargs.pop("torch_dtype", config.dtype))
+        attn_implementation = kwargs.pop("attn_implementation", None)
+        if attn_implementation is not None:
+            config._attn_implementation = attn_implementation
+        model = cls(config, **kwargs)
+        return model if dtype is None else model.to(dtype)
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Return a model with the weights of a folder, an embedded model or a model id.
+
+        The model is in evaluation mode. With `output_loading_info=True` a pair is returned, of
+        the model and what was missing, unexpected or mismatched.
+
+        Args:
+            pretrained_model_name_or_path: What to load.
+            *args: Passed to the class after the configuration.
+            **kwargs: See `w2v_cli.checkpoint.loading.load_model`; fields of the configuration
+                take precedence over the folder's.
+
+        Raises:
+            ModelError: nothing is there, it can't be fetched, or it doesn't fit this class.
+        """
+        from w2v_cli.checkpoint.loading import load_model
+
+        return load_model(cls, pretrained_model_name_or_path, *args, **kwargs)
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> None:
+        """Write config.json and safetensors into a folder that the published classes read.
+
+        Args:
+            save_directory: The folder, which is made when it isn't there.
+            **kwargs: See `w2v_cli.checkpoint.saving.save_model`.
+        """
+        from w2v_cli.checkpoint.saving import save_model
+
+        save_model(self, save_directory, **kwargs)
