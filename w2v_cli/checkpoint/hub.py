@@ -37,11 +37,15 @@ from huggingface_hub.errors import (
     XetDownloadError,
 )
 from huggingface_hub.file_download import get_hf_file_metadata
+from huggingface_hub.utils._validators import validate_repo_id
 
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.progress import bar_class
 from w2v_cli.checkpoint.resolve import offline_suggestion, suggest_embedded
 from w2v_cli.errors import HubError, ModelError, ModelNotFoundError
+
+# huggingface_hub would otherwise ask the Hub for a list of programs to report itself under.
+constants.HF_HUB_DISABLE_TELEMETRY = True
 
 BYTES_PER_MB = 1_000_000
 
@@ -51,7 +55,7 @@ _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
-_FAILURES = (httpx2.HTTPError, OSError, HFValidationError, XetDownloadError)
+_FAILURES = (httpx2.HTTPError, OSError, XetDownloadError)
 
 
 def fetch_file(model_id: str, filename: str, options: HubOptions) -> Path | None:
@@ -73,6 +77,10 @@ def fetch_file(model_id: str, filename: str, options: HubOptions) -> Path | None
     if options.subfolder:
         filename = f"{options.subfolder}/{filename}"
     wanted = _WantedFile(model_id, filename, options)
+    try:
+        validate_repo_id(model_id)
+    except HFValidationError as error:
+        raise wanted.explain(error) from error
     if options.local_files_only or constants.is_offline_mode():
         return wanted.offline()
     if _COMMIT.fullmatch(options.revision) and not options.force_download:
@@ -156,10 +164,8 @@ class _WantedFile:
         network.
         """
         options = self.options
-        url = hf_hub_url(
-            self.model_id, self.filename, revision=options.revision, endpoint=constants.ENDPOINT
-        )
         try:
+            url = hf_hub_url(self.model_id, self.filename, revision=options.revision)
             metadata = get_hf_file_metadata(url, token=options.token, library_name="w2v")
         except RemoteEntryNotFoundError:
             metadata = None  # the download below says so again, and has the cache remember it
@@ -176,7 +182,6 @@ class _WantedFile:
             cache_dir=self.cache_dir,
             token=options.token,
             force_download=options.force_download,
-            endpoint=constants.ENDPOINT,
             library_name="w2v",
             tqdm_class=bar_class(self.filename),
         )
@@ -267,9 +272,9 @@ class _WantedFile:
 
     def _explain_unreachable(self, error: Exception) -> HubError:
         return HubError(
-            f"{self.model_id}: the Hub ({constants.ENDPOINT}) cannot be reached ({_first_line(error)}) "
-            f"and the cache has no {self.filename} of it; check the network, or "
-            f"{self._alternatives()}"
+            f"{self.model_id}: the Hub ({constants.ENDPOINT}) cannot be reached "
+            f"({_first_line(error)}) and the cache has no {self.filename} of it; check the "
+            f"network, or {self._alternatives()}"
         )
 
     def _explain_disk(self, error: OSError) -> HubError:

@@ -1,0 +1,53 @@
+"""What the checkpoint tests share: the stand-in Hub, and a cache of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import constants
+
+# Tests are imported by path, so a neighbour has to be as well.
+_spec = importlib.util.spec_from_file_location(
+    "hub_server", Path(__file__).with_name("hub_server.py")
+)
+assert _spec is not None
+assert _spec.loader is not None
+hub_server = importlib.util.module_from_spec(_spec)
+sys.modules["hub_server"] = hub_server
+_spec.loader.exec_module(hub_server)
+
+
+@pytest.fixture(autouse=True)
+def hub_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty HF_HOME, no token, and an endpoint where nobody answers."""
+    home = tmp_path / "hf_home"
+    for name in [name for name in os.environ if name.startswith("HF_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(constants, "HF_HOME", str(home))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
+    monkeypatch.setattr(constants, "HF_STORED_TOKENS_PATH", str(home / "stored_tokens"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    _point_to(monkeypatch, "http://127.0.0.1:9")
+    return home
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A running stand-in for the Hub, which HF_ENDPOINT points to."""
+    with hub_server.HubServer() as server:
+        _point_to(monkeypatch, server.url)
+        yield server
+
+
+def _point_to(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    """Do what HF_ENDPOINT does when huggingface_hub is imported."""
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
