@@ -1,0 +1,180 @@
+"""What strangers' rooms, microphones and voices do to a recording, imitated cheaply in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from w2v_cli.models.mini.recordings import SAMPLE_RATE, Clip, Waveform, fade
+
+NARROW_BAND_HZ = (3300.0, 4000.0)
+"""Telephone band. A third of all wide-band clips get it, since all digits have it."""
+
+NOISE_SECONDS = 40
+MU = 255.0
+"""mu-law companding (ITU-T G.711), the cheapest lossy coder there is."""
+
+
+def filter_and_resample(
+    waveform: Waveform,
+    rng: np.random.Generator,
+    *,
+    speed: float = 1.0,
+    low_pass: float | None = None,
+    high_pass: float | None = None,
+    equaliser_decibels: float = 0.0,
+) -> Waveform:
+    """Return the waveform played at another speed through another microphone.
+
+    All of it is linear, so one trip to the frequency domain and back does it.
+
+    Args:
+        speed: 1.1 plays it 10 % faster, with voice and formants 10 % higher.
+        low_pass: Hz above which it is cut.
+        high_pass: Hz below which it is cut.
+        equaliser_decibels: standard deviation of a smooth random response.
+    """
+    spectrum = np.fft.rfft(waveform)
+    frequencies = np.linspace(1, SAMPLE_RATE / 2, len(spectrum))
+    response = np.ones(len(spectrum))
+    if equaliser_decibels:
+        knots = np.log([50, 200, 500, 1200, 2500, 4500, 8000])
+        decibels = rng.normal(0, equaliser_decibels, len(knots))
+        response *= 10 ** (np.interp(np.log(frequencies), knots, decibels) / 20)
+    if low_pass:
+        response /= np.sqrt(1 + (frequencies / low_pass) ** 40)
+    if high_pass:
+        response /= np.sqrt(1 + (high_pass / frequencies) ** 6)
+    length = max(round(len(waveform) / speed), 2)
+    changed = np.fft.irfft(spectrum * response, n=length) * (length / len(waveform))
+    return changed.astype(np.float32)
+
+
+def reverberate(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Return the waveform in a room: the direct sound and an exponentially dying noise tail."""
+    decay_seconds = rng.uniform(0.08, 0.5)
+    times = np.arange(round(decay_seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    tail = rng.standard_normal(len(times)) * np.exp(-6.9 * times / decay_seconds)
+    tail[: round(rng.uniform(0.001, 0.02) * SAMPLE_RATE)] = 0
+    tail *= rng.uniform(0.1, 0.8) / max(float(np.sqrt(np.square(tail).sum())), 1e-6)
+    tail[0] = 1
+    size = len(waveform) + len(tail)
+    wet = np.fft.irfft(np.fft.rfft(waveform, size) * np.fft.rfft(tail, size), size)
+    return wet[: len(waveform)].astype(np.float32)
+
+
+def squeeze(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Return the waveform after a bad line: clipped at the peaks, or coded in few bits."""
+    peak = max(float(np.abs(waveform).max()), 1e-6)
+    if rng.random() < 0.5:
+        limit = peak * rng.uniform(0.2, 0.7)
+        return np.clip(waveform, -limit, limit).astype(np.float32)
+    steps = 2 ** rng.integers(4, 8)
+    unit = waveform / peak
+    coded = np.sign(unit) * np.log1p(MU * np.abs(unit)) / np.log1p(MU)
+    coded = np.round(coded * steps) / steps
+    decoded: Waveform = np.sign(coded) * np.expm1(np.abs(coded) * np.log1p(MU)) / MU * peak
+    return decoded.astype(np.float32)
+
+
+class Noises:
+    """A stock of noises of equal power, of which any stretch can be had."""
+
+    def __init__(
+        self, silences: Sequence[Clip], speech: Sequence[Clip], rng: np.random.Generator
+    ) -> None:
+        """Make coloured noise, babble of many voices, tones, hum, and the corpus's own noise."""
+        samples = NOISE_SECONDS * SAMPLE_RATE
+        self.stock = [coloured_noise(samples, slope, rng) for slope in (0, 0.5, 1, 1.5, 2)]
+        self.stock += [tones(samples, rng) for _ in range(3)] + [hum(samples, rng)]
+        for voices in (4, 8, 16) if speech else ():
+            babble = np.zeros(samples, dtype=np.float32)
+            for _ in range(voices):
+                babble += unit_power(stretch([c.waveform for c in speech], samples, rng))
+            self.stock.append(babble)
+        self.stock = [unit_power(noise) for noise in self.stock]
+        self.real = unit_power(
+            np.concatenate([fade(unit_power(clip.waveform)) for clip in silences])
+        )
+
+    def draw(self, samples: int, rng: np.random.Generator) -> Waveform:
+        """Return so many samples of one noise, of unit power; half the time a recorded one."""
+        source = self.real if rng.random() < 0.5 else self.stock[rng.integers(len(self.stock))]
+        if samples >= len(source):
+            source = np.tile(source, samples // len(source) + 2)
+        start = rng.integers(len(source) - samples)
+        return unit_power(source[start : start + samples])
+
+
+def unit_power(waveform: Waveform) -> Waveform:
+    """Return the waveform scaled to a mean square of one."""
+    power = float(np.sqrt(np.mean(np.square(waveform)) + 1e-10))
+    return (waveform / power).astype(np.float32)
+
+
+def stretch(pieces: Sequence[Waveform], samples: int, rng: np.random.Generator) -> Waveform:
+    """Return so many samples of randomly chosen pieces, end to end."""
+    chosen: list[Waveform] = []
+    while sum(map(len, chosen)) < samples:
+        chosen.append(unit_power(pieces[rng.integers(len(pieces))]))
+    return np.concatenate(chosen)[:samples]
+
+
+def coloured_noise(samples: int, slope: float, rng: np.random.Generator) -> Waveform:
+    """Return noise whose power falls like frequency ** -slope: white 0, pink 1, brown 2."""
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    frequencies = np.linspace(20, SAMPLE_RATE / 2, len(spectrum))
+    return np.fft.irfft(spectrum * frequencies ** (-slope / 2), samples).astype(np.float32)
+
+
+def tones(samples: int, rng: np.random.Generator) -> Waveform:
+    """Return something like music: chords of decaying harmonics, a new one every now and then."""
+    music = np.zeros(samples, dtype=np.float32)
+    position = 0
+    while position < samples:
+        length = min(round(rng.uniform(0.1, 1.2) * SAMPLE_RATE), samples - position)
+        times = np.arange(length) / SAMPLE_RATE
+        note = np.zeros(length)
+        for pitch in rng.uniform(80, 1200, rng.integers(1, 4)):
+            for harmonic in range(1, rng.integers(2, 9)):
+                if pitch * harmonic < SAMPLE_RATE / 2:
+                    phase = rng.uniform(0, 2 * np.pi)
+                    note += np.sin(2 * np.pi * pitch * harmonic * times + phase) / harmonic
+        music[position : position + length] = note * np.exp(-times * rng.uniform(0, 6))
+        position += length
+    return music
+
+
+def hum(samples: int, rng: np.random.Generator) -> Waveform:
+    """Return mains hum with its harmonics under a little hiss."""
+    times = np.arange(samples) / SAMPLE_RATE
+    buzz = 0.05 * rng.standard_normal(samples)
+    for harmonic in range(1, 12):
+        buzz += np.sin(2 * np.pi * 50 * harmonic * times) * rng.uniform(0, 1) / harmonic
+    return buzz.astype(np.float32)
+
+
+def change_voice(waveform: Waveform, rng: np.random.Generator, speed: float) -> Waveform:
+    """Return one word as another speaker might say it, through another microphone."""
+    return filter_and_resample(waveform, rng, speed=speed, equaliser_decibels=4.0)
+
+
+def change_surroundings(waveform: Waveform, rng: np.random.Generator, noises: Noises) -> Waveform:
+    """Return a whole recording in another room, with noise, over another line."""
+    chance = rng.random(5)
+    if chance[0] < 0.3:
+        waveform = reverberate(waveform, rng)
+    if chance[1] < 0.7:
+        decibels = rng.uniform(0, 35)
+        power = float(np.sqrt(np.mean(np.square(waveform)))) * 10 ** (-decibels / 20)
+        waveform = waveform + noises.draw(len(waveform), rng) * power
+    if chance[2] < 0.35:
+        high_pass = rng.uniform(60, 320) if chance[3] < 0.5 else None
+        low_pass = rng.uniform(*NARROW_BAND_HZ)
+        waveform = filter_and_resample(waveform, rng, low_pass=low_pass, high_pass=high_pass)
+    elif chance[2] < 0.45:
+        waveform = filter_and_resample(waveform, rng, low_pass=rng.uniform(4500, 7500))
+    if chance[4] < 0.06:
+        waveform = squeeze(waveform, rng)
+    return waveform

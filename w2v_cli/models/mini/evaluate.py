@@ -1,0 +1,202 @@
+"""Print how well a CTC checkpoint of command words does on the dev recordings.
+
+    python -m w2v_cli.models.mini.evaluate FOLDER --data DATA
+
+Single words are clips as recorded, a second long, and right only when the whole transcript is
+that one word. Sequences are one to five dev words joined with a fixed seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from w2v_cli import (
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForCTC,
+    Wav2Vec2Processor,
+)
+from w2v_cli.models.mini.augmentation import (
+    Noises,
+    coloured_noise,
+    filter_and_resample,
+    reverberate,
+    tones,
+    unit_power,
+)
+from w2v_cli.models.mini.recordings import (
+    SAMPLE_RATE,
+    Clip,
+    ClipSampler,
+    Waveform,
+    cut_word,
+    join,
+    load_clips,
+)
+
+VOCABULARY = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz"]
+BLANK_ID = 0
+LETTER_IDS = {token: number for number, token in enumerate(VOCABULARY)}
+SEED = 7
+SEQUENCES = 200
+
+
+def normalise(waveform: Waveform) -> Waveform:
+    """Return the waveform with zero mean and unit variance, as the feature extractor does."""
+    centred = waveform - waveform.mean()
+    normalised: Waveform = (centred / np.sqrt(centred.var() + 1e-7)).astype(np.float32)
+    return normalised
+
+
+def save_processor(folder: Path) -> None:
+    """Write the processor's files of the published format."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = folder / "vocab.json"
+    vocabulary.write_text(json.dumps(LETTER_IDS, indent=1) + "\n", encoding="utf-8")
+    tokenizer = Wav2Vec2CTCTokenizer(str(vocabulary), do_lower_case=True)
+    extractor = Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
+    Wav2Vec2Processor(extractor, tokenizer).save_pretrained(folder)
+
+
+def transcribe(network: nn.Module, waveforms: Sequence[Waveform]) -> list[str]:
+    """Return the greedy transcript of every waveform, each run alone and unpadded."""
+    texts = []
+    for waveform in waveforms:
+        values = torch.from_numpy(normalise(waveform))[None]
+        with torch.inference_mode():
+            best = network(values).logits[0].argmax(-1).tolist()
+        letters = [VOCABULARY[token] for token, _ in groupby(best) if token != BLANK_ID]
+        texts.append(" ".join("".join(letters).replace("|", " ").split()))
+    return texts
+
+
+def word_errors(said: list[str], heard: list[str]) -> int:
+    """Return the fewest words to change, drop or add (Levenshtein 1965)."""
+    row = list(range(len(heard) + 1))
+    for count, word in enumerate(said, 1):
+        previous, row[0] = row[0], count
+        for place, other in enumerate(heard, 1):
+            best = min(row[place] + 1, row[place - 1] + 1, previous + (word != other))
+            previous, row[place] = row[place], best
+    return row[-1]
+
+
+def word_error_rate(network: nn.Module, items: Sequence[tuple[Waveform, str]]) -> float:
+    """Return errors per word said."""
+    texts = transcribe(network, [waveform for waveform, _ in items])
+    pairs = [(said.split(), text.split()) for (_, said), text in zip(items, texts, strict=True)]
+    return sum(word_errors(*pair) for pair in pairs) / sum(len(said) for said, _ in pairs)
+
+
+def sequences(clips: Sequence[Clip]) -> list[tuple[Waveform, str]]:
+    """Return joined words of the clips, equally loud, with gaps of 0.05 to 0.5 seconds."""
+    rng = np.random.default_rng(SEED)
+    sampler = ClipSampler(clips)
+    items = []
+    for number in range(SEQUENCES):
+        chosen = sampler.draw_many(number % 5 + 1, rng)
+        pieces = [unit_power(cut_word(clip, 0.1, 0.15)) for clip in chosen]
+        gaps = rng.uniform(0.05, 0.5, len(chosen) + 1)
+        items.append((join(pieces, list(gaps)), " ".join(clip.text for clip in chosen)))
+    return items
+
+
+def spoil(
+    items: Sequence[tuple[Waveform, str]], how: str, noises: Noises
+) -> list[tuple[Waveform, str]]:
+    """Return the items with 10 dB of noise, over the telephone, or from a room."""
+    rng = np.random.default_rng(SEED)
+    spoilt = []
+    for waveform, text in items:
+        if how == "noise":
+            power = float(np.sqrt(np.mean(np.square(waveform)))) * 10 ** (-10 / 20)
+            waveform = waveform + noises.draw(len(waveform), rng) * power
+        elif how == "telephone":
+            waveform = filter_and_resample(waveform, rng, low_pass=3400, high_pass=300)
+        else:
+            waveform = reverberate(waveform, rng)
+        spoilt.append((waveform, text))
+    return spoilt
+
+
+def speechless(silences: Sequence[Clip]) -> dict[str, list[Waveform]]:
+    """Return recordings without a word, by kind."""
+    rng = np.random.default_rng(SEED)
+    samples = 3 * SAMPLE_RATE
+    return {
+        "recorded": [clip.waveform for clip in silences],
+        "zeros": [np.zeros(samples, dtype=np.float32)],
+        "noise": [coloured_noise(samples, slope, rng) for slope in (0, 0.5, 1, 1.5, 2) * 4],
+        "tones": [tones(samples, rng) for _ in range(20)],
+    }
+
+
+def evaluate(
+    network: nn.Module, data: Path, cache: Path, *, spoilt: bool = False, words: bool = False
+) -> dict[str, float]:
+    """Return the dev figures by name: shares of 1, and word error rates.
+
+    Args:
+        spoilt: also sequences in noise, over the telephone and in a room.
+        words: also every single word's share.
+    """
+    network.eval()
+    commands = load_clips(data, "commands", "dev", cache)
+    digits = load_clips(data, "digits", "dev", cache)
+    right: dict[str, dict[str, list[bool]]] = {
+        "commands": defaultdict(list),
+        "digits": defaultdict(list),
+    }
+    spoken = [clip for clip in commands + digits if clip.text]
+    for clip, text in zip(spoken, transcribe(network, [c.waveform for c in spoken]), strict=True):
+        right[clip.corpus][clip.text].append(text == clip.text)
+    figures = {}
+    for corpus, by_word in right.items():
+        every = [ok for word in by_word.values() for ok in word]
+        figures[f"{corpus}_accuracy"] = float(np.mean(every))
+        figures[f"{corpus}_clips"] = len(every)
+    by_word = right["commands"]
+    figures["commands_balanced"] = float(np.mean([np.mean(word) for word in by_word.values()]))
+    joined = sequences(spoken)
+    figures["sequence_wer"] = word_error_rate(network, joined)
+    figures["sequence_words"] = sum(len(text.split()) for _, text in joined)
+    silences = [clip for clip in commands if not clip.text]
+    for kind, waveforms in speechless(silences).items():
+        texts = transcribe(network, waveforms)
+        figures[f"empty_{kind}"] = float(np.mean([text == "" for text in texts]))
+    if spoilt:
+        noises = Noises(silences, [], np.random.default_rng(SEED))
+        for how in ("noise", "telephone", "room"):
+            figures[f"sequence_wer_{how}"] = word_error_rate(network, spoil(joined, how, noises))
+    if words:
+        figures |= {f"word_{word}": float(np.mean(by_word[word])) for word in sorted(by_word)}
+    return figures
+
+
+def main() -> None:
+    """Print the figures of the checkpoint the command line names."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="checkpoint to look at")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the speech corpora")
+    parser.add_argument("--cache", type=Path, required=True, help="folder of decoded audio")
+    parser.add_argument("--words", action="store_true", help="every word's share too")
+    options = parser.parse_args()
+    network = Wav2Vec2ForCTC.from_pretrained(options.folder)
+    figures = evaluate(network, options.data, options.cache, spoilt=True, words=options.words)
+    for name, value in figures.items():
+        print(f"{name:24} {value:.4g}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,296 @@
+"""Train `mini`: first as a classifier of single words, then with CTC on joined words.
+
+    python -m w2v_cli.models.mini.train classify --data DATA --output RUN --minutes 45
+    python -m w2v_cli.models.mini.train ctc --data DATA --output RUN --minutes 80
+
+`DATA` holds the folders commands, digits and librispeech, each with a manifest.jsonl. The
+second stage starts from the first one's encoder: CTC from scratch stays on its all-blank
+plateau for hours, while a classifier learns to tell words apart from the first minutes on.
+A stage that was stopped goes on where its last checkpoint stands. `RUN/mini` is the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from w2v_cli import (
+    Wav2Vec2Config,
+    Wav2Vec2ForCTC,
+    Wav2Vec2ForSequenceClassification,
+    Wav2Vec2PreTrainedModel,
+)
+from w2v_cli.models.mini.evaluate import evaluate, normalise, save_processor
+from w2v_cli.models.mini.examples import (
+    WORDS,
+    Batch,
+    Composer,
+    Item,
+    batches,
+    collate,
+    in_background,
+)
+from w2v_cli.models.mini.network import ENCODER, start_as_filter_bank
+from w2v_cli.models.mini.recordings import SAMPLE_RATE, cut_word, load_clips
+
+SEED = 20261124
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one stage is optimised."""
+
+    peak_rate: float
+    warmup_share: float
+    batch_seconds: float
+    pool_items: int
+    average: float = 0.999
+    weight_decay: float = 0.02
+    filter_rate: float = 0.1
+
+    def batches(
+        self, compose: Callable[[np.random.Generator], Item], rng: np.random.Generator
+    ) -> Iterator[Batch]:
+        """Yield batches of this stage's size, without end."""
+        return batches(compose, rng, batch_seconds=self.batch_seconds, pool_items=self.pool_items)
+
+
+RECIPES = {
+    "classify": Recipe(peak_rate=1.5e-3, warmup_share=0.03, batch_seconds=24, pool_items=240),
+    "ctc": Recipe(peak_rate=1.0e-3, warmup_share=0.03, batch_seconds=60, pool_items=160),
+}
+
+
+class Run:
+    """One stage of training: a network, its running average, and where they stand."""
+
+    def __init__(self, stage: str, network: Wav2Vec2PreTrainedModel, folder: Path) -> None:
+        """Start at step 0, or where the stage's last checkpoint stands."""
+        self.stage, self.network, self.folder = stage, network, folder
+        self.recipe = RECIPES[stage]
+        self.average = copy.deepcopy(network).eval()
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(network, self.recipe), betas=(0.9, 0.98)
+        )
+        self.step, self.seconds = 0, 0.0
+        if self.checkpoint.exists():
+            state = torch.load(self.checkpoint, weights_only=True)
+            network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.seconds = state["step"], state["seconds"]
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file the stage can be resumed from."""
+        return self.folder / f"{self.stage}.pt"
+
+    def save(self) -> None:
+        """Write the checkpoint; an interrupted write leaves the old one."""
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        fresh = self.checkpoint.with_suffix(".tmp")
+        torch.save(state, fresh)
+        fresh.replace(self.checkpoint)
+
+    def learn(self, loss: torch.Tensor, progress: float) -> None:
+        """Take one step: cosine from the peak to a hundredth of it, after a linear warm-up."""
+        warm = min(1.0, progress / self.recipe.warmup_share)
+        cosine = 0.505 + 0.495 * math.cos(math.pi * min(progress, 1.0))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.peak_rate * group["scale"] * warm * cosine
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
+        self.optimizer.step()
+        self.step += 1
+        keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            theirs = self.network.parameters()
+            for slow, fast in zip(self.average.parameters(), theirs, strict=True):
+                slow.lerp_(fast, 1 - keep)
+
+
+def parameter_groups(network: Wav2Vec2PreTrainedModel, recipe: Recipe) -> list[dict[str, object]]:
+    """Return AdamW's groups: the filter bank moves slowly, vectors don't decay."""
+    filters, matrices, vectors = [], [], []
+    for name, parameter in network.named_parameters():
+        if "conv_layers.0.conv" in name:
+            filters.append(parameter)
+        elif parameter.ndim > 1:
+            matrices.append(parameter)
+        else:
+            vectors.append(parameter)
+    return [
+        {"params": filters, "scale": recipe.filter_rate, "weight_decay": 0.0},
+        {"params": matrices, "scale": 1.0, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "scale": 1.0, "weight_decay": 0.0},
+    ]
+
+
+def train(
+    run: Run,
+    source: Iterator[Batch],
+    loss_of: Callable[[Wav2Vec2PreTrainedModel, Batch], torch.Tensor],
+    check: Callable[[Wav2Vec2PreTrainedModel], dict[str, float]],
+    options: argparse.Namespace,
+) -> None:
+    """Train until the minutes are up, with a look at the dev set now and then."""
+    budget = options.minutes * 60
+    losses: list[float] = []
+    heard = 0.0
+    last = saved = checked = time.monotonic()
+    run.network.train()
+    while run.seconds < budget:
+        batch = next(source)
+        heard += batch.input_values.numel() / SAMPLE_RATE
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.bfloat16):
+            loss = loss_of(run.network, batch)
+        run.learn(loss, run.seconds / budget)
+        losses.append(loss.item())
+        now = time.monotonic()
+        run.seconds += now - last
+        last = now
+        if run.step % 100 == 0:
+            log(run, options, loss=float(np.mean(losses)), audio_seconds=round(heard))
+            losses.clear()
+        if now - saved > options.save_minutes * 60:
+            run.save()
+            saved = time.monotonic()
+        if now - checked > options.check_minutes * 60:
+            log(run, options, **check(run.average))
+            last = checked = time.monotonic()
+    run.save()
+    log(run, options, **check(run.average))
+
+
+def log(run: Run, options: argparse.Namespace, **figures: float) -> None:
+    """Add one line to the run's log."""
+    line = {"stage": run.stage, "step": run.step, "minutes": round(run.seconds / 60, 2)}
+    line |= {name: round(value, 4) for name, value in figures.items()}
+    text = json.dumps(line)
+    print(text, flush=True)
+    with open(options.output / "log.jsonl", "a", encoding="utf-8") as lines:
+        lines.write(text + "\n")
+
+
+def classification_loss(network: Wav2Vec2PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Return the cross-entropy of the words, a little smoothed."""
+    logits = network(batch.input_values, attention_mask=batch.attention_mask).logits
+    return nn.functional.cross_entropy(logits, batch.labels[:, 0], label_smoothing=0.05)
+
+
+def ctc_loss(network: Wav2Vec2PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Return the CTC loss, each item's divided by its letters, then averaged."""
+    loss: torch.Tensor = network(
+        batch.input_values, attention_mask=batch.attention_mask, labels=batch.labels
+    ).loss
+    return loss
+
+
+def check_words(network: Wav2Vec2PreTrainedModel, data: Path, cache: Path) -> dict[str, float]:
+    """Return the share of dev words the classifier has right, per corpus and per word."""
+    right: dict[str, dict[str, list[bool]]] = {"commands": {}, "digits": {}}
+    for corpus, words in right.items():
+        clips = [clip for clip in load_clips(data, corpus, "dev", cache) if clip.text]
+        clips.sort(key=lambda clip: clip.word_end - clip.word_start)
+        for start in range(0, len(clips), 48):
+            some = clips[start : start + 48]
+            batch = collate([Item(normalise(cut_word(c, 0.1, 0.1)), ()) for c in some])
+            with torch.inference_mode():
+                logits = network(batch.input_values, attention_mask=batch.attention_mask).logits
+            for clip, best in zip(some, logits.argmax(-1).tolist(), strict=True):
+                words.setdefault(clip.text, []).append(best == WORDS.index(clip.text))
+    figures = {
+        f"{corpus}_accuracy": float(np.mean([ok for word in words.values() for ok in word]))
+        for corpus, words in right.items()
+    }
+    commands = right["commands"].values()
+    return figures | {"commands_balanced": float(np.mean([np.mean(word) for word in commands]))}
+
+
+def classify(options: argparse.Namespace) -> None:
+    """Run the first stage."""
+    config = Wav2Vec2Config(**ENCODER, num_labels=len(WORDS) + 1, classifier_proj_size=192)
+    network = Wav2Vec2ForSequenceClassification(config)
+    start_as_filter_bank(network.get_submodule("wav2vec2.feature_extractor.conv_layers.0.conv"))
+    composer = Composer(options.data, options.cache)
+    run = Run("classify", network, options.output)
+    rng = np.random.default_rng(SEED + run.step)
+    source = in_background(run.recipe.batches(composer.word_to_classify, rng))
+    train(
+        run,
+        source,
+        classification_loss,
+        lambda network: check_words(network, options.data, options.cache),
+        options,
+    )
+
+
+def ctc(options: argparse.Namespace) -> None:
+    """Run the second stage, from the first one's encoder."""
+    network = Wav2Vec2ForCTC(Wav2Vec2Config(**ENCODER))
+    first = torch.load(options.output / "classify.pt", weights_only=True)["average"]
+    encoder = {key: value for key, value in first.items() if key.startswith("wav2vec2.")}
+    fresh = network.load_state_dict(encoder, strict=False)
+    if fresh.unexpected_keys or any(not key.startswith("lm_head.") for key in fresh.missing_keys):
+        raise ValueError(f"classify.pt does not fit the network: {fresh}")
+    composer = Composer(options.data, options.cache)
+    run = Run("ctc", network, options.output)
+    rng = np.random.default_rng(SEED + 1 + run.step)
+    source = in_background(run.recipe.batches(composer.words_to_transcribe, rng))
+
+    def check(network: Wav2Vec2PreTrainedModel) -> dict[str, float]:
+        network.save_pretrained(options.output / "mini")
+        save_processor(options.output / "mini")
+        return evaluate(network, options.data, options.cache)
+
+    train(run, source, ctc_loss, check, options)
+
+
+def parse_options() -> argparse.Namespace:
+    """Return the command line's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("stage", choices=["classify", "ctc"])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the speech corpora")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--cache", type=Path, help="folder of decoded audio [OUTPUT/cache]")
+    parser.add_argument("--minutes", type=float, default=60, help="how long the stage trains")
+    parser.add_argument("--check-minutes", type=float, default=5, help="dev set this often")
+    parser.add_argument("--save-minutes", type=float, default=3, help="checkpoint this often")
+    parser.add_argument("--bfloat16", action="store_true", help="quicker where the CPU has it")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    options.cache = options.cache or options.output / "cache"
+    return options
+
+
+def main() -> None:
+    """Run the stage the command line names."""
+    options = parse_options()
+    options.output.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(SEED)
+    np.random.seed(SEED)  # the network's SpecAugment draws from it
+    {"classify": classify, "ctc": ctc}[options.stage](options)
+
+
+if __name__ == "__main__":
+    main()
