@@ -1,0 +1,185 @@
+"""stderr: errors, warnings, notes and progress. Results never come here.
+
+Progress is drawn with rich, on a terminal only, and neither under NO_COLOR nor --quiet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+BYTES_PER_MB = 1_000_000
+
+
+def print_error(message: object) -> None:
+    """Write one line about what went wrong."""
+    sys.stderr.write(f"w2v: {one_line(message)}\n")
+    sys.stderr.flush()
+
+
+def one_line(message: object) -> str:
+    """Return a message without line breaks: each error is one line, for people and for grep."""
+    return " ".join(str(message).split())
+
+
+@dataclass(frozen=True)
+class Console:
+    """How much is said on stderr."""
+
+    quiet: bool = False  # errors only
+    verbose: bool = False  # what runs where, and how fast
+
+    @property
+    def draws(self) -> bool:
+        """Whether progress is drawn."""
+        return not self.quiet and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
+    def error(self, message: object) -> None:
+        """Write an error; --quiet does not silence it."""
+        print_error(message)
+
+    def warn(self, message: object) -> None:
+        """Write a warning, unless --quiet."""
+        if not self.quiet:
+            print_error(f"warning: {one_line(message)}")
+
+    def note(self, message: object) -> None:
+        """Write what --verbose asks for."""
+        if self.verbose and not self.quiet:
+            print_error(message)
+
+    @contextlib.contextmanager
+    def warnings_as_lines(self) -> Iterator[None]:
+        """Show Python's warnings as one line each inside the `with` block."""
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            self.warn(message)
+
+        with warnings.catch_warnings():
+            warnings.showwarning = show
+            yield
+
+    @contextlib.contextmanager
+    def progress(self, n_inputs: int) -> Iterator[ProgressDisplay]:
+        """Yield a display for a run over `n_inputs` inputs; it is gone when the block ends."""
+        display = RichDisplay(n_inputs) if self.draws else ProgressDisplay()
+        with display.drawn():
+            yield display
+
+
+class ProgressDisplay:
+    """A display that shows nothing: off a terminal, or when it should be quiet.
+
+    It is also what `w2v_cli.checkpoint.progress` takes to show downloads.
+    """
+
+    def drawn(self) -> contextlib.AbstractContextManager[None]:
+        """Show the display inside the `with` block."""
+        return contextlib.nullcontext()
+
+    def hidden(self) -> contextlib.AbstractContextManager[None]:
+        """Take the display away inside the `with` block, while something else is printed."""
+        return contextlib.nullcontext()
+
+    def begin(self, what: str) -> None:
+        """Say what is done now."""
+
+    def input_done(self) -> None:
+        """Count one input more."""
+
+    def start(self, filename: str, total_bytes: int | None) -> None:
+        """Begin a download."""
+
+    def advance(self, n_bytes: int) -> None:
+        """Count `n_bytes` more of the download."""
+
+    def finish(self) -> None:
+        """End the download."""
+
+
+class RichDisplay(ProgressDisplay):
+    """A line with the input that is worked on, and one for the file being downloaded."""
+
+    def __init__(self, n_inputs: int) -> None:
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
+
+        self._progress: Progress = Progress(
+            TextColumn("{task.description}", markup=False, table_column=Column(ratio=1)),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[amount]}", markup=False),
+            TimeRemainingColumn(compact=True),
+            console=RichConsole(stderr=True),
+            transient=True,
+            # Left to itself rich would take what goes to stdout to stderr, pipe or not.
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._n_inputs = n_inputs
+        self._n_done = 0
+        self._inputs = self._progress.add_task("", total=n_inputs, amount=self._count())
+        self._download: TaskID | None = None
+        self._n_bytes = 0
+        self._total_bytes: int | None = None
+
+    @contextlib.contextmanager
+    def drawn(self) -> Iterator[None]:
+        self._progress.start()
+        try:
+            yield
+        finally:
+            self._progress.stop()
+
+    @contextlib.contextmanager
+    def hidden(self) -> Iterator[None]:
+        self._progress.stop()
+        yield
+        self._progress.start()
+
+    def begin(self, what: str) -> None:
+        self._progress.update(self._inputs, description=what)
+
+    def input_done(self) -> None:
+        self._n_done += 1
+        self._progress.update(self._inputs, completed=self._n_done, amount=self._count())
+
+    def _count(self) -> str:
+        return f"{self._n_done} of {self._n_inputs}" if self._n_inputs > 1 else ""
+
+    def start(self, filename: str, total_bytes: int | None) -> None:
+        self._n_bytes, self._total_bytes = 0, total_bytes
+        self._download = self._progress.add_task(
+            f"downloading {filename}", total=total_bytes, amount=self._megabytes()
+        )
+
+    def advance(self, n_bytes: int) -> None:
+        if self._download is not None:
+            self._n_bytes += n_bytes
+            self._progress.update(self._download, completed=self._n_bytes, amount=self._megabytes())
+
+    def finish(self) -> None:
+        if self._download is not None:
+            self._progress.remove_task(self._download)
+            self._download = None
+
+    def _megabytes(self) -> str:
+        done = f"{self._n_bytes / BYTES_PER_MB:.1f}"
+        if self._total_bytes is None:
+            return f"{done} MB"
+        return f"{done} of {self._total_bytes / BYTES_PER_MB:.1f} MB"

@@ -1,0 +1,66 @@
+"""The inputs of a command, one after the other: a bad one is a line on stderr, the rest go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from w2v_cli.cli.console import Console, ProgressDisplay
+from w2v_cli.errors import SOME_INPUTS_FAILED, AudioError, MissingDependencyError, UsageError
+
+STDIN = "-"
+
+Result = TypeVar("Result")
+
+
+def check_inputs(inputs: Sequence[str]) -> None:
+    """Refuse what can't be read twice.
+
+    Raises:
+        UsageError: Standard input is named more than once.
+    """
+    if inputs.count(STDIN) > 1:
+        raise UsageError("- stands for standard input, which can be read only once; name it once")
+
+
+def for_each_input(
+    inputs: Sequence[str],
+    work: Callable[[str], Result],
+    write: Callable[[Result], None],
+    *,
+    console: Console,
+    progress: ProgressDisplay,
+) -> int:
+    """Return the exit code after `work` and `write` were done for every input, in order.
+
+    Args:
+        inputs: Paths, or "-" for standard input.
+        work: Gives an input's result, or raises what is wrong with that input.
+        write: Writes a result where it belongs.
+        console: Where errors are told.
+        progress: What is shown meanwhile.
+    """
+    exit_codes = []
+    n_done = 0
+    try:
+        for source in inputs:
+            progress.begin(source)
+            try:
+                result = work(source)
+            except (AudioError, MissingDependencyError) as error:
+                with progress.hidden():
+                    console.error(error)
+                exit_codes.append(error.exit_code)
+            else:
+                with progress.hidden():
+                    write(result)
+                n_done += 1
+            progress.input_done()
+    except KeyboardInterrupt:
+        kept = f"; {n_done} of {len(inputs)} results are kept" if len(inputs) > 1 else ""
+        with progress.hidden():
+            console.error(f"interrupted{kept}")
+        raise
+    if n_done and exit_codes:
+        return SOME_INPUTS_FAILED
+    return min(exit_codes, default=0)

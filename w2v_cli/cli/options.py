@@ -1,0 +1,239 @@
+"""The options that commands share, each declared once, and how their values are read."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, cast, get_args
+
+import typer
+
+from w2v_cli.inference.runtime import AttnName, DtypeName, check_device_name
+
+DEFAULT_MODEL = "facebook/wav2vec2-base-960h"
+
+MODEL_GROUP = "Model"
+RECORDING_GROUP = "Recording"
+OUTPUT_GROUP = "Output"
+SPEED_GROUP = "Device and speed"
+MESSAGES_GROUP = "Messages"
+
+ChannelName = Literal["mix", "all"]
+FormatName = Literal["txt", "json"]
+
+# 90, 90.5, 1:30, 1:30.5 or 1:02:30
+_TIME = re.compile(r"(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d*)?|\.\d+)")
+
+
+def parse_seconds(text: str) -> float:
+    """Return the seconds in ``90.5``, ``1:30.5`` or ``1:02:30``.
+
+    >>> parse_seconds("1:30.5")
+    90.5
+    """
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no time; write seconds (90.5) or [hh:]mm:ss (1:30)")
+    hours, minutes = int(match["hours"] or 0), int(match["minutes"] or 0)
+    seconds = float(match["seconds"])
+    if (match["minutes"] and seconds >= 60) or (match["hours"] and minutes >= 60):
+        raise typer.BadParameter(f"{text!r} is no time; minutes and seconds go to 59")
+    return 3600.0 * hours + 60.0 * minutes + seconds
+
+
+def parse_channel(text: str) -> int | ChannelName:
+    """Return a channel's number from 1, or ``mix`` or ``all`` as they are.
+
+    >>> parse_channel("2")
+    2
+    """
+    name = text.strip().lower()
+    for word in get_args(ChannelName):
+        if name == word:
+            return cast(ChannelName, word)
+    if not name.isdecimal() or int(name) == 0:
+        raise typer.BadParameter(f"{text!r} is no channel; write 1, 2, ... or mix or all")
+    return int(name)
+
+
+def parse_device(text: str) -> str:
+    """Return the device's name in lower case; whether it is there is seen later.
+
+    >>> parse_device("CUDA:0")
+    'cuda:0'
+    """
+    name = text.strip().lower()
+    try:
+        check_device_name(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return name
+
+
+# Model
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        envvar="W2V_MODEL",
+        help="A folder, a model id of the Hugging Face Hub, or an embedded model (see w2v models).",
+        rich_help_panel=MODEL_GROUP,
+    ),
+]
+Language = Annotated[
+    str | None,
+    typer.Option(
+        "--lang",
+        metavar="CODE",
+        help="The language whose adapter an MMS model loads, such as fra.",
+        rich_help_panel=MODEL_GROUP,
+    ),
+]
+Revision = Annotated[
+    str,
+    typer.Option(
+        "--revision",
+        metavar="NAME",
+        help="The branch, tag or commit of a model on the Hub.",
+        rich_help_panel=MODEL_GROUP,
+    ),
+]
+CacheDir = Annotated[
+    str | None,
+    typer.Option(
+        "--cache-dir",
+        metavar="DIR",
+        help="Where downloaded models are kept, instead of the Hub's own cache (HF_HOME).",
+        rich_help_panel=MODEL_GROUP,
+    ),
+]
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline",
+        help="Take models from this machine only, as with HF_HUB_OFFLINE=1.",
+        rich_help_panel=MODEL_GROUP,
+    ),
+]
+
+# Recording
+
+Channel = Annotated[
+    Any,  # int, "mix", "all" or None: more than Typer's types can say
+    typer.Option(
+        "--channel",
+        parser=parse_channel,
+        metavar="N|mix|all",
+        help="One channel, counted from 1; their mean; or each on its own. Without it two "
+        "channels are mixed, and more are refused.",
+        show_default=False,
+        rich_help_panel=RECORDING_GROUP,
+    ),
+]
+Start = Annotated[
+    float | None,  # Typer would give a default of 0.0 to the parser
+    typer.Option(
+        "--start",
+        parser=parse_seconds,
+        metavar="TIME",
+        help="Where to begin: seconds or [hh:]mm:ss.",
+        show_default=False,
+        rich_help_panel=RECORDING_GROUP,
+    ),
+]
+End = Annotated[
+    float | None,
+    typer.Option(
+        "--end",
+        parser=parse_seconds,
+        metavar="TIME",
+        help="Where to stop, counted from the recording's beginning.",
+        show_default=False,
+        rich_help_panel=RECORDING_GROUP,
+    ),
+]
+
+# Output
+
+Format = Annotated[
+    FormatName,
+    typer.Option(
+        "--format",
+        "-f",
+        help="txt: a line a segment. json: with the times of segments and words.",
+        rich_help_panel=OUTPUT_GROUP,
+    ),
+]
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|-",
+        help="The file to write, replaced only when all is done; - is stdout.",
+        rich_help_panel=OUTPUT_GROUP,
+    ),
+]
+
+# Device and speed
+
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        parser=parse_device,
+        metavar="auto|cpu|cuda[:N]|mps",
+        help="Where the network runs; auto takes a GPU if there is one.",
+        rich_help_panel=SPEED_GROUP,
+    ),
+]
+Dtype = Annotated[
+    DtypeName,
+    typer.Option(
+        "--dtype",
+        help="The precision; auto is float32, and float16 on CUDA.",
+        rich_help_panel=SPEED_GROUP,
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        metavar="N",
+        help="Threads of the processor to use; all cores without it.",
+        show_default=False,
+        rich_help_panel=SPEED_GROUP,
+    ),
+]
+Attn = Annotated[
+    AttnName,
+    typer.Option(
+        "--attn",
+        help="How attention is calculated; flash_attention_2 needs CUDA and flash-attn.",
+        rich_help_panel=SPEED_GROUP,
+    ),
+]
+
+# Messages
+
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Nothing on stderr but errors.",
+        rich_help_panel=MESSAGES_GROUP,
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Say on stderr which model runs where, and how fast.",
+        rich_help_panel=MESSAGES_GROUP,
+    ),
+]

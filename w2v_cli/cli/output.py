@@ -1,0 +1,202 @@
+"""Where results go: stdout, or a file that is either the old one or complete.
+
+One input gives what its format says. With several inputs, each line of txt starts with the
+input's name, as grep does it, and json is an array with an object for every input.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+from w2v_cli.errors import UsageError, W2VError
+
+if TYPE_CHECKING:
+    from w2v_cli.cli.options import FormatName
+    from w2v_cli.results import Transcript
+
+STDOUT = "-"
+
+
+class Results:
+    """Writes transcripts as they are finished; inside a `with` block.
+
+    Leaving the block keeps what is finished, however it is left: at the end, by an error or
+    by Ctrl-C.
+
+    Args:
+        target: A file's path, or "-" for stdout.
+        format_name: A name of `w2v_cli.formats`.
+        n_inputs: How many inputs there are; more than one gives each a heading.
+    """
+
+    def __init__(self, target: str, format_name: FormatName, n_inputs: int) -> None:
+        self._target = target
+        self._format_name = format_name
+        self._several = n_inputs > 1
+        self._n_written = 0
+        self._file: _AtomicFile | None = None
+        self._stream: TextIO
+
+    def __enter__(self) -> Results:
+        if self._target == STDOUT:
+            self._stream = _utf8_stdout()
+        else:
+            self._file = _AtomicFile(self._target)
+            self._stream = self._file.stream
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        broken = isinstance(error, OutputError | BrokenPipeError)
+        try:
+            if self._is_array and not broken and (self._n_written or self._file is None):
+                self._write("\n]\n" if self._n_written else "[]\n")
+        finally:
+            if self._file is not None:
+                self._file.close(keep=self._n_written > 0 and not broken)
+
+    @property
+    def _is_array(self) -> bool:
+        return self._several and self._format_name == "json"
+
+    def write(self, transcript: Transcript) -> None:
+        """Write one transcript, and see that it has left this process.
+
+        Raises:
+            OutputError: The file or stdout does not take it.
+            BrokenPipeError: Nobody reads stdout any more.
+        """
+        from w2v_cli.formats import format_transcript
+
+        text = format_transcript(transcript, self._format_name)
+        if self._is_array:
+            text = ("[\n" if self._n_written == 0 else ",\n") + text.rstrip("\n")
+        elif self._several:
+            text = _with_heading(text, transcript.source or "")
+        self._n_written += 1
+        self._write(text)
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if self._file is None:
+                _drop_stdout()
+            raise _cannot_write(self._target, error) from error
+
+
+class OutputError(W2VError):
+    """Results that could not be written."""
+
+
+class _AtomicFile:
+    """A file under a temporary name beside its target, renamed when it is complete."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        # A link stays a link: what it points to is replaced.
+        path = Path(os.path.realpath(target))
+        if path.is_dir():
+            raise UsageError(f"--output {target}: a directory; name a file in it")
+        if not path.parent.is_dir():
+            raise UsageError(
+                f"--output {target}: there is no folder {path.parent}; make it first: "
+                f"mkdir -p {path.parent}"
+            )
+        self._path = path
+        self._temporary: Path | None = None
+        try:
+            if path.is_file() or not path.exists():
+                self._temporary = _temporary_beside(path)
+            # A named pipe or /dev/null takes the results as they come.
+            written = self._temporary or path
+            self.stream: TextIO = written.open("w", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise _cannot_write(target, error) from error
+
+    def close(self, *, keep: bool) -> None:
+        """Rename the file to its target, or remove it if it is not to be kept."""
+        try:
+            self.stream.close()
+            if self._temporary is None:
+                return
+            if keep:
+                self._temporary.replace(self._path)
+            else:
+                self._temporary.unlink()
+        except OSError as error:
+            raise _cannot_write(self._target, error) from error
+
+
+def check_output(target: str, inputs: list[str]) -> None:
+    """Refuse to write over a recording that is to be read.
+
+    Raises:
+        UsageError: `target` is one of `inputs`.
+    """
+    for source in inputs:
+        if target != STDOUT and Path(source).is_file() and _is_same_file(target, source):
+            raise UsageError(
+                f"--output {target}: this is an input too, and would be overwritten; "
+                f"name another file"
+            )
+
+
+def _is_same_file(target: str, source: str) -> bool:
+    return Path(target).exists() and Path(target).samefile(source)
+
+
+def _temporary_beside(path: Path) -> Path:
+    """Return a new, empty file in the folder of `path`, with the permissions it would have."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    temporary.chmod(_file_mode(path))
+    return temporary
+
+
+def _with_heading(text: str, name: str) -> str:
+    """Return the lines with the input's name before each, and at least one line."""
+    return "".join(f"{name}: {line}".rstrip() + "\n" for line in text.splitlines() or [""])
+
+
+def _utf8_stdout() -> TextIO:
+    """Return stdout, writing UTF-8 whatever the locale says: json has no other encoding."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # a test's stdout has none
+    if reconfigure is not None:
+        reconfigure(encoding="utf-8", errors="backslashreplace")
+    return sys.stdout
+
+
+def _drop_stdout() -> None:
+    """Send what is still buffered for stdout nowhere, or Python would fail again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _file_mode(path: Path) -> int:
+    """Return the permissions of the file that is replaced, or those of a new one."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def _cannot_write(target: str, error: OSError) -> OutputError:
+    name = "stdout" if target == STDOUT else f"--output {target}"
+    advice = "; make room on the disk" if error.errno == errno.ENOSPC else ""
+    return OutputError(f"{name}: cannot be written: {error.strerror or error}{advice}")

@@ -1,0 +1,4 @@
+"""How a network is run: on which device, in which precision, and what comes out as numpy.
+
+Reading order: `runtime` (the machine's side), `emitter` (waveforms to emissions).
+"""

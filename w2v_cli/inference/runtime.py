@@ -1,0 +1,112 @@
+"""Where and how a network runs: device, precision, threads and attention."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from w2v_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
+AttnName = Literal["eager", "sdpa", "flash_attention_2"]
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How to run a network. Every field has a default that works on any machine."""
+
+    device: str = "auto"  # auto, cpu, cuda, cuda:N or mps; auto takes the fastest there is
+    dtype: DtypeName = "auto"  # auto: float32, and float16 on CUDA
+    threads: int | None = None  # None: as many as PyTorch takes, the processor's cores
+    attn: AttnName = "sdpa"  # the same numbers from each; sdpa is the fastest everywhere
+
+    def __post_init__(self) -> None:
+        check_device_name(self.device)
+        if self.dtype not in get_args(DtypeName):
+            raise ValueError(f"dtype={self.dtype!r}; use one of {', '.join(get_args(DtypeName))}")
+        if self.attn not in get_args(AttnName):
+            raise ValueError(f"attn={self.attn!r}; use one of {', '.join(get_args(AttnName))}")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads={self.threads}; use 1 or more")
+
+
+def check_device_name(name: str) -> None:
+    """Refuse what is no device's name, without asking whether the machine has it.
+
+    Raises:
+        ValueError: `name` is not auto, cpu, cuda, cuda:N or mps.
+    """
+    if not _DEVICE.fullmatch(name):
+        raise ValueError(f"{name!r} is no device; use auto, cpu, cuda, cuda:N or mps")
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device that `name` stands for on this machine.
+
+    Raises:
+        UsageError: The machine has no such device; the message names one that it has.
+    """
+    import torch
+
+    check_device_name(name)
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda":
+        n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if n_devices == 0:
+            raise UsageError(f"--device {name}: no CUDA device here; use --device cpu or auto")
+        if device.index is not None and device.index >= n_devices:
+            known = ", ".join(f"cuda:{index}" for index in range(n_devices))
+            raise UsageError(f"--device {name}: no such CUDA device; this machine has {known}")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError(f"--device {name}: no Apple GPU here; use --device cpu or auto")
+    return device
+
+
+def choose_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
+    """Return the precision that `name` stands for on `device`."""
+    import torch
+
+    if name == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+def check_attention(name: AttnName, device: torch.device, dtype: torch.dtype) -> None:
+    """Refuse an attention that can't run as asked; the message names one that can.
+
+    Raises:
+        UsageError: flash_attention_2 without its package, off CUDA, or in float32.
+    """
+    import torch
+
+    from w2v_cli.model.attention import check_attn_implementation
+
+    if name != "flash_attention_2":
+        return
+    if device.type != "cuda":
+        raise UsageError(f"--attn {name}: runs on CUDA only, not on {device}; use --attn sdpa")
+    if dtype == torch.float32:
+        raise UsageError(f"--attn {name}: needs --dtype float16 or bfloat16; or use --attn sdpa")
+    try:
+        check_attn_implementation(name)
+    except ImportError as error:
+        raise UsageError(f"--attn {name}: {error}") from error
+
+
+def set_threads(threads: int | None) -> None:
+    """Have PyTorch calculate with `threads` threads; None leaves its own choice."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
