@@ -69,6 +69,23 @@ def parse_device(text: str) -> str:
     return name
 
 
+def complete_model(incomplete: str) -> list[str]:
+    """Return the embedded models whose names begin like that; shells add the folders."""
+    from w2v_cli.checkpoint.resolve import embedded_models
+
+    return [name for name in embedded_models() if name.startswith(incomplete)]
+
+
+def complete_device(incomplete: str) -> list[str]:
+    """Return the devices whose names begin like that, present or not: torch is slow to ask."""
+    return [name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]
+
+
+def complete_channel(incomplete: str) -> list[str]:
+    """Return mix and all, if they begin like that; a number completes itself."""
+    return [name for name in get_args(ChannelName) if name.startswith(incomplete)]
+
+
 # Model
 
 Model = Annotated[
@@ -78,6 +95,7 @@ Model = Annotated[
         "-m",
         metavar="MODEL",
         envvar="W2V_MODEL",
+        autocompletion=complete_model,
         help="A folder, a model id of the Hugging Face Hub, or an embedded model (see w2v models).",
         rich_help_panel=MODEL_GROUP,
     ),
@@ -125,6 +143,7 @@ Channel = Annotated[
     typer.Option(
         "--channel",
         parser=parse_channel,
+        autocompletion=complete_channel,
         metavar="N|mix|all",
         help="One channel, counted from 1; their mean; or each on its own. Without it two "
         "channels are mixed, and more are refused.",
@@ -184,6 +203,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         parser=parse_device,
+        autocompletion=complete_device,
         metavar="auto|cpu|cuda[:N]|mps",
         help="Where the network runs; auto takes a GPU if there is one.",
         rich_help_panel=SPEED_GROUP,

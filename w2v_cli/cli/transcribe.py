@@ -105,8 +105,8 @@ def transcribe(
         console.progress(len(inputs)) as progress,
         show_progress(progress),
     ):
-        code = for_each_input(inputs, work, results.write, console=console, progress=progress)
-    raise typer.Exit(code)
+        exit_code = for_each_input(inputs, work, results.write, console=console, progress=progress)
+    raise typer.Exit(exit_code)
 
 
 def loaded_once(

@@ -1,0 +1,161 @@
+"""Transcription: waveforms to a transcript with words and segments in seconds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from w2v_cli.decoding.alphabet import Alphabet
+from w2v_cli.decoding.greedy import greedy_decode
+from w2v_cli.inference.emitter import Emitter
+from w2v_cli.results import Segment, Transcript, Word
+
+if TYPE_CHECKING:
+    from w2v_cli.audio import Waveforms
+    from w2v_cli.checkpoint.options import HubOptions
+    from w2v_cli.decoding.hypothesis import Hypothesis
+    from w2v_cli.inference.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Where a transcript is cut into segments."""
+
+    # Between words of one phrase there is rarely half a second; between sentences there is.
+    pause_seconds: float = 0.6
+    # Longer ones are cut at their longest gap: Whisper's segments end at 30 s too.
+    max_segment_seconds: float = 30.0
+
+
+class Transcriber:
+    """A model that transcribes, with greedy decoding.
+
+    Args:
+        emitter: The model.
+        segmentation: Where to cut; None for the defaults.
+    """
+
+    def __init__(self, emitter: Emitter, segmentation: Segmentation | None = None) -> None:
+        self.emitter = emitter
+        self.alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
+        self.segmentation = segmentation or Segmentation()
+
+    @classmethod
+    def load(
+        cls,
+        name: str | os.PathLike[str],
+        *,
+        runtime: Runtime | None = None,
+        hub: HubOptions | None = None,
+        target_lang: str | None = None,
+    ) -> Transcriber:
+        """Return the transcriber of a folder, an embedded model or a model id.
+
+        Args and errors are those of `Emitter.load`.
+        """
+        return cls(Emitter.load(name, runtime=runtime, hub=hub, target_lang=target_lang))
+
+    def transcribe(self, waveforms: Waveforms, *, source: str | None = None) -> Transcript:
+        """Return what is said in a recording; an empty transcript where nothing is.
+
+        Args:
+            waveforms: What `w2v_cli.audio.read_waveforms` returned; every channel is
+                transcribed on its own.
+            source: The recording's name, for the transcript.
+
+        Raises:
+            AudioError: The model hears another sample rate, or the memory is too small.
+        """
+        segments: list[Segment] = []
+        for waveform, channel in zip(waveforms.channels, waveforms.channel_numbers, strict=True):
+            emissions = self.emitter.emissions(waveform, sample_rate=waveforms.sample_rate)
+            hypothesis = greedy_decode(emissions, self.alphabet)
+            words = self._timed_words(hypothesis, waveforms)
+            segments += [_segment(piece, channel) for piece in cut(words, self.segmentation)]
+        segments = in_time_order(segments)
+        return Transcript(
+            text=" ".join(segment.text for segment in segments),
+            segments=tuple(segments),
+            duration_seconds=waveforms.duration_seconds,
+            model=self.emitter.name,
+            source=source,
+        )
+
+    def _timed_words(self, hypothesis: Hypothesis, waveforms: Waveforms) -> list[Word]:
+        """Return the words with frames turned into seconds of the recording."""
+        frame_seconds = self.emitter.hop_samples / self.emitter.sample_rate
+        begin = waveforms.start_seconds
+        end = begin + waveforms.duration_seconds
+        return [
+            Word(
+                text=word.text,
+                start_seconds=min(begin + word.start_frame * frame_seconds, end),
+                # What is shorter than a frame was padded: nothing ends after the recording.
+                end_seconds=min(begin + word.end_frame * frame_seconds, end),
+                probability=word.probability,
+            )
+            for word in hypothesis.words
+        ]
+
+
+def cut(words: Sequence[Word], segmentation: Segmentation) -> list[list[Word]]:
+    """Return the words in groups, cut at pauses, and at the longest gap where that is too long.
+
+    A group is longer than `max_segment_seconds` only if a single word is.
+    """
+    groups: list[list[Word]] = []
+    for word in words:
+        if groups and _gap(groups[-1][-1], word) < segmentation.pause_seconds:
+            groups[-1].append(word)
+        else:
+            groups.append([word])
+    return [part for group in groups for part in _shortened(group, segmentation)]
+
+
+def _shortened(group: list[Word], segmentation: Segmentation) -> list[list[Word]]:
+    """Return a group in parts that are short enough, cut at the longest gaps."""
+    parts: list[list[Word]] = []
+    todo = [group]
+    while todo:
+        part = todo.pop()
+        length_seconds = part[-1].end_seconds - part[0].start_seconds
+        if len(part) == 1 or length_seconds <= segmentation.max_segment_seconds:
+            parts.append(part)
+            continue
+        place = max(range(1, len(part)), key=lambda index: _gap(part[index - 1], part[index]))
+        todo += [part[place:], part[:place]]
+    return parts
+
+
+def in_time_order(segments: Iterable[Segment]) -> list[Segment]:
+    """Return the segments of all channels by their start, with new ids from 0."""
+    ordered = sorted(segments, key=lambda segment: (segment.start_seconds, segment.channel or 0))
+    return [
+        Segment(
+            id=index,
+            start_seconds=segment.start_seconds,
+            end_seconds=segment.end_seconds,
+            text=segment.text,
+            words=segment.words,
+            channel=segment.channel,
+        )
+        for index, segment in enumerate(ordered)
+    ]
+
+
+def _segment(words: Sequence[Word], channel: int | None) -> Segment:
+    return Segment(
+        id=0,  # `in_time_order` counts them
+        start_seconds=words[0].start_seconds,
+        end_seconds=words[-1].end_seconds,
+        text=" ".join(word.text for word in words),
+        words=tuple(words),
+        channel=channel,
+    )
+
+
+def _gap(before: Word, after: Word) -> float:
+    """Return the seconds between two words."""
+    return after.start_seconds - before.end_seconds
