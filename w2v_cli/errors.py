@@ -3,6 +3,7 @@
     W2VError                      1   a run failed
     ├── UsageError                2   the command line is wrong
     ├── AudioError                1   a recording cannot be read
+    ├── WriteError                1   a file or a folder cannot be written
     ├── ModelError                4   a model cannot be loaded
     │   ├── ModelNotFoundError        no such folder, model id, revision or file
     │   ├── CheckpointError           the files are there, but do not fit the model
@@ -33,6 +34,10 @@ class UsageError(W2VError):
 
 class AudioError(W2VError):
     """A recording that cannot be read as asked."""
+
+
+class WriteError(W2VError, OSError):
+    """A file or a folder that cannot be written: no room, no permission, no such place."""
 
 
 class ModelError(W2VError):

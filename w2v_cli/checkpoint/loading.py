@@ -1,0 +1,330 @@
+"""From a checkpoint to a model: built without drawing weights, filled by mapping the file."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from w2v_cli.checkpoint.adapters import load_adapter
+from w2v_cli.checkpoint.configs import load_config
+from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.renames import (
+    MASK_VECTOR,
+    abbreviate,
+    absent_parts,
+    is_foreign,
+    match_keys,
+    older_weight_norm,
+)
+from w2v_cli.checkpoint.resolve import pin
+from w2v_cli.checkpoint.weights import find_weights, read_weights
+from w2v_cli.errors import CheckpointError
+from w2v_cli.model.base import skip_init
+from w2v_cli.model.config import Wav2Vec2Config
+
+logger = logging.getLogger(__name__)
+
+# Arguments of the published from_pretrained that have nothing to change here: models are
+# always built without drawing weights, and no other framework's files are read.
+_WITHOUT_EFFECT = ("low_cpu_mem_usage", "_fast_init", "offload_state_dict", "from_tf", "from_flax")
+
+_BEST_DEVICE = ("auto", "balanced", "balanced_low_0", "sequential")
+
+
+@dataclass
+class LoadingReport:
+    """What did not fit between a checkpoint and a model."""
+
+    missing: list[str]  # in the model, not in the checkpoint
+    unexpected: list[str]  # in the checkpoint, not in the model
+    mismatched: list[tuple[str, tuple[int, ...], tuple[int, ...]]]  # key, checkpoint, model
+
+    def as_published(self) -> dict[str, Any]:
+        """Return the dictionary of `output_loading_info=True`."""
+        return {
+            "missing_keys": set(self.missing),
+            "unexpected_keys": set(self.unexpected),
+            "mismatched_keys": set(self.mismatched),
+            "error_msgs": [],
+        }
+
+
+def load_model(
+    cls: Any,
+    name: str | os.PathLike[str] | None,
+    *model_args: Any,
+    config: Wav2Vec2Config | str | os.PathLike[str] | None = None,
+    state_dict: dict[str, torch.Tensor] | None = None,
+    dtype: torch.dtype | str | None = None,
+    device: torch.device | str | int | None = None,
+    device_map: Any = None,
+    ignore_mismatched_sizes: bool = False,
+    output_loading_info: bool = False,
+    use_safetensors: bool | None = None,
+    variant: str | None = None,
+    weights_only: bool = True,
+    **kwargs: Any,
+) -> Any:
+    """Return a model with the weights of a checkpoint, in evaluation mode.
+
+    Every weight of the model must be in the checkpoint, and every one of the checkpoint in
+    the model, after the known renames. Except: a part that is missing as a whole (a head, an
+    adapter) is drawn afresh, as by the class itself, and a warning lists it; a head of
+    another task is left out.
+
+    Args:
+        cls: The model's class.
+        name: A folder, an embedded model or a model id; None with `state_dict`.
+        *model_args: Passed to the class after the configuration.
+        config: The configuration, or where to load it from instead of `name`.
+        state_dict: Weights to use instead of a file. They may lack any.
+        dtype: A type or its name. None and "auto": what config.json says, else the type the
+            weights are stored in. `torch_dtype` is its older name.
+        device: Where the weights go; the CPU by default.
+        device_map: The same in the published form: a device, {"": device}, or "auto" for the
+            best one there is.
+        ignore_mismatched_sizes: Whether weights of another shape are drawn afresh.
+        output_loading_info: Whether to return a pair of the model and what didn't fit:
+            missing_keys, unexpected_keys, mismatched_keys, error_msgs. Nothing missing or
+            unexpected is an error then.
+        use_safetensors: True: no pickle; False: no safetensors; None: what is there.
+        variant: The middle of the weights' file name, as in model.fp16.safetensors.
+        weights_only: Must be true: a pickle is never allowed to run code.
+        **kwargs: Where to look (see HubOptions); fields of the configuration to replace, such
+            as vocab_size or attn_implementation; arguments of the class, such as target_lang.
+
+    Raises:
+        ModelNotFoundError: There is no such model, or it has no weights.
+        CheckpointError: The weights don't fit; the message names every one.
+        HubError: The Hub cannot be reached or refuses.
+        ValueError: Arguments that contradict each other.
+    """
+    if not weights_only:
+        raise ValueError("weights_only=False would let a file run code; it is always True here")
+    if (state_dict is None) == (name is None):
+        raise ValueError("give either a name or, with name None, a state_dict (and a config)")
+    for unused in _WITHOUT_EFFECT:
+        kwargs.pop(unused, None)
+    older_dtype = kwargs.pop("torch_dtype", None)
+    target_device = _choose_device(device, device_map)
+    options = HubOptions.take_from(kwargs)
+    if name is not None:
+        options = pin(name, options)
+
+    settings, kwargs = _choose_config(cls, name, config, options, kwargs)
+    if state_dict is None:
+        assert name is not None
+        files = find_weights(name, options, use_safetensors=use_safetensors, variant=variant)
+        weights = read_weights(files)
+    else:
+        weights = state_dict
+    settings.dtype = _choose_dtype(dtype if dtype is not None else older_dtype, settings, weights)
+
+    with skip_init(), torch.device("meta"):
+        model = cls(settings, *model_args, **kwargs)
+    report = _fill(
+        model,
+        weights,
+        device=target_device,
+        dtype=settings.dtype,
+        ignore_mismatched_sizes=ignore_mismatched_sizes,
+        strict=not output_loading_info and state_dict is None,
+    )
+    if getattr(model, "target_lang", None) is not None:
+        load_adapter(model, model.target_lang, use_safetensors=use_safetensors, options=options)
+    model.eval()
+    return (model, report.as_published()) if output_loading_info else model
+
+
+def _choose_config(
+    cls: Any,
+    name: str | os.PathLike[str] | None,
+    config: Wav2Vec2Config | str | os.PathLike[str] | None,
+    options: HubOptions,
+    kwargs: dict[str, Any],
+) -> tuple[Any, dict[str, Any]]:
+    """Return the configuration, and the arguments that are none of its fields."""
+    settings: Any
+    if isinstance(config, Wav2Vec2Config):
+        settings = copy.deepcopy(config)
+        attn_implementation = kwargs.pop("attn_implementation", None)
+        if attn_implementation is not None:
+            settings._attn_implementation = attn_implementation
+    else:
+        source = name if config is None else config
+        if source is None:
+            raise ValueError(
+                "a state_dict does not say what the network looks like; give config as well"
+            )
+        where = vars(options) if config is None else {**vars(options), "revision": None}
+        settings, kwargs = load_config(
+            cls.config_class, source, return_unused_kwargs=True, **where, **kwargs
+        )
+    if name is not None:
+        settings.name_or_path = os.fspath(name)
+    return settings, kwargs
+
+
+def _choose_device(device: torch.device | str | int | None, device_map: Any) -> torch.device:
+    """Return the one device that `device` or the published `device_map` names."""
+    if device is not None and device_map is not None:
+        raise ValueError("device and device_map say the same; give one of them")
+    if isinstance(device_map, dict):
+        if set(device_map) != {""}:
+            raise ValueError(
+                "device_map puts a model on one device here: {'': 'cuda:0'}, 'cuda:0' or 'auto'"
+            )
+        device_map = device_map[""]
+    chosen = device if device is not None else device_map
+    if chosen in _BEST_DEVICE:
+        if torch.cuda.is_available():
+            chosen = "cuda"
+        else:
+            chosen = "mps" if torch.backends.mps.is_available() else "cpu"
+    return torch.device("cpu" if chosen is None else chosen)
+
+
+def _choose_dtype(
+    dtype: torch.dtype | str | None, config: Any, weights: dict[str, torch.Tensor]
+) -> torch.dtype:
+    """Return the type the floating-point weights will have."""
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype is None or dtype == "auto":
+        stored = (tensor.dtype for tensor in weights.values() if tensor.is_floating_point())
+        dtype = config.dtype or next(stored, torch.get_default_dtype())
+    named = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype
+    if not isinstance(named, torch.dtype):
+        raise ValueError(f"dtype={dtype!r}: give 'auto', a torch.dtype or its name, 'float16'")
+    return named
+
+
+def _fill(
+    model: Any,
+    weights: dict[str, torch.Tensor],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    ignore_mismatched_sizes: bool,
+    strict: bool,
+) -> LoadingReport:
+    """Give a model on the meta device its weights, and return what did not fit."""
+    expected = model.state_dict()
+    prefix = model.base_model_prefix
+    match = match_keys(expected, weights, prefix=prefix)
+    mismatched = [
+        (key, tuple(weights[source].shape), tuple(expected[key].shape))
+        for key, source in match.source_of.items()
+        if weights[source].shape != expected[key].shape
+    ]
+    report = LoadingReport(match.missing, match.unexpected, mismatched)
+    fresh = absent_parts(expected, match.missing, prefix=prefix) if strict else match.missing
+    _refuse_misfits(
+        model,
+        missing=[key for key in match.missing if key not in fresh],
+        unexpected=[
+            key for key in match.unexpected if strict and not is_foreign(key, prefix=prefix)
+        ],
+        mismatched=[] if ignore_mismatched_sizes else mismatched,
+    )
+    fresh = [*fresh, *(key for key, _, _ in mismatched)]
+    _draw(model, fresh, device=device, dtype=dtype)
+    taken = {
+        key: _placed(weights[source], device=device, dtype=dtype)
+        for key, source in match.source_of.items()
+        if key not in fresh
+    }
+    model.load_state_dict(taken, strict=False, assign=True)
+    model._older_weight_norm = older_weight_norm(match.source_of.values())
+    _tell(model, fresh, match.unexpected)
+    return report
+
+
+def _placed(tensor: torch.Tensor, *, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Return a tensor on the device; a copy is made only where something changes."""
+    return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else tensor.dtype)
+
+
+def _refuse_misfits(
+    model: Any,
+    *,
+    missing: Collection[str],
+    unexpected: Collection[str],
+    mismatched: Collection[tuple[str, tuple[int, ...], tuple[int, ...]]],
+) -> None:
+    """Raise one CheckpointError that names every key, if there is any."""
+    findings = []
+    if missing:
+        findings.append(f"missing: {abbreviate(missing)}")
+    if unexpected:
+        findings.append(f"unexpected: {abbreviate(unexpected)}")
+    if mismatched:
+        shapes = ", ".join(
+            f"{key} {list(there)} instead of {list(wanted)}" for key, there, wanted in mismatched
+        )
+        findings.append(f"wrong shape: {shapes} (ignore_mismatched_sizes=True draws these afresh)")
+    if findings:
+        raise CheckpointError(
+            f"{model.config.name_or_path}: the weights do not fit {type(model).__name__}: "
+            f"{'; '.join(findings)}; check that config.json belongs to these weights"
+        )
+
+
+@torch.no_grad()
+def _draw(model: Any, fresh: Collection[str], *, device: torch.device, dtype: torch.dtype) -> None:
+    """Draw the weights in `fresh` as the model's class does.
+
+    They are put in place uninitialised and the whole model is asked to draw: what is still on
+    the meta device takes no time and no random numbers. A layer is put in place as a whole,
+    because it may draw as a whole; what the checkpoint has of it is put over it later.
+    """
+    if not fresh:
+        return
+    layers = {_layer_of(key) for key in fresh}
+    for key, tensor in model.state_dict().items():
+        if _layer_of(key) not in layers:
+            continue
+        module, _, attribute = key.rpartition(".")
+        floating = dtype if tensor.is_floating_point() else tensor.dtype
+        value = torch.empty(tensor.shape, device=device, dtype=floating)
+        owner = model.get_submodule(module)
+        if attribute in owner._parameters:
+            owner._parameters[attribute] = nn.Parameter(value)
+        else:
+            owner._buffers[attribute] = value
+    if model.base_model is not model:
+        model.base_model.init_weights()
+    model.init_weights()
+
+
+def _layer_of(key: str) -> str:
+    return (
+        key.partition(".parametrizations.")[0]
+        if ".parametrizations." in key
+        else key.rpartition(".")[0]
+    )
+
+
+def _tell(model: Any, fresh: Collection[str], unexpected: Collection[str]) -> None:
+    """Log which weights are fresh, and which of the checkpoint's were not needed."""
+    name, kind = model.config.name_or_path or "state_dict", type(model).__name__
+    untrained = [key for key in fresh if key.rpartition(".")[2] != MASK_VECTOR]
+    if untrained:
+        logger.warning(
+            "%s: drawn at random, because the checkpoint does not have them for %s: %s; train "
+            "the model before you use it",
+            name,
+            kind,
+            abbreviate(untrained),
+        )
+    elif fresh:  # counts in training alone
+        logger.info("%s: %s was drawn at random", name, abbreviate(fresh))
+    if unexpected:
+        logger.info("%s: %s has no use for %s", name, kind, abbreviate(unexpected))
