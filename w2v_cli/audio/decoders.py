@@ -1,0 +1,89 @@
+"""What every decoder offers, and which one reads a file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from w2v_cli.audio.headers import examine, starts_like_container, starts_like_text
+from w2v_cli.audio.sources import ByteSource
+from w2v_cli.errors import AudioError
+
+FloatArray = npt.NDArray[np.float32]
+
+_HEAD_BYTES = 4096
+_RAW_SUFFIXES = (".raw", ".pcm", ".sln", ".gsm")
+
+
+class BrokenRecordingError(Exception):
+    """A decoder met bytes it cannot decode. Never leaves w2v_cli.audio."""
+
+
+class Recording(Protocol):
+    """A file that is open for decoding.
+
+    Attributes:
+        sample_rate: Hz.
+        channels: How many.
+        frames: How many samples each channel should have; None where the file says
+            nothing reliable.
+        breaks_off: The file is cut short, and nobody knows by how much.
+        tolerance_seconds: How far `frames` may be from what a whole file decodes to.
+    """
+
+    sample_rate: int
+    channels: int
+    frames: int | None
+    breaks_off: bool
+    tolerance_seconds: float
+
+    def blocks(self, start_frame: int, end_frame: int | None) -> Iterator[FloatArray]:
+        """Yield the samples from `start_frame` to `end_frame` or the end, full scale at 1.
+
+        Each block is float32 (frames, channels), frames > 0. Past the end there is none.
+
+        Raises:
+            BrokenRecordingError: The next block cannot be decoded.
+        """
+
+
+@contextlib.contextmanager
+def open_recording(source: ByteSource) -> Iterator[Recording]:
+    """Yield the recording in a file, opened by the decoder that can read it.
+
+    Raises:
+        AudioError: None can, or there is no sound in it.
+        MissingDependencyError: The decoder for it is not installed.
+    """
+    from w2v_cli.audio.soundfiles import SoundfileRecording
+
+    with contextlib.ExitStack() as stack:
+        extent = examine(source)
+        head = source.read_at(0, _HEAD_BYTES)
+        recording: Recording
+        try:
+            recording = stack.enter_context(SoundfileRecording(source, extent))
+        except BrokenRecordingError as error:
+            source.check()
+            if not starts_like_container(head):
+                raise AudioError(f"{source.label}: {_unreadable(source, head)}") from error
+            from w2v_cli.audio.containers import ContainerRecording
+
+            recording = stack.enter_context(ContainerRecording(source, extent))
+        yield recording
+
+
+def _unreadable(source: ByteSource, head: bytes) -> str:
+    """Return what a file is that no decoder knows, and what to do with it."""
+    if starts_like_text(head):
+        return "holds text, not sound; name a recording"
+    if source.suffix in _RAW_SUFFIXES:
+        return (
+            "has no header that says its rate and format; give it one with: "
+            f"ffmpeg -f s16le -ar 16000 -ac 1 -i {source.label} recording.wav"
+        )
+    return "not a recording in a known format; try: ffmpeg -i " + source.label + " recording.wav"

@@ -1,0 +1,221 @@
+"""What the first and last bytes of a file say: its kind, its size, whether it is whole.
+
+libsndfile reads a file that was cut short as if it were a shorter one, and a WAV file of
+length zero, as a recorder writes into a pipe, as an empty one. So the sizes that headers
+promise are compared with the bytes there are before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from w2v_cli.audio.sources import ByteSource
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much of a file is there.
+
+    Attributes:
+        present: The part of the promised sound data that is there, 0 to 1; 1 where the
+            file promises nothing, as a stream's header does.
+        breaks_off: The file ends inside a block, whose size nobody knows.
+    """
+
+    present: float = 1.0
+    breaks_off: bool = False
+
+
+@dataclass(frozen=True)
+class _ChunkFamily:
+    """A file made of chunks, each with a name and a size.
+
+    Attributes:
+        first: Where the first chunk starts, in bytes.
+        name_bytes: The length of a chunk's name.
+        size: The struct format of a chunk's size.
+        size_counts_header: The size includes name and size themselves.
+        alignment: Chunks start at multiples of this.
+        data: How the name of the sound data's chunk starts.
+    """
+
+    first: int
+    name_bytes: int
+    size: str
+    size_counts_header: bool
+    alignment: int
+    data: tuple[bytes, ...]
+
+
+_FAMILIES = {
+    b"RIFF": _ChunkFamily(12, 4, "<I", False, 2, (b"data",)),
+    b"RIFX": _ChunkFamily(12, 4, ">I", False, 2, (b"data",)),
+    b"RF64": _ChunkFamily(12, 4, "<I", False, 2, (b"data",)),
+    b"FORM": _ChunkFamily(12, 4, ">I", False, 2, (b"SSND", b"BODY")),
+    b"riff": _ChunkFamily(40, 16, "<Q", True, 8, (b"data",)),  # Sony Wave64
+    b"caff": _ChunkFamily(8, 4, ">Q", False, 1, (b"data",)),
+}
+
+# The sizes that stand for "not known yet" in headers written into a pipe: 0xFFFFFFFF
+# (FFmpeg), 0x7FFFF000 (SoX), 0x7FFFFFFF and 0x80000000 (arecord), rounded to whole frames.
+_UNKNOWN_SIZES_32 = (range(0x7FFF_0000, 0x8000_0001), range(0xFFFF_0000, 0x1_0000_0000))
+_LARGEST_SIZE_64 = 2**62  # W64 and CAF write all ones
+
+# No real file has as many chunks before its sound.
+_MAX_CHUNKS = 10_000
+
+_OGG_PAGE_HEADER = 27
+_OGG_LARGEST_PAGE = 65_307
+
+# How recordings start that FFmpeg reads and libsndfile does not, or not always. Playlists
+# and other text are left out on purpose: they may name files and addresses to open.
+_CONTAINER_STARTS = re.compile(
+    rb"....(?:ftyp|moov|mdat|wide|free|skip)"  # MP4, M4A, MOV
+    rb"|\x1a\x45\xdf\xa3"  # Matroska, WebM
+    rb"|\xff[\xf0\xf1\xf8\xf9]|ADIF|ID3"  # AAC, and MP3 behind a tag
+    rb"|\x30\x26\xb2\x75|FLV\x01|#!AMR|OggS|fLaC|caff|riff|FORM|RIFF|RIFX|RF64|\.snd"
+    rb"|wvpk|MAC |TTA1|MP\+|MPCK|DSD |FRM8|\x0b\x77|\x7f\xfe\x80\x01"
+    rb"|\x00\x00\x01\xba|\x47.{187}\x47",  # MPEG program and transport streams
+    re.DOTALL,
+)
+
+_TEXT_CONTROLS = frozenset(b"\t\n\f\r\x1b")
+
+
+def examine(source: ByteSource) -> Extent:
+    """Return how much of the file is there, and mend the header of a WAV stream.
+
+    A WAV header that says "no data" in front of data was written into a pipe. It is
+    patched to say "until the end", which libsndfile understands.
+    """
+    start = source.read_at(0, 12)
+    if start[:4] == b"OggS":
+        return Extent(breaks_off=_ogg_breaks_off(source))
+    if start[:4] == b".snd":
+        offset, size = struct.unpack(">II", start[4:12].ljust(8, b"\0"))
+        return _extent(size, source.size - offset)
+    family = _FAMILIES.get(start[:4])
+    if family is None or len(start) < 12:
+        return Extent()
+    chunk = _find_data(source, family)
+    if chunk is None and start[:4] == b"RIFF":  # AVI has its sound in a list
+        return _extent(struct.unpack("<I", start[4:8])[0], source.size - 8)
+    if chunk is None:
+        return Extent()
+    offset, size = chunk
+    if start[:4] == b"RF64" and size == 0xFFFF_FFFF:
+        size = _rf64_data_size(source)
+    if size == 0 and start[:4] == b"RIFF" and not _holds_chunks(source, offset, family):
+        source.patch(offset - 4, b"\xff\xff\xff\xff")
+    return _extent(size, source.size - offset)
+
+
+def starts_like_container(head: bytes) -> bool:
+    """Return whether FFmpeg should be asked to read a file that starts with `head`."""
+    return _CONTAINER_STARTS.match(head) is not None
+
+
+def starts_like_text(head: bytes) -> bool:
+    """Return whether a file that starts with `head`, some kilobytes, holds text."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16
+        return True
+    if any(byte < 32 and byte not in _TEXT_CONTROLS for byte in head):
+        return False
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > len(head) - 4  # a character cut in two
+    return True
+
+
+def mp3_states_length(source: ByteSource) -> bool:
+    """Return whether an MP3 file says how long it is; if not, its length is a guess.
+
+    The first frame of most files holds no sound but a tag: Xing, Info or VBRI.
+    """
+    tag = source.read_at(0, 10)
+    offset = 0
+    if tag[:3] == b"ID3" and len(tag) == 10:
+        offset = 10 + sum(
+            byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True)
+        )
+    frame = source.read_at(offset, 256)
+    return any(word in frame for word in (b"Xing", b"Info", b"VBRI"))
+
+
+def _extent(size: int, present: int) -> Extent:
+    """Return the extent of a file that promises `size` bytes of sound and has `present`."""
+    unknown = size >= _LARGEST_SIZE_64 or any(size in sizes for sizes in _UNKNOWN_SIZES_32)
+    if unknown or size <= present or size == 0:
+        return Extent()
+    return Extent(present=max(present, 0) / size)
+
+
+def _find_data(source: ByteSource, family: _ChunkFamily) -> tuple[int, int] | None:
+    """Return where the sound data starts and how many bytes it should have."""
+    position, header = family.first, family.name_bytes + struct.calcsize(family.size)
+    for _ in range(_MAX_CHUNKS):
+        name, size = _chunk(source, position, family)
+        if name is None:
+            return None
+        if name.startswith(family.data):
+            return position + header, size
+        position += header + size
+        position += -position % family.alignment
+    return None
+
+
+def _chunk(
+    source: ByteSource, position: int, family: _ChunkFamily
+) -> tuple[bytes, int] | tuple[None, int]:
+    """Return a chunk's name and the size of what follows its header; None past the end."""
+    header = family.name_bytes + struct.calcsize(family.size)
+    piece = source.read_at(position, header)
+    if len(piece) < header:
+        return None, 0
+    (size,) = struct.unpack(family.size, piece[family.name_bytes :])
+    if family.size_counts_header:
+        size = max(size - header, 0)
+    return piece[: family.name_bytes], size
+
+
+def _holds_chunks(source: ByteSource, position: int, family: _ChunkFamily) -> bool:
+    """Return whether the rest of a file is nothing but whole chunks, or nothing at all."""
+    header = family.name_bytes + struct.calcsize(family.size)
+    for _ in range(_MAX_CHUNKS):
+        if position >= source.size:
+            return True
+        name, size = _chunk(source, position, family)
+        if name is None or not name.isascii() or not name.decode("ascii").isprintable():
+            return False
+        position += header + size
+        if position > source.size:
+            return False
+        position += -position % family.alignment
+    return False
+
+
+def _rf64_data_size(source: ByteSource) -> int:
+    """Return the size of the sound data of an RF64 file, which has its own chunk for it."""
+    ds64 = source.read_at(12, 28)
+    if len(ds64) < 28 or ds64[:4] != b"ds64":
+        return 0
+    size: int = struct.unpack("<Q", ds64[16:24])[0]
+    return size
+
+
+def _ogg_breaks_off(source: ByteSource) -> bool:
+    """Return whether an Ogg file ends inside a page.
+
+    One that ends after a whole page without the end mark is a live stream that somebody
+    stopped recording, and complete in every sense that matters here.
+    """
+    tail_start = max(source.size - 2 * _OGG_LARGEST_PAGE, 0)
+    tail = source.read_at(tail_start, source.size - tail_start)
+    page = tail[max(tail.rfind(b"OggS"), 0) :]
+    if len(page) < _OGG_PAGE_HEADER or len(page) < _OGG_PAGE_HEADER + page[26]:
+        return True
+    lacing = page[_OGG_PAGE_HEADER : _OGG_PAGE_HEADER + page[26]]
+    return len(page) < _OGG_PAGE_HEADER + page[26] + sum(lacing)

@@ -1,0 +1,105 @@
+"""Recordings that libsndfile reads: wav, flac, ogg, opus, mp3, aiff, w64, caf, au ..."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import soundfile
+
+from w2v_cli.audio.decoders import BrokenRecordingError, FloatArray
+from w2v_cli.audio.headers import Extent, mp3_states_length
+from w2v_cli.audio.sources import ByteSource
+
+_BLOCK_FRAMES = 4096  # the largest FLAC block; one that is damaged takes nothing else along
+
+# Lossy decoders need what came before to decode a place exactly: an MP3 frame borrows bits
+# from up to half a second earlier, Opus and Vorbis overlap their blocks.
+_PREROLL_SECONDS = 0.5
+
+# What libsndfile says of a FLAC stream whose header leaves the length open.
+_LENGTH_UNKNOWN = 2**63 - 1
+
+
+class _OneWaySoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A SoundFile that reads straight ahead.
+
+    After each read soundfile seeks to where it already is. In an MP3 that drops the bits
+    the next frame borrows, and the samples after every block are wrong; in a FLAC of
+    unknown length it fails. It does neither for a file that says it cannot seek.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class SoundfileRecording:
+    """A recording opened by libsndfile. See `decoders.Recording`.
+
+    Raises:
+        BrokenRecordingError: libsndfile does not know the format, or the header is damaged.
+    """
+
+    # A recorder that is stopped may lose its last block. No letter fits into one output
+    # frame of a model, so what is shorter than that is not worth an error.
+    tolerance_seconds = 0.02
+
+    def __init__(self, source: ByteSource, extent: Extent) -> None:
+        try:
+            self._file = _OneWaySoundFile(source)
+        except soundfile.LibsndfileError as error:
+            raise BrokenRecordingError(error.error_string) from error
+        self.sample_rate: int = self._file.samplerate
+        self.channels: int = self._file.channels
+        self.frames: int | None = self._file.frames
+        self.breaks_off = extent.breaks_off
+        estimated = self._file.format == "MP3" and not mp3_states_length(source)
+        alac = self._file.subtype.startswith("ALAC")  # its packets have no common size
+        if self.frames == _LENGTH_UNKNOWN or estimated or alac:
+            self.frames = None
+        if extent.present < 1:
+            self._expect_more(extent.present)
+
+    def __enter__(self) -> SoundfileRecording:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def _expect_more(self, present: float) -> None:
+        """Count what should be there; libsndfile counts what is."""
+        if self.frames and present > 0:
+            self.frames = round(self.frames / present)
+        else:
+            self.frames = None
+            self.breaks_off = True
+
+    def blocks(self, start_frame: int, end_frame: int | None) -> Iterator[FloatArray]:
+        """Yield the samples from `start_frame` to `end_frame` or the end of the file."""
+        position = self._seek(start_frame)
+        while end_frame is None or position < end_frame:
+            wanted = _BLOCK_FRAMES if end_frame is None else end_frame - position
+            block = self._read(min(wanted, _BLOCK_FRAMES))
+            if len(block) == 0:
+                return
+            skipped = max(start_frame - position, 0)
+            position += len(block)
+            if skipped < len(block):
+                yield block[skipped:]
+
+    def _seek(self, start_frame: int) -> int:
+        """Move to a place some way before `start_frame` and return it."""
+        target = max(start_frame - round(_PREROLL_SECONDS * self.sample_rate), 0)
+        if target == 0:
+            return 0
+        try:
+            return int(self._file.seek(target))
+        except soundfile.LibsndfileError:  # past the end, or cut off before it
+            return 0
+
+    def _read(self, frames: int) -> FloatArray:
+        try:
+            block: FloatArray = self._file.read(frames, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise BrokenRecordingError(error.error_string) from error
+        return np.asarray(block)
