@@ -234,14 +234,15 @@ def python_name() -> str:
 
 def pip_install(arguments: list) -> None:
     """Install with pip, which reports as it goes; what it says of a failure is explained."""
-    STAMP.unlink() if STAMP.exists() else None
+    if STAMP.exists():
+        STAMP.unlink()
     command = [str(BIN / python_name()), "-m", "pip", "install", "--disable-pip-version-check"]
-    pip = subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, cwd=str(ROOT))
     said = []
-    for line in pip.stderr:
-        sys.stderr.write(line.decode(errors="replace"))
-        said.append(line.decode(errors="replace"))
-    if pip.wait() != 0:
+    with subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, cwd=str(ROOT)) as pip:
+        for line in pip.stderr:
+            sys.stderr.write(line.decode(errors="replace"))
+            said.append(line.decode(errors="replace"))
+    if pip.returncode != 0:
         raise SetupError(explain_pip("".join(said)))
 
 

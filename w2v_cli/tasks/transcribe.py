@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.greedy import greedy_decode
+from w2v_cli.errors import AudioError
 from w2v_cli.inference.emitter import Emitter
 from w2v_cli.results import Segment, Transcript, Word
 
@@ -25,7 +26,7 @@ class Segmentation:
 
     # Between words of one phrase there is rarely half a second; between sentences there is.
     pause_seconds: float = 0.6
-    # Longer ones are cut at their longest gap: Whisper's segments end at 30 s too.
+    # Longer ones are cut at a gap: more than half a minute is hard to find one's way in.
     max_segment_seconds: float = 30.0
 
 
@@ -70,7 +71,10 @@ class Transcriber:
         """
         segments: list[Segment] = []
         for waveform, channel in zip(waveforms.channels, waveforms.channel_numbers, strict=True):
-            emissions = self.emitter.emissions(waveform, sample_rate=waveforms.sample_rate)
+            try:
+                emissions = self.emitter.emissions(waveform, sample_rate=waveforms.sample_rate)
+            except AudioError as error:
+                raise AudioError(f"{source}: {error}" if source else str(error)) from error
             hypothesis = greedy_decode(emissions, self.alphabet)
             words = self._timed_words(hypothesis, waveforms)
             segments += [_segment(piece, channel) for piece in cut(words, self.segmentation)]
@@ -101,32 +105,46 @@ class Transcriber:
 
 
 def cut(words: Sequence[Word], segmentation: Segmentation) -> list[list[Word]]:
-    """Return the words in groups, cut at pauses, and at the longest gap where that is too long.
+    """Return the words in groups, cut at pauses, and once more where that is too long.
 
     A group is longer than `max_segment_seconds` only if a single word is.
     """
     groups: list[list[Word]] = []
-    for word in words:
-        if groups and _gap(groups[-1][-1], word) < segmentation.pause_seconds:
+    for index, word in enumerate(words):
+        if groups and _gap(words, index) < segmentation.pause_seconds:
             groups[-1].append(word)
         else:
             groups.append([word])
     return [part for group in groups for part in _shortened(group, segmentation)]
 
 
-def _shortened(group: list[Word], segmentation: Segmentation) -> list[list[Word]]:
-    """Return a group in parts that are short enough, cut at the longest gaps."""
-    parts: list[list[Word]] = []
-    todo = [group]
-    while todo:
-        part = todo.pop()
-        length_seconds = part[-1].end_seconds - part[0].start_seconds
-        if len(part) == 1 or length_seconds <= segmentation.max_segment_seconds:
-            parts.append(part)
-            continue
-        place = max(range(1, len(part)), key=lambda index: _gap(part[index - 1], part[index]))
-        todo += [part[place:], part[:place]]
-    return parts
+def _shortened(words: Sequence[Word], segmentation: Segmentation) -> list[list[Word]]:
+    """Return a group in parts that are short enough."""
+    parts = []
+    first = 0
+    while (place := _place_to_cut(words, first, segmentation.max_segment_seconds)) is not None:
+        parts.append(list(words[first:place]))
+        first = place
+    return [*parts, list(words[first:])]
+
+
+def _place_to_cut(words: Sequence[Word], first: int, max_seconds: float) -> int | None:
+    """Return which word begins the next part, if the one from `first` on is too long.
+
+    It is cut at its longest gap, but not in its first half, which would leave crumbs.
+    """
+    begin_seconds = words[first].start_seconds
+    if words[-1].end_seconds - begin_seconds <= max_seconds:
+        return None
+    best = first + 1
+    for index in range(first + 1, len(words)):
+        length_seconds = words[index - 1].end_seconds - begin_seconds
+        if length_seconds > max_seconds:
+            break
+        best_is_early = words[best - 1].end_seconds - begin_seconds < max_seconds / 2
+        if best_is_early or _gap(words, index) >= _gap(words, best):
+            best = index
+    return best if best < len(words) else None
 
 
 def in_time_order(segments: Iterable[Segment]) -> list[Segment]:
@@ -156,6 +174,6 @@ def _segment(words: Sequence[Word], channel: int | None) -> Segment:
     )
 
 
-def _gap(before: Word, after: Word) -> float:
-    """Return the seconds between two words."""
-    return after.start_seconds - before.end_seconds
+def _gap(words: Sequence[Word], index: int) -> float:
+    """Return the seconds between a word and the one before it."""
+    return words[index].start_seconds - words[index - 1].end_seconds
