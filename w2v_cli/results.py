@@ -54,7 +54,7 @@ class Transcript:
 
     Attributes:
         text: The whole text; empty where nobody speaks.
-        segments: The text in pieces; by channel, and by time within a channel.
+        segments: The text in pieces, in the order of their start.
         duration_seconds: How much of the recording was read.
         model: The model that was asked for: a folder, a model id or an embedded name.
         source: The recording as the user named it; None for one held in memory.

@@ -1,0 +1,54 @@
+"""What a decoder returns: a text, and where in the emissions its parts are.
+
+Frames count from 0; an end is the frame after the last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class HypothesisCharacter:
+    """One token of a word: a letter, or what else the vocabulary has as one piece."""
+
+    text: str
+    start_frame: int
+    end_frame: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class HypothesisWord:
+    """One word, from the first frame of its first character to the last of its last.
+
+    Attributes:
+        text: The word.
+        start_frame: Where it starts.
+        end_frame: Where it ends, not included.
+        probability: The geometric mean of its characters' probabilities, 0 to 1.
+        characters: Its characters with their frames.
+    """
+
+    text: str
+    start_frame: int
+    end_frame: int
+    probability: float
+    characters: tuple[HypothesisCharacter, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One reading of the emissions.
+
+    Attributes:
+        text: The whole text.
+        words: Its words; none where nothing is said.
+        logit_score: The natural logarithm of the probability the network gives the path.
+        lm_score: What a language model adds to it; None without one.
+    """
+
+    text: str
+    words: tuple[HypothesisWord, ...]
+    logit_score: float
+    lm_score: float | None = None
