@@ -36,8 +36,8 @@ class Segment:
         end_seconds: Where its last word ends.
         text: Its words, with one space between them.
         words: The same words with their times.
-        channel: The recording's channel it was heard on, from 1; None when the recording
-            has one channel, or its channels were mixed.
+        channel: The recording's channel it was heard on, from 1, where the channels were
+            transcribed apart; else None.
     """
 
     id: int

@@ -30,8 +30,8 @@ class Waveforms:
     Attributes:
         channels: One waveform a channel, each float32 (samples,), all of one length, full
             scale at 1. Empty arrays where the recording has no samples.
-        channel_numbers: For each waveform the recording's channel it is, from 1; None for
-            a recording's only channel and for a mix.
+        channel_numbers: For each waveform the recording's channel it is, from 1, where all
+            were asked for apart; else None, for the one there is.
         sample_rate: Hz.
         start_seconds: Where in the recording the first sample lies.
         duration_seconds: How much of the recording was read.
@@ -86,15 +86,16 @@ def read_waveforms(
     with open_source(source, name) as opened:
         _check_range(opened.label, start_seconds, end_seconds)
         with open_recording(opened) as recording:
-            numbers = _channel_numbers(opened.label, recording.channels, channel)
+            columns = _columns(opened.label, recording.channels, channel)
             span = _Span(opened.label, recording, start_seconds, end_seconds)
-            chosen = _choose(span.blocks(), numbers)
-            samples = _resample(chosen, recording.sample_rate, sample_rate, len(numbers))
+            chosen = _choose(span.blocks(), columns)
+            n_chosen = 1 if columns is None else len(columns)
+            samples = _resample(chosen, recording.sample_rate, sample_rate, n_chosen)
         opened.check()
         span.check_complete()
     return Waveforms(
         channels=tuple(np.ascontiguousarray(column) for column in samples.T),
-        channel_numbers=numbers,
+        channel_numbers=tuple(range(1, n_chosen + 1)) if channel == "all" else (None,),
         sample_rate=sample_rate,
         start_seconds=span.start_frame / span.sample_rate,
         duration_seconds=span.read_frames / span.sample_rate,
@@ -112,22 +113,22 @@ def _check_range(label: str, start_seconds: float, end_seconds: float | None) ->
         )
 
 
-def _channel_numbers(
+def _columns(
     label: str, count: int, channel: int | Literal["mix", "all"] | None
-) -> tuple[int | None, ...]:
-    """Return the chosen channels from 1; None stands for the mean of all there are."""
+) -> list[int] | None:
+    """Return which of `count` channels were chosen, from 0; None for the mean of all."""
     if channel == "all":
-        return tuple(range(1, count + 1))
+        return list(range(count))
     if channel is None and count > 2:
         raise AudioError(
             f"{label}: {count} channels; pick one with --channel N or mix them with --channel mix"
         )
     if channel is None or channel == "mix":
-        return (None,)
+        return None
     if not 1 <= channel <= count:
         there = "there is only one" if count == 1 else f"choose one from 1 to {count}"
         raise AudioError(f"{label}: no channel {channel}; {there}")
-    return (channel,)
+    return [channel - 1]
 
 
 class _Span:
@@ -199,11 +200,10 @@ class _Span:
         )
 
 
-def _choose(blocks: Iterable[FloatArray], numbers: tuple[int | None, ...]) -> Iterator[FloatArray]:
+def _choose(blocks: Iterable[FloatArray], columns: list[int] | None) -> Iterator[FloatArray]:
     """Yield the chosen channels of each block, (frames, chosen)."""
-    columns = [number - 1 for number in numbers if number is not None]
     for block in blocks:
-        yield block[:, columns] if columns else block.mean(axis=1, keepdims=True)
+        yield block.mean(axis=1, keepdims=True) if columns is None else block[:, columns]
 
 
 def _resample(

@@ -16,10 +16,9 @@ def plain_text(transcript: Transcript) -> str:
     go left
     stop
     """
-    apart = len({segment.channel for segment in transcript.segments} - {None}) > 0
     lines = []
     for segment in transcript.segments:
-        label = f"[channel {segment.channel}] " if apart else ""
+        label = "" if segment.channel is None else f"[channel {segment.channel}] "
         # A vocabulary may hold a newline, and a line must stay one.
         lines.append(label + " ".join(segment.text.split()) + "\n")
     return "".join(lines)
