@@ -12,15 +12,20 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-# Tests are imported by path, so a neighbour has to be as well.
-_spec = importlib.util.spec_from_file_location(
-    "hub_server", Path(__file__).with_name("hub_server.py")
-)
-assert _spec is not None
-assert _spec.loader is not None
-hub_server = importlib.util.module_from_spec(_spec)
-sys.modules["hub_server"] = hub_server
-_spec.loader.exec_module(hub_server)
+
+def _import_neighbour(name: str) -> Any:
+    """Import a file of this folder; tests are imported by path, so it isn't on sys.path."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+hub_server = _import_neighbour("hub_server")
+_import_neighbour("small_models")
 
 
 @pytest.fixture(autouse=True)

@@ -225,16 +225,18 @@ def _fill(
         if weights[source].shape != expected[key].shape
     ]
     report = LoadingReport(match.missing, match.unexpected, mismatched)
-    fresh = absent_parts(expected, match.missing, prefix=prefix) if strict else match.missing
+    replaced = [key for key, _, _ in mismatched if ignore_mismatched_sizes]
+    allowed = (
+        absent_parts(expected, match.missing, replaced, prefix=prefix) if strict else match.missing
+    )
+    unexpected = match.unexpected if strict else []
     _refuse_misfits(
         model,
-        missing=[key for key in match.missing if key not in fresh],
-        unexpected=[
-            key for key in match.unexpected if strict and not is_foreign(key, prefix=prefix)
-        ],
+        missing=[key for key in match.missing if key not in allowed],
+        unexpected=[key for key in unexpected if not is_foreign(key, prefix=prefix)],
         mismatched=[] if ignore_mismatched_sizes else mismatched,
     )
-    fresh = [*fresh, *(key for key, _, _ in mismatched)]
+    fresh = [key for key in expected if key in allowed or key in replaced]
     _draw(model, fresh, device=device, dtype=dtype)
     taken = {
         key: _placed(weights[source], device=device, dtype=dtype)

@@ -95,22 +95,30 @@ def with_older_weight_norm(key: str) -> str:
 
 
 def absent_parts(
-    model_keys: Collection[str], missing: Collection[str], *, prefix: str
+    model_keys: Collection[str],
+    missing: Collection[str],
+    replaced: Collection[str] = (),
+    *,
+    prefix: str,
 ) -> list[str]:
     """Return those missing keys whose whole part is missing, in the order of `missing`.
 
     A part is what one adds to a pretrained network: the head, the weights of the layer sum,
     the adapters behind the encoder, those inside its layers, the vector for masked frames.
     Such a part starts with fresh weights. A weight missing from anywhere else is damage.
+
+    Args:
+        model_keys: All keys of the model.
+        missing: Those that the checkpoint lacks.
+        replaced: Those that it has in another shape, to be drawn afresh. The part of such a
+            key is another task's, of the same name, and counts as missing.
+        prefix: What a model with a head calls the model without, "wav2vec2".
     """
     has_head = any(key.startswith(f"{prefix}.") for key in model_keys)
-    present = {_part_of(key, prefix, has_head=has_head) for key in model_keys if key not in missing}
-    found = []
-    for key in missing:
-        part = _part_of(key, prefix, has_head=has_head)
-        if part is not None and part not in present:
-            found.append(key)
-    return found
+    part_of = {key: _part_of(key, prefix, has_head=has_head) for key in model_keys}
+    present = {part_of[key] for key in model_keys if key not in missing}
+    present -= {part_of[key] for key in replaced}
+    return [key for key in missing if part_of[key] is not None and part_of[key] not in present]
 
 
 def _part_of(key: str, prefix: str, *, has_head: bool) -> str | None:
