@@ -99,6 +99,18 @@ def test_half_precision_gives_about_the_same(ctc_folder, babble, dtype):
     assert np.abs(np.exp(emissions) - np.exp(exact)).mean() < 0.01
 
 
+@pytest.mark.parametrize(
+    ("dtype", "advice"),
+    [("bfloat16", "use --dtype float32"), ("float32", "its weights or the recording are broken")],
+)
+def test_no_text_is_made_of_what_is_not_a_number(ctc_folder, babble, dtype, advice):
+    emitter = Emitter.load(ctc_folder, runtime=Runtime(dtype=dtype))
+    with torch.no_grad():
+        emitter.model.lm_head.bias[3] = torch.nan
+    with pytest.raises(AudioError, match=f"gave what is not a number; {advice}$"):
+        emitter.emissions(babble(8000), sample_rate=RATE)
+
+
 @pytest.mark.parametrize("attn", ["eager", "sdpa"])
 def test_attention_is_the_one_asked_for(ctc_folder, babble, attn):
     emitter = Emitter.load(ctc_folder, runtime=Runtime(device="cpu", attn=attn))

@@ -6,6 +6,7 @@ Progress is drawn with rich, on a terminal only, and neither under NO_COLOR nor 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import warnings
@@ -58,7 +59,7 @@ class Console:
 
     @contextlib.contextmanager
     def warnings_as_lines(self) -> Iterator[None]:
-        """Show Python's warnings as one line each inside the `with` block."""
+        """Show Python's and the log's warnings as one line each inside the `with` block."""
 
         def show(
             message: Warning | str,
@@ -70,9 +71,17 @@ class Console:
         ) -> None:
             self.warn(message)
 
-        with warnings.catch_warnings():
-            warnings.showwarning = show
-            yield
+        log = logging.getLogger("w2v_cli")
+        handler = _WarningLines(self)
+        log.addHandler(handler)
+        if self.quiet:  # read when huggingface_hub is imported; it has a handler of its own
+            os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = show
+                yield
+        finally:
+            log.removeHandler(handler)
 
     @contextlib.contextmanager
     def progress(self, n_inputs: int) -> Iterator[ProgressDisplay]:
@@ -80,6 +89,17 @@ class Console:
         display = RichDisplay(n_inputs) if self.draws else ProgressDisplay()
         with display.drawn():
             yield display
+
+
+class _WarningLines(logging.Handler):
+    """Shows what the package logs as warnings."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(level=logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.warn(record.getMessage())
 
 
 class ProgressDisplay:

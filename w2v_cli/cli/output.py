@@ -13,30 +13,29 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from w2v_cli.errors import UsageError, W2VError
 
-if TYPE_CHECKING:
-    from w2v_cli.cli.options import FormatName
-    from w2v_cli.results import Transcript
-
 STDOUT = "-"
+
+# A file's name need not be UTF-8; a result with such a name in it must still be written.
+ENCODING_ERRORS = "backslashreplace"
 
 
 class Results:
-    """Writes transcripts as they are finished; inside a `with` block.
+    """Writes results as they are finished; inside a `with` block.
 
     Leaving the block keeps what is finished, however it is left: at the end, by an error or
     by Ctrl-C.
 
     Args:
         target: A file's path, or "-" for stdout.
-        format_name: A name of `w2v_cli.formats`.
+        format_name: The format that all results are in.
         n_inputs: How many inputs there are; more than one gives each a heading.
     """
 
-    def __init__(self, target: str, format_name: FormatName, n_inputs: int) -> None:
+    def __init__(self, target: str, format_name: str, n_inputs: int) -> None:
         self._target = target
         self._format_name = format_name
         self._several = n_inputs > 1
@@ -60,7 +59,7 @@ class Results:
     ) -> None:
         broken = isinstance(error, OutputError | BrokenPipeError)
         try:
-            if self._is_array and not broken and (self._n_written or self._file is None):
+            if self._is_array and not broken and (self._n_written or error is None):
                 self._write("\n]\n" if self._n_written else "[]\n")
         finally:
             if self._file is not None:
@@ -70,20 +69,21 @@ class Results:
     def _is_array(self) -> bool:
         return self._several and self._format_name == "json"
 
-    def write(self, transcript: Transcript) -> None:
-        """Write one transcript, and see that it has left this process.
+    def write(self, text: str, source: str) -> None:
+        """Write an input's result, and see that it has left this process.
+
+        Args:
+            text: The result in the format of all.
+            source: The input's name.
 
         Raises:
             OutputError: The file or stdout does not take it.
             BrokenPipeError: Nobody reads stdout any more.
         """
-        from w2v_cli.formats import format_transcript
-
-        text = format_transcript(transcript, self._format_name)
         if self._is_array:
             text = ("[\n" if self._n_written == 0 else ",\n") + text.rstrip("\n")
         elif self._several:
-            text = _with_heading(text, transcript.source or "")
+            text = _with_heading(text, source)
         self._n_written += 1
         self._write(text)
 
@@ -124,7 +124,9 @@ class _AtomicFile:
                 self._temporary = _temporary_beside(path)
             # A named pipe or /dev/null takes the results as they come.
             written = self._temporary or path
-            self.stream: TextIO = written.open("w", encoding="utf-8", newline="\n")
+            self.stream: TextIO = written.open(
+                "w", encoding="utf-8", errors=ENCODING_ERRORS, newline="\n"
+            )
         except OSError as error:
             raise _cannot_write(target, error) from error
 
@@ -178,7 +180,7 @@ def _utf8_stdout() -> TextIO:
     """Return stdout, writing UTF-8 whatever the locale says: json has no other encoding."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)  # a test's stdout has none
     if reconfigure is not None:
-        reconfigure(encoding="utf-8", errors="backslashreplace")
+        reconfigure(encoding="utf-8", errors=ENCODING_ERRORS)
     return sys.stdout
 
 

@@ -79,6 +79,7 @@ def transcribe(
     from w2v_cli.audio import read_waveforms
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.checkpoint.progress import show_progress
+    from w2v_cli.formats import format_transcript
     from w2v_cli.inference.runtime import Runtime
 
     runtime = Runtime(device=device, dtype=dtype, threads=threads, attn=attn)
@@ -105,7 +106,11 @@ def transcribe(
         console.progress(len(inputs)) as progress,
         show_progress(progress),
     ):
-        exit_code = for_each_input(inputs, work, results.write, console=console, progress=progress)
+
+        def write(transcript: Transcript) -> None:
+            results.write(format_transcript(transcript, format_), transcript.source or "")
+
+        exit_code = for_each_input(inputs, work, write, console=console, progress=progress)
     raise typer.Exit(exit_code)
 
 

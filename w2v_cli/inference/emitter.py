@@ -143,7 +143,8 @@ class Emitter:
             no samples; one frame for less than the receptive field.
 
         Raises:
-            AudioError: The model hears another sample rate, or the memory is too small.
+            AudioError: The model hears another sample rate, the memory is too small, or the
+                precision is.
         """
         return self.batch_emissions([waveform], sample_rate=sample_rate)[0]
 
@@ -157,7 +158,8 @@ class Emitter:
             sample_rate: Samples a second of all.
 
         Raises:
-            AudioError: The model hears another sample rate, or the memory is too small.
+            AudioError: The model hears another sample rate, the memory is too small, or the
+                precision is.
         """
         if sample_rate != self.sample_rate:
             raise AudioError(
@@ -203,6 +205,15 @@ class Emitter:
                 f"{seconds:.0f} s of audio do not fit into the memory of {self.model.device}; "
                 f"read it in parts with --start and --end"
             ) from error
+        if np.isnan(emissions).any():
+            raise AudioError(
+                f"{self.name} gave what is not a number; "
+                + (
+                    "its weights or the recording are broken"
+                    if self.model.dtype == torch.float32
+                    else "use --dtype float32"
+                )
+            )
         n_frames = self.model._get_feat_extract_output_lengths(torch.tensor(lengths)).tolist()
         return [row[:n] for row, n in zip(emissions, n_frames, strict=True)]
 
