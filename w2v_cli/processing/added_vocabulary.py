@@ -27,7 +27,7 @@ class AddedVocabulary(SpecialTokens):
         self.tokens_trie = TokenTrie()
         self._added_tokens_decoder: dict[int, AddedToken] = {}
         self._added_tokens_encoder: dict[str, int] = {}
-        self._place(added_tokens_decoder or {})
+        self.added_tokens_decoder = added_tokens_decoder or {}
         super().__init__(**kwargs)
         held = self._added_tokens_encoder
         self._add_tokens([token for token in self.all_special_tokens if token not in held], True)
@@ -68,19 +68,21 @@ class AddedVocabulary(SpecialTokens):
         for index, token in value.items():
             if not is_token(token) or not isinstance(index, int):
                 raise TypeError(f"added_tokens_decoder maps ids to tokens, not {index} to {token}")
-        self._place(value)
+        self._place([(index, AddedToken.copy_of(token)) for index, token in value.items()])
 
-    def _place(self, tokens: Mapping[int, Any]) -> None:
-        """Put added tokens at the ids they are known to have."""
-        for index, given in tokens.items():
-            token = AddedToken.copy_of(given)
+    def _place(self, tokens: Sequence[tuple[int, AddedToken]]) -> None:
+        """Put added tokens at their ids."""
+        for index, token in tokens:
             self._added_tokens_decoder[index] = token
             self._added_tokens_encoder[token.content] = index
-            self.tokens_trie.add(token.content)
+        # Only now: where ids have holes, one of these may have taken the place of another.
+        for index, _ in tokens:
+            self.tokens_trie.add(self._added_tokens_decoder[index].content)
 
     def _add_tokens(self, new_tokens: Sequence[Any], special_tokens: bool = False) -> int:
         vocab = self.get_vocab()
         n_before = len(vocab)
+        placed: list[tuple[int, AddedToken]] = []
         for new_token in new_tokens:
             token = AddedToken.copy_of(new_token)
             if isinstance(new_token, str):
@@ -93,7 +95,8 @@ class AddedVocabulary(SpecialTokens):
             index = vocab.setdefault(token.content, len(vocab))
             if token.special and token.content not in self.all_special_tokens:
                 self._extra_special_tokens.append(token)
-            self._place({index: token})
+            placed.append((index, token))
+        self._place(placed)
         return len(vocab) - n_before
 
     def _keep_together(self, tokens: Iterable[str]) -> None:

@@ -154,12 +154,10 @@ class CTCDecoding(AddedVocabulary):
         ]
         if not output_char_offsets and not output_word_offsets:
             return decoded
-        return Wav2Vec2CTCTokenizerOutput(
-            [output.text for output in decoded],
-            char_offsets=[output.char_offsets for output in decoded]
-            if output_char_offsets
-            else None,
-            word_offsets=[output.word_offsets for output in decoded]
-            if output_word_offsets
-            else None,
-        )
+        # A text without a token has both kinds of offsets, none, whichever was asked for.
+        offsets = {
+            kind: [output.get(kind) for output in decoded]
+            for kind in ("char_offsets", "word_offsets")
+        }
+        complete = {kind: rows for kind, rows in offsets.items() if None not in rows}
+        return Wav2Vec2CTCTokenizerOutput([output.text for output in decoded], **complete)

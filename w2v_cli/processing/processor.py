@@ -28,6 +28,7 @@ class Wav2Vec2Processor:
 
     valid_processor_kwargs = Wav2Vec2ProcessorKwargs
     skip_tensor_conversion: tuple[str, ...] = ()
+    chat_template: str | None = None  # the published attribute; speech has none
 
     def __init__(self, feature_extractor: Any, tokenizer: Any) -> None:
         """Join the two.

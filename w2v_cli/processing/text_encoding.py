@@ -11,7 +11,8 @@ from w2v_cli.processing.batch import BatchEncoding
 from w2v_cli.processing.options import PaddingStrategy, TensorType, TruncationStrategy
 from w2v_cli.processing.text_padding import Lengths, TextPadding
 
-logger = logging.getLogger(__name__)
+# Code and tests that look for this warning do so under the published logger's name.
+published_logger = logging.getLogger("transformers.tokenization_utils_base")
 
 _TOO_LONG = "sequence-length-is-longer-than-the-specified-maximum"
 
@@ -344,7 +345,12 @@ class TextEncoding(TextPadding):
             return
         if limit != 0 and length > limit:
             if not self.deprecation_warnings.get(_TOO_LONG, False):
-                logger.warning("the text has %d tokens, and the model reads %d", length, limit)
+                published_logger.warning(
+                    "Token indices sequence length is longer than the specified maximum sequence "
+                    "length for this model (%d > %d): the text will have to be cut",
+                    length,
+                    limit,
+                )
             self.deprecation_warnings[_TOO_LONG] = True
 
     def tokenize(self, text: str, **kwargs: Any) -> list[str]:
