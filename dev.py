@@ -28,7 +28,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 STAMP = VENV / "w2v-installed.json"
 CONSTRAINTS = ROOT / "constraints.txt"
-DEMO_RECORDING = Path("tests", "data", "demo.flac")
+DEMO_RECORDING = Path("tests", "data", "demo.opus")
 
 CHECKS = (
     ("ruff", "check", "."),
