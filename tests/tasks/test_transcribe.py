@@ -64,7 +64,9 @@ def heard(*scripts, start_seconds=0.0, duration_seconds=None, channel_numbers=No
     if duration_seconds is None:
         duration_seconds = len(scripts[0]) * 0.02
     waveforms = Waveforms(
-        channels=tuple(np.zeros(round(duration_seconds * RATE), np.float32) for _ in scripts),
+        channels=tuple(
+            np.arange(round(duration_seconds * RATE), dtype=np.float32) for _ in scripts
+        ),
         channel_numbers=channel_numbers or (None,) * len(scripts),
         sample_rate=RATE,
         start_seconds=start_seconds,
@@ -108,6 +110,13 @@ def test_nothing_said_is_an_empty_transcript(script):
     assert transcript.duration_seconds == 1.0
 
 
+@pytest.mark.parametrize("level", [0.0, 0.25])
+def test_digital_silence_says_nothing_whatever_the_network_makes_of_it(level):
+    waveforms = Waveforms((np.full(RATE, level, np.float32),), (None,), RATE, 0.0, 1.0)
+    transcript = Transcriber(ScriptedEmitter("GO")).transcribe(waveforms)
+    assert (transcript.text, transcript.segments) == ("", ())
+
+
 def test_a_pause_begins_a_segment():
     pause = Segmentation(pause_seconds=0.6)
     script = "GO|" + "_" * 29 + "LEFT"  # 30 frames, 0.6 s
@@ -129,7 +138,7 @@ def test_channels_are_merged_in_the_order_of_time():
 
 
 def test_an_error_names_the_recording():
-    waveforms = Waveforms((np.zeros(8000, np.float32),), (None,), 8000, 0.0, 1.0)
+    waveforms = Waveforms((np.arange(8000, dtype=np.float32),), (None,), 8000, 0.0, 1.0)
     with pytest.raises(AudioError, match=r"^talk\.wav: hears 16000 Hz$"):
         Transcriber(ScriptedEmitter("GO")).transcribe(waveforms, source="talk.wav")
 

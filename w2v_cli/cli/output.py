@@ -19,8 +19,8 @@ from w2v_cli.errors import UsageError, W2VError
 
 STDOUT = "-"
 
-# A file's name need not be UTF-8; a result with such a name in it must still be written.
-ENCODING_ERRORS = "backslashreplace"
+# A file's name need not be UTF-8; it is written as the bytes it has, as grep does it.
+ENCODING_ERRORS = "surrogateescape"
 
 
 class Results:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.greedy import greedy_decode
 from w2v_cli.errors import AudioError
@@ -16,7 +18,7 @@ from w2v_cli.results import Segment, Transcript, Word
 if TYPE_CHECKING:
     from w2v_cli.audio import Waveforms
     from w2v_cli.checkpoint.options import HubOptions
-    from w2v_cli.decoding.hypothesis import Hypothesis
+    from w2v_cli.inference.emitter import FloatArray
     from w2v_cli.inference.runtime import Runtime
 
 
@@ -71,13 +73,10 @@ class Transcriber:
         """
         segments: list[Segment] = []
         for waveform, channel in zip(waveforms.channels, waveforms.channel_numbers, strict=True):
-            try:
-                emissions = self.emitter.emissions(waveform, sample_rate=waveforms.sample_rate)
-            except AudioError as error:
-                raise AudioError(f"{source}: {error}" if source else str(error)) from error
-            hypothesis = greedy_decode(emissions, self.alphabet)
-            words = self._timed_words(hypothesis, waveforms)
-            segments += [_segment(piece, channel) for piece in cut(words, self.segmentation)]
+            words = self._words(waveform, waveforms, source)
+            # Of one channel alone, whoever chose it need not be told which.
+            label = channel if len(waveforms.channels) > 1 else None
+            segments += [_segment(piece, label) for piece in cut(words, self.segmentation)]
         segments = in_time_order(segments)
         return Transcript(
             text=" ".join(segment.text for segment in segments),
@@ -87,8 +86,15 @@ class Transcriber:
             source=source,
         )
 
-    def _timed_words(self, hypothesis: Hypothesis, waveforms: Waveforms) -> list[Word]:
-        """Return the words with frames turned into seconds of the recording."""
+    def _words(self, waveform: FloatArray, waveforms: Waveforms, source: str | None) -> list[Word]:
+        """Return the words of one channel, in seconds of the recording."""
+        if not np.ptp(waveform if waveform.size else [0]):
+            return []  # digital silence: a network was never trained on it and may babble
+        try:
+            emissions = self.emitter.emissions(waveform, sample_rate=waveforms.sample_rate)
+        except AudioError as error:
+            raise AudioError(f"{source}: {error}" if source else str(error)) from error
+        hypothesis = greedy_decode(emissions, self.alphabet)
         frame_seconds = self.emitter.hop_samples / self.emitter.sample_rate
         begin = waveforms.start_seconds
         end = begin + waveforms.duration_seconds
