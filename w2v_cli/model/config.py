@@ -175,10 +175,11 @@ class Wav2Vec2Config:
         self.id2label = {int(key): value for key, value in self.id2label.items()}
         if num_labels is not None and num_labels != len(self.id2label):
             logger.warning(
-                "num_labels=%d was given with an id2label of %d entries; id2label is used",
+                "num_labels=%d was given with an id2label of %d entries; the labels are renamed",
                 num_labels,
                 len(self.id2label),
             )
+            self.num_labels = num_labels
 
     def validate_architecture(self) -> None:
         """Refuse convolution lists of different lengths and a one-class classifier."""
