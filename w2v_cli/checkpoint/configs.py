@@ -31,7 +31,11 @@ def load_config(cls: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
         HubError: The Hub cannot be reached or refuses.
     """
     content, kwargs = load_config_dict(name, **kwargs)
-    return cls.from_dict(_part_for(cls, content, name), **kwargs)
+    part = _part_for(cls, content, name)
+    try:
+        return cls.from_dict(part, **kwargs)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{name}: its {CONFIG_FILE} makes no network: {error}") from error
 
 
 def load_config_dict(

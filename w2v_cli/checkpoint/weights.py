@@ -137,8 +137,9 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
             f"use a checkpoint with {SAFETENSORS_FILE}"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0] or "it is empty"
         raise CheckpointError(
-            f"{path}: damaged ({str(error).splitlines()[0]}); delete it and fetch the model again"
+            f"{path}: damaged ({reason}); delete it and fetch or save the model again"
         ) from error
     if not isinstance(content, dict) or not all(
         isinstance(value, torch.Tensor) for value in content.values()
