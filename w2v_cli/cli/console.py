@@ -140,12 +140,14 @@ class RichDisplay(ProgressDisplay):
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
         from rich.table import Column
 
+        name_column = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         self._progress: Progress = Progress(
-            TextColumn("{task.description}", markup=False, table_column=Column(ratio=1)),
+            TextColumn("{task.description}", markup=False, table_column=name_column),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[amount]}", markup=False),
             TimeRemainingColumn(compact=True),
             console=RichConsole(stderr=True),
+            expand=True,
             transient=True,
             # Left to itself rich would take what goes to stdout to stderr, pipe or not.
             redirect_stdout=False,

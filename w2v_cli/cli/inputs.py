@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from w2v_cli.cli.console import Console, ProgressDisplay
@@ -44,7 +45,7 @@ def for_each_input(
     n_done = 0
     try:
         for source in inputs:
-            progress.begin(source)
+            progress.begin(Path(source).name)
             try:
                 result = work(source)
             except (AudioError, MissingDependencyError) as error:
