@@ -169,7 +169,8 @@ def _older_added_tokens(
         is_special = text in special
         added[index] = AddedToken(text, normalized=not is_special, special=is_special)
     for entry in (_read_if_there(name, TOKENIZER_FILE, options) or {}).get("added_tokens", []):
-        added[entry.pop("id")] = AddedToken(**entry)
+        rules = {key: value for key, value in entry.items() if key != "id"}
+        added[entry["id"]] = AddedToken(**rules)
     return added
 
 
