@@ -145,12 +145,29 @@ def test_an_unreachable_hub_is_told_at_once_with_an_offer():
     assert "check the network" in message
 
 
+def test_a_hub_that_does_not_answer_in_time_cannot_be_reached(hub, monkeypatch):
+    add_model(hub)
+    monkeypatch.setattr(hub_module.constants, "HF_HUB_ETAG_TIMEOUT", 0.05)
+    hub.behaviour.seconds_per_answer = 0.5
+    message = failure(HubError)
+    assert "cannot be reached" in message
+    assert "timed out" in message
+
+
+def test_an_endpoint_that_is_no_address(monkeypatch, hub):
+    monkeypatch.setattr(
+        hub_module.constants, "HUGGINGFACE_CO_URL_TEMPLATE", "x/{repo_id}/{revision}/{filename}"
+    )
+    assert "cannot be reached" in failure(HubError)
+
+
 @pytest.mark.parametrize("cut", [None, 503])
 def test_a_cached_model_works_while_the_hub_is_away(hub, monkeypatch, cut):
     add_model(hub)
     path = fetch()
     if cut is None:
-        monkeypatch.setattr(hub_module.constants, "ENDPOINT", "http://127.0.0.1:9")
+        nowhere = "http://127.0.0.1:9/{repo_id}/{revision}/{filename}"
+        monkeypatch.setattr(hub_module.constants, "HUGGINGFACE_CO_URL_TEMPLATE", nowhere)
     hub.behaviour.status = cut
     assert fetch() == path
 

@@ -55,6 +55,11 @@ _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
+
+class _HubAwayError(OSError):
+    """The Hub did not answer the first question."""
+
+
 _FAILURES = (httpx2.HTTPError, OSError, XetDownloadError)
 
 
@@ -166,9 +171,16 @@ class _WantedFile:
         options = self.options
         try:
             url = hf_hub_url(self.model_id, self.filename, revision=options.revision)
-            metadata = get_hf_file_metadata(url, token=options.token, library_name="w2v")
+            metadata = get_hf_file_metadata(
+                url,
+                token=options.token,
+                timeout=constants.HF_HUB_ETAG_TIMEOUT,
+                library_name="w2v",
+            )
         except RemoteEntryNotFoundError:
             metadata = None  # the download below says so again, and has the cache remember it
+        except httpx2.TransportError as error:
+            raise _HubAwayError(_first_line(error)) from error
         if metadata is not None and not options.force_download:
             newest = self.in_cache(metadata.commit_hash or options.revision)[1]
             if newest is not None and newest == self.in_cache(options.revision)[1]:
@@ -220,7 +232,7 @@ class _WantedFile:
                 f"{self.model_id}: what answers at {constants.ENDPOINT} is not a Hub; check "
                 f"HF_ENDPOINT, the proxy and the firewall, or use {offline_suggestion()}"
             )
-        if isinstance(error, (httpx2.ConnectError, httpx2.ProxyError, httpx2.ConnectTimeout)):
+        if isinstance(error, (_HubAwayError, httpx2.ConnectError)):
             return self._explain_unreachable(error)
         if isinstance(error, OSError) and error.errno is not None:
             return self._explain_disk(error)
