@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -481,6 +483,21 @@ def test_an_embedded_model(tmp_path, monkeypatch):
     loaded = load("ForCTC", "tiny")
     assert_same_weights(loaded, model)
     assert loaded.name_or_path == "tiny"
+
+
+def test_loading_does_not_import_the_compiler(tmp_path):
+    """It takes a second, which `w2v transcribe` would pay at every start."""
+    our_model("ForCTC").save_pretrained(tmp_path)
+    code = (
+        "import sys; from w2v_cli import Wav2Vec2ForCTC;"
+        f"Wav2Vec2ForCTC.from_pretrained({str(tmp_path)!r});"
+        "assert not {'sympy', 'torch._inductor', 'transformers'} & set(sys.modules)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        check=True,
+    )
 
 
 def test_loading_does_not_draw_random_numbers(tmp_path):

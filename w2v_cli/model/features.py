@@ -163,6 +163,10 @@ class Wav2Vec2PositionalConvEmbedding(nn.Module):
             padding=kernel_size // 2,
             groups=config.num_conv_pos_embedding_groups,
         )
+        if conv.weight.is_meta:
+            # A checkpoint is about to fill it. Weight norm takes a norm, and the first norm on
+            # the meta device imports torch's compiler: a second, on every start, for nothing.
+            conv.weight = nn.Parameter(torch.empty(conv.weight.shape, device="cpu"))
         self.conv = nn.utils.parametrizations.weight_norm(conv, name="weight", dim=2)
         self.activation = activation(config.feat_extract_activation)
 
