@@ -1,44 +1,30 @@
-"""The files of the processing classes: read from a checkpoint, and written into a folder.
+"""The files of the feature extractor and the processor, read and written.
 
 | file | what it holds |
 |---|---|
 | preprocessor_config.json | the feature extractor's settings |
 | processor_config.json | the same under `feature_extractor`, as a processor saves them |
-| tokenizer_config.json | the tokenizer's settings and its added tokens |
-| vocab.json | ids by token, or such vocabularies by language |
-| added_tokens.json | ids of the tokens that vocab.json lacks |
-| special_tokens_map.json | the special tokens, in older checkpoints |
-| tokenizer.json | added tokens, where a tokenizer written in Rust was saved as well |
+
+The tokenizer's are in `tokenizer_files.py`.
 """
 
 from __future__ import annotations
 
-import copy
-import json
-import logging
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2v_cli.checkpoint.atomic import make_folder, write_text
+from w2v_cli.checkpoint.configs import read_json_object, refuse_upload
 from w2v_cli.checkpoint.resolve import HubOptions, resolve_file
-from w2v_cli.errors import CheckpointError, ModelNotFoundError
-from w2v_cli.processing.added_token import AddedToken, is_added_token, is_token
+from w2v_cli.errors import ModelNotFoundError
 
 if TYPE_CHECKING:
     from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
     from w2v_cli.processing.processor import Wav2Vec2Processor
-    from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
-
-logger = logging.getLogger(__name__)
 
 FEATURE_EXTRACTOR_FILE = "preprocessor_config.json"
 PROCESSOR_FILE = "processor_config.json"
-TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
-VOCAB_FILE = "vocab.json"
-ADDED_TOKENS_FILE = "added_tokens.json"
-SPECIAL_TOKENS_FILE = "special_tokens_map.json"
-TOKENIZER_FILE = "tokenizer.json"
 
 Name = str | os.PathLike[str]
 Json = dict[str, Any]
@@ -56,9 +42,9 @@ def feature_extractor_settings(name: Name, kwargs: Json) -> tuple[Json, Json]:
     """
     options = HubOptions.take_from(kwargs)
     if Path(name).is_file():
-        return _read(Path(name)), kwargs
-    nested = (_read_if_there(name, PROCESSOR_FILE, options) or {}).get("feature_extractor")
-    settings = nested or _read_if_there(name, FEATURE_EXTRACTOR_FILE, options)
+        return read_json_object(Path(name)), kwargs
+    nested = (read_if_there(name, PROCESSOR_FILE, options) or {}).get("feature_extractor")
+    settings = nested or read_if_there(name, FEATURE_EXTRACTOR_FILE, options)
     if settings is None:
         raise ModelNotFoundError(
             f"{name}: no {FEATURE_EXTRACTOR_FILE} there; is it a checkpoint of a speech model?"
@@ -70,285 +56,31 @@ def save_feature_extractor(
     extractor: Wav2Vec2FeatureExtractor, folder: Name, *, push_to_hub: bool = False
 ) -> list[str]:
     """Return the path of the file that it wrote into `folder`, in a list."""
-    _refuse_upload(push_to_hub)
-    path = _folder(folder) / FEATURE_EXTRACTOR_FILE
-    extractor.to_json_file(path)
+    refuse_upload(push_to_hub)
+    path = make_folder(folder) / FEATURE_EXTRACTOR_FILE
+    write_text(path, extractor.to_json_string())
     return [str(path)]
-
-
-def load_tokenizer(
-    cls: type[Wav2Vec2CTCTokenizer], name: Name, inputs: Sequence[Any], kwargs: Json
-) -> Wav2Vec2CTCTokenizer:
-    """Return the tokenizer of a checkpoint.
-
-    Args:
-        cls: The class to make.
-        name: A folder, an embedded name or a model id.
-        inputs: Positional arguments of the class.
-        kwargs: Options of the Hub, and settings that replace the checkpoint's.
-
-    Raises:
-        ValueError: `name` is a file; a tokenizer has several.
-        ModelNotFoundError: There is no such checkpoint.
-        CheckpointError: It has no vocabulary.
-    """
-    options = HubOptions.take_from(kwargs)
-    if Path(name).is_file():
-        raise ValueError(f"{name}: a tokenizer has several files; give the folder they lie in")
-    settings = _read_if_there(name, TOKENIZER_CONFIG_FILE, options) or {}
-    settings.pop("tokenizer_class", None)
-    inputs = tuple(inputs) or tuple(settings.pop("init_inputs", ()))
-    settings.update(kwargs)
-    _separate_own_tokens(settings, cls.SPECIAL_TOKENS_ATTRIBUTES)
-    if kwargs.get("vocab_file") is None:
-        # Only a caller may say where the vocabulary is: a checkpoint could name any file.
-        settings["vocab_file"] = resolve_file(name, VOCAB_FILE, options)
-    if inputs:
-        settings.pop("vocab_file")
-    elif settings["vocab_file"] is None:
-        raise CheckpointError(f"{name}: no {VOCAB_FILE} there, which the tokenizer needs")
-    else:
-        _read(Path(settings["vocab_file"]))  # for an error that names the file
-    settings["name_or_path"] = str(name)
-    settings["is_local"] = Path(name).is_dir()
-    settings["local_files_only"] = options.local_files_only
-
-    added = settings.get("added_tokens_decoder")
-    if added is None:
-        added = _older_added_tokens(name, options, settings, kwargs, cls)
-    placed = {int(index): _token(token) for index, token in added.items()}
-    settings = {key: _with_tokens(value) for key, value in settings.items()}
-    settings["added_tokens_decoder"] = placed
-    by_text = {token.content: token for token in placed.values()}
-    for key in cls.SPECIAL_TOKENS_ATTRIBUTES:
-        if settings.get(key) is not None:
-            settings[key] = by_text.get(str(settings[key]), settings[key])
-    return cls(*inputs, **settings)
-
-
-def _separate_own_tokens(settings: Json, usual: Sequence[str]) -> None:
-    """Move the special tokens that only some tokenizers have into a dictionary of their own.
-
-    The word delimiter stays where the class takes it from as well.
-    """
-    if "additional_special_tokens" in settings and not settings.get("extra_special_tokens"):
-        settings["extra_special_tokens"] = settings.pop("additional_special_tokens")
-    own = {
-        key: settings.pop(key)
-        for key in list(settings)
-        if key not in usual and key.endswith("_token") and is_token(settings[key])
-    }
-    if isinstance(settings.get("extra_special_tokens"), dict):
-        own.update(settings.pop("extra_special_tokens"))
-    if own:
-        settings["model_specific_special_tokens"] = own
-    own = settings.get("model_specific_special_tokens") or {}
-    if "word_delimiter_token" in own:
-        settings["word_delimiter_token"] = own["word_delimiter_token"]
-
-
-def _older_added_tokens(
-    name: Name,
-    options: HubOptions,
-    settings: Json,
-    given: Mapping[str, Any],
-    cls: type[Wav2Vec2CTCTokenizer],
-) -> dict[Any, Any]:
-    """Return the added tokens of an older checkpoint; its special ones go into `settings`."""
-    for key, value in (_read_if_there(name, SPECIAL_TOKENS_FILE, options) or {}).items():
-        if not given.get(key):
-            settings[key] = _older_special_token(key, value, settings)
-    if isinstance(settings.get("extra_special_tokens"), dict):
-        own = settings.setdefault("model_specific_special_tokens", {})
-        own.update(settings.pop("extra_special_tokens"))
-    named = [settings.get(key) for key in cls.SPECIAL_TOKENS_ATTRIBUTES]
-    extra = settings.get("extra_special_tokens") or []
-    special = {str(token) for token in [*named, *extra] if token}
-    added: dict[Any, Any] = {}
-    for text, index in (_read_if_there(name, ADDED_TOKENS_FILE, options) or {}).items():
-        is_special = text in special
-        added[index] = AddedToken(text, normalized=not is_special, special=is_special)
-    for entry in (_read_if_there(name, TOKENIZER_FILE, options) or {}).get("added_tokens", []):
-        rules = {key: value for key, value in entry.items() if key != "id"}
-        added[entry["id"]] = AddedToken(**rules)
-    return added
-
-
-def _older_special_token(key: str, value: Any, settings: Mapping[str, Any]) -> Any:
-    """Return one entry of special_tokens_map.json as the tokenizer takes it."""
-    if key == "extra_special_tokens" and isinstance(value, list):
-        tokens = list(settings.get(key) or [])
-        for entry in value:
-            token = _special(entry) if isinstance(entry, dict) else entry
-            if token not in tokens:
-                tokens.append(token)
-        return tokens
-    if isinstance(value, dict) and key != "extra_special_tokens":
-        return _special(value)
-    return value
-
-
-def _special(entry: Mapping[str, Any]) -> AddedToken:
-    return AddedToken(**{**_rules(entry), "special": True})
-
-
-def _token(entry: Any) -> AddedToken:
-    if isinstance(entry, Mapping):
-        return AddedToken(**_rules(entry))
-    if not is_added_token(entry):
-        raise TypeError(f"added_tokens_decoder holds {entry!r}, which is no added token")
-    return AddedToken.copy_of(entry)
-
-
-def _rules(entry: Mapping[str, Any]) -> Json:
-    return {key: value for key, value in entry.items() if key != "__type"}
-
-
-def _with_tokens(value: Any) -> Any:
-    """Return `value` with every dictionary in it that stands for an added token turned into one."""
-    if isinstance(value, dict):
-        if value.get("__type") == "AddedToken":
-            return _token(value)
-        return {key: _with_tokens(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_with_tokens(item) for item in value]
-    return value
-
-
-def _without_tokens(value: Any) -> Any:
-    """Return `value` with every added token in it turned into what JSON can hold."""
-    if is_added_token(value):
-        return {**AddedToken.copy_of(value).__getstate__(), "__type": "AddedToken"}
-    if isinstance(value, dict):
-        return {key: _without_tokens(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_tokens(item) for item in value]
-    return value
-
-
-def save_tokenizer(
-    tokenizer: Wav2Vec2CTCTokenizer,
-    folder: Name,
-    *,
-    legacy_format: bool | None = None,
-    filename_prefix: str | None = None,
-    push_to_hub: bool = False,
-) -> tuple[str, ...]:
-    """Return the paths of the tokenizer's files in `folder`.
-
-    The last path is that of added_tokens.json, which is only written if it is needed.
-
-    Raises:
-        ValueError: `legacy_format` is False, or `push_to_hub` is True.
-    """
-    if legacy_format is False:
-        raise ValueError("only a tokenizer in Rust can be saved with legacy_format=False")
-    _refuse_upload(push_to_hub)
-    target = _folder(folder)
-    prefix = f"{filename_prefix}-" if filename_prefix else ""
-    config_path = target / f"{prefix}{TOKENIZER_CONFIG_FILE}"
-    _write(config_path, _tokenizer_settings(tokenizer))
-    outside = {
-        token: index
-        for token, index in tokenizer.added_tokens_encoder.items()
-        if index >= tokenizer.vocab_size
-    }
-    added_path = target / f"{prefix}{ADDED_TOKENS_FILE}"
-    if outside:
-        _write(added_path, outside)
-    vocab_files = tokenizer.save_vocabulary(folder, filename_prefix=filename_prefix)
-    return (str(config_path), *vocab_files, str(added_path))
-
-
-def _tokenizer_settings(tokenizer: Wav2Vec2CTCTokenizer) -> Json:
-    """Return what tokenizer_config.json says about a tokenizer."""
-    unsaved = {"add_bos_token", "add_eos_token", *tokenizer.vocab_files_names}
-    settings = copy.deepcopy(tokenizer.init_kwargs)
-    for key in [*settings, "model_max_length"]:
-        if hasattr(tokenizer, key):
-            settings[key] = getattr(tokenizer, key)
-    settings.update(tokenizer.special_tokens_map)
-    if tokenizer.extra_special_tokens:
-        settings["extra_special_tokens"] = tokenizer.extra_special_tokens
-    # Where it was loaded from is nobody's business but this machine's.
-    unsaved |= {"name_or_path", "special_tokens_map_file", "tokenizer_file", "device_map"}
-    kept = {key: value for key, value in settings.items() if key not in unsaved}
-    settings = dict(_without_tokens(kept))
-    settings["added_tokens_decoder"] = {
-        index: token.__getstate__() for index, token in tokenizer.added_tokens_decoder.items()
-    }
-    settings["tokenizer_class"] = type(tokenizer).__name__
-    if tokenizer._processor_class is not None:
-        settings["processor_class"] = tokenizer._processor_class
-    return settings
-
-
-def save_vocabulary(
-    vocab: Mapping[str, Any], folder: Name, filename_prefix: str | None = None
-) -> tuple[str, ...]:
-    """Return the path of the vocabulary that it wrote into `folder`, as a tuple.
-
-    Raises:
-        NotADirectoryError: `folder` is no folder.
-    """
-    if not Path(folder).is_dir():
-        raise NotADirectoryError(f"{folder}: the vocabulary is saved into a folder; make it first")
-    prefix = f"{filename_prefix}-" if filename_prefix else ""
-    path = Path(folder) / f"{prefix}{VOCAB_FILE}"
-    _write(path, vocab)
-    return (str(path),)
 
 
 def processor_settings(name: Name, kwargs: Json) -> tuple[Json, Json]:
     """Return what processor_config.json says, {} without one, and the other `kwargs`."""
     options = HubOptions.take_from(kwargs)
-    return _read_if_there(name, PROCESSOR_FILE, options) or {}, kwargs
+    return read_if_there(name, PROCESSOR_FILE, options) or {}, kwargs
 
 
 def save_processor(
     processor: Wav2Vec2Processor, folder: Name, *, push_to_hub: bool = False
 ) -> list[str]:
     """Return the path of the processor_config.json that it wrote beside the tokenizer's files."""
-    _refuse_upload(push_to_hub)
-    path = _folder(folder) / PROCESSOR_FILE
+    refuse_upload(push_to_hub)
+    path = make_folder(folder) / PROCESSOR_FILE
     processor.tokenizer._set_processor_class(type(processor).__name__)
     processor.tokenizer.save_pretrained(folder)
-    processor.to_json_file(path)
+    write_text(path, processor.to_json_string())
     return [str(path)]
 
 
-def _refuse_upload(push_to_hub: bool) -> None:
-    if push_to_hub:
-        raise ValueError(
-            "push_to_hub is not supported; save into a folder and upload that with "
-            "`hf upload MODEL_ID FOLDER`"
-        )
-
-
-def _folder(folder: Name) -> Path:
-    path = Path(folder)
-    if path.is_file():
-        raise NotADirectoryError(f"{path}: settings are saved into a folder, and this is a file")
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def _read_if_there(name: Name, filename: str, options: HubOptions) -> Json | None:
+def read_if_there(name: Name, filename: str, options: HubOptions) -> Json | None:
+    """Return what a JSON file of a checkpoint holds, or None if there is no such file."""
     path = resolve_file(name, filename, options)
-    return None if path is None else _read(path)
-
-
-def _read(path: Path) -> Json:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path}: not valid JSON ({error}); download it again") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: settings by name are needed, and this is something else")
-    settings: Json = content
-    return settings
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8")
+    return None if path is None else read_json_object(path)

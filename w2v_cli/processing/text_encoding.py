@@ -282,8 +282,9 @@ class TextEncoding(TextPadding):
             and pair_ids is not None
         ):
             raise ValueError(
-                "what is cut from a pair of texts is not known with the truncation strategy "
-                "'longest_first'; choose 'only_first' or 'only_second'"
+                "Not possible to return overflowing tokens for pair of sequences with the "
+                "`longest_first`. Please select another truncation strategy than "
+                "`longest_first`, for instance `only_second` or `only_first`."
             )
         excess = self._excess(ids, pair_ids, options)
         cut: list[int] = []

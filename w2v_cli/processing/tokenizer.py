@@ -7,9 +7,9 @@ import logging
 import os
 from typing import Any
 
+from w2v_cli.processing.chat_templates import ChatTemplates, templates_from_settings
 from w2v_cli.processing.ctc_decoding import CTCDecoding
 from w2v_cli.processing.ctc_text import Wav2Vec2CTCTokenizerOutput
-from w2v_cli.processing.text_encoding import TextEncoding
 
 __all__ = ["VOCAB_FILES_NAMES", "Wav2Vec2CTCTokenizer", "Wav2Vec2CTCTokenizerOutput"]
 
@@ -21,7 +21,7 @@ VOCAB_FILES_NAMES = {
 }
 
 
-class Wav2Vec2CTCTokenizer(CTCDecoding, TextEncoding):
+class Wav2Vec2CTCTokenizer(CTCDecoding, ChatTemplates):
     """The published tokenizer: the pad token is the CTC blank, `|` is what separates words.
 
     A checkpoint for many languages (MMS) has a vocabulary for each; `target_lang` chooses.
@@ -82,6 +82,7 @@ class Wav2Vec2CTCTokenizer(CTCDecoding, TextEncoding):
             target_lang=target_lang,
             **kwargs,
         )
+        self.chat_template = templates_from_settings(kwargs.get("chat_template"))
         self._keep_together(self.encoder)
 
     def _use_vocabulary(self, language: str | None) -> None:
@@ -223,9 +224,9 @@ class Wav2Vec2CTCTokenizer(CTCDecoding, TextEncoding):
             ModelNotFoundError: There is no such checkpoint.
             CheckpointError: It has no vocabulary.
         """
-        from w2v_cli.checkpoint import processors
+        from w2v_cli.checkpoint import tokenizer_files
 
-        return processors.load_tokenizer(
+        return tokenizer_files.load_tokenizer(
             cls,
             pretrained_model_name_or_path,
             init_inputs,
@@ -255,19 +256,20 @@ class Wav2Vec2CTCTokenizer(CTCDecoding, TextEncoding):
             legacy_format: The published argument; False is for tokenizers in Rust only.
             filename_prefix: Put before every file's name, with a hyphen.
             push_to_hub: The published argument; nothing is uploaded from here.
-            kwargs: Accepted for code that saves several classes alike.
+            kwargs: ``save_jinja_files=False`` to save chat templates among the settings.
 
         Raises:
             ValueError: `legacy_format` is False, or `push_to_hub` is True.
         """
-        from w2v_cli.checkpoint import processors
+        from w2v_cli.checkpoint import tokenizer_files
 
-        return processors.save_tokenizer(
+        return tokenizer_files.save_tokenizer(
             self,
             save_directory,
             legacy_format=legacy_format,
             filename_prefix=filename_prefix,
             push_to_hub=push_to_hub,
+            save_jinja_files=kwargs.get("save_jinja_files", True),
         )
 
     def save_vocabulary(
@@ -278,9 +280,9 @@ class Wav2Vec2CTCTokenizer(CTCDecoding, TextEncoding):
         Raises:
             NotADirectoryError: `save_directory` is no folder.
         """
-        from w2v_cli.checkpoint import processors
+        from w2v_cli.checkpoint import tokenizer_files
 
-        return processors.save_vocabulary(self.vocab, save_directory, filename_prefix)
+        return tokenizer_files.save_vocabulary(self.vocab, save_directory, filename_prefix)
 
     def __repr__(self) -> str:
         tokens = "".join(f"\n\t{index}: {t!r}," for index, t in self.added_tokens_decoder.items())
