@@ -54,6 +54,7 @@ PIP_FAILURES = (
             "Failed to establish a new connection",
             "Cannot connect to proxy",
             "timed out",
+            "No matching distribution found for hatchling",
         ),
         "pip cannot reach its package index. Check the network and the proxy, or name a mirror "
         "that you can reach: pip config set global.index-url URL",
