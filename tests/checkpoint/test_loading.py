@@ -313,6 +313,20 @@ def test_weights_of_another_shape_are_drawn_when_asked(tmp_path, warned):
     assert "lm_head.weight" in warned()
 
 
+def test_the_report_and_strictness_may_be_had_together(tmp_path):
+    reference_model("ForCTC").save_pretrained(tmp_path)
+    query = "wav2vec2.encoder.layers.0.attention.q_proj.bias"
+    rewrite_weights(
+        tmp_path, lambda weights: {key: weights[key] for key in weights if key != query}
+    )
+    _, info = load("ForCTC", tmp_path, output_loading_info=True)
+    assert info["missing_keys"] == {query}
+    load("ForCTC", tmp_path, strict=False)
+    for how in ({}, {"strict": True}, {"strict": True, "output_loading_info": True}):
+        with pytest.raises(CheckpointError, match=f"missing: {re.escape(query)}"):
+            load("ForCTC", tmp_path, **how)
+
+
 def test_a_key_in_both_spellings_is_not_taken_twice(tmp_path):
     reference_model("ForCTC").save_pretrained(tmp_path)
 

@@ -67,6 +67,7 @@ def load_model(
     device_map: Any = None,
     ignore_mismatched_sizes: bool = False,
     output_loading_info: bool = False,
+    strict: bool | None = None,
     use_safetensors: bool | None = None,
     variant: str | None = None,
     weights_only: bool = True,
@@ -84,7 +85,7 @@ def load_model(
         name: A folder, an embedded model or a model id; None with `state_dict`.
         *model_args: Passed to the class after the configuration.
         config: The configuration, or where to load it from instead of `name`.
-        state_dict: Weights to use instead of a file. They may lack any.
+        state_dict: Weights to use instead of a file.
         dtype: A type or its name. None and "auto": what config.json says, else the type the
             weights are stored in. `torch_dtype` is its older name.
         device: Where the weights go; the CPU by default.
@@ -92,8 +93,10 @@ def load_model(
             best one there is.
         ignore_mismatched_sizes: Whether weights of another shape are drawn afresh.
         output_loading_info: Whether to return a pair of the model and what didn't fit:
-            missing_keys, unexpected_keys, mismatched_keys, error_msgs. Nothing missing or
-            unexpected is an error then.
+            missing_keys, unexpected_keys, mismatched_keys, error_msgs.
+        strict: Whether missing and unexpected weights are errors. None: as published where the
+            caller sees or made what is missing (`output_loading_info`, `state_dict`), they are
+            not; otherwise they are.
         use_safetensors: True: no pickle; False: no safetensors; None: what is there.
         variant: The middle of the weights' file name, as in model.fp16.safetensors.
         weights_only: Must be true: a pickle is never allowed to run code.
@@ -110,6 +113,8 @@ def load_model(
         raise ValueError("weights_only=False would let a file run code; it is always True here")
     if (state_dict is None) == (name is None):
         raise ValueError("give either a name or, with name None, a state_dict (and a config)")
+    if strict is None:
+        strict = not output_loading_info and state_dict is None
     for unused in _WITHOUT_EFFECT:
         kwargs.pop(unused, None)
     older_dtype = kwargs.pop("torch_dtype", None)
@@ -135,7 +140,7 @@ def load_model(
         device=target_device,
         dtype=settings.dtype,
         ignore_mismatched_sizes=ignore_mismatched_sizes,
-        strict=not output_loading_info and state_dict is None,
+        strict=strict,
     )
     if getattr(model, "target_lang", None) is not None:
         load_adapter(model, model.target_lang, use_safetensors=use_safetensors, options=options)

@@ -113,6 +113,7 @@ class Emitter:
             device=device,
             attn_implementation=runtime.attn,
             output_loading_info=True,
+            strict=True,
             **({} if target_lang is None else {"target_lang": target_lang}),
             **where,
         )
