@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import itertools
+import sys
+import types
+
+import pytest
+import torch
+
+from w2v_cli import Wav2Vec2Config, Wav2Vec2Model
+from w2v_cli.model.attention import Wav2Vec2Attention
+
+
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_eager_and_sdpa_agree(pair, batch, norm):
+    _, model = pair("ForCTC", norm)
+    model = model.double()
+    given = {"attention_mask": batch[1]}
+    outputs = []
+    for name in ("eager", "sdpa"):
+        model.set_attn_implementation(name)
+        with torch.no_grad():
+            outputs.append(model(batch[0].double(), **given).logits)
+    torch.testing.assert_close(outputs[0], outputs[1], rtol=0, atol=1e-12)
+
+
+def test_attention_weights_asked_of_sdpa_name_eager(pair, batch):
+    _, model = pair("Model")
+    with pytest.raises(ValueError, match="attn_implementation='eager'"):
+        model(batch[0], output_attentions=True)
+    model.set_attn_implementation("eager")
+    assert len(model(batch[0], output_attentions=True).attentions) == 3
+
+
+def test_an_unknown_implementation_lists_the_known_ones():
+    with pytest.raises(ValueError, match="eager, sdpa, flash_attention_2"):
+        Wav2Vec2Model(Wav2Vec2Config(attn_implementation="fast"))
+
+
+def test_flash_attention_without_its_package_or_a_gpu_says_what_runs(pair, monkeypatch):
+    _, model = pair("Model")
+    monkeypatch.setitem(sys.modules, "flash_attn", None)
+    with pytest.raises(ImportError, match="'sdpa' here, or: pip install flash-attn"):
+        model.set_attn_implementation("flash_attention_2")
+    fake = types.ModuleType("flash_attn")
+    fake.__spec__ = types.SimpleNamespace(name="flash_attn")  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, "flash_attn", fake)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ImportError, match="CUDA device"):
+        model.set_attn_implementation("flash_attention_2")
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_flash_attention_leaves_padding_out(monkeypatch):
+    """The packing around the kernel, with a plain kernel in its place: the same as sdpa."""
+
+    def varlen(query, key, value, *, cu_seqlens_q, softmax_scale, **_):
+        attended = torch.empty_like(query)
+        for start, end in itertools.pairwise(cu_seqlens_q):
+            q, k, v = (x[start:end].transpose(0, 1).float() for x in (query, key, value))
+            weights = (q @ k.transpose(1, 2) * softmax_scale).softmax(-1)
+            attended[start:end] = (weights @ v).transpose(0, 1).to(query.dtype)
+        return attended
+
+    def whole(query, key, value, **options):
+        ends = torch.arange(len(query) + 1) * query.shape[1]
+        packed = varlen(
+            *(x.flatten(0, 1) for x in (query, key, value)), cu_seqlens_q=ends, **options
+        )
+        return packed.view(query.shape)
+
+    fake = types.ModuleType("flash_attn")
+    fake.flash_attn_func = whole  # type: ignore[attr-defined]
+    fake.flash_attn_varlen_func = varlen  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "flash_attn", fake)
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(attn_implementation="sdpa")
+    attention = Wav2Vec2Attention(32, 4, config=config).to(torch.bfloat16).eval()
+    hidden_states = torch.randn(3, 9, 32, dtype=torch.bfloat16)
+    real = torch.arange(9)[None] < torch.tensor([9, 5, 1])[:, None]
+    for mask in (real, None):
+        config._attn_implementation = "sdpa"
+        expected, _ = attention(hidden_states, mask)
+        config._attn_implementation = "flash_attention_2"
+        got, _ = attention(hidden_states, mask)
+        counted = torch.ones_like(real) if mask is None else mask
+        torch.testing.assert_close(got[counted], expected[counted], rtol=2e-2, atol=2e-2)
+    with pytest.raises(ValueError, match="float16 or bfloat16"):
+        attention.float()(hidden_states.float(), real)
+
+
+def test_heads_must_divide_the_width():
+    with pytest.raises(ValueError, match="divisible"):
+        Wav2Vec2Attention(30, 4)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+
+def test_formula_equals_the_real_length_for_every_number_of_samples(pair):
+    """From the receptive field to 4,000 samples; the convolutions alone decide."""
+    _, model = pair("Model", conv_dim=[2] * 7)
+    with torch.inference_mode():
+        for n_samples in range(400, 4001):
+            features = model.feature_extractor(torch.zeros(1, n_samples))
+            assert features.shape[-1] == model._get_feat_extract_output_lengths(n_samples)
+
+
+@pytest.mark.parametrize("n_layers", [1, 3])
+def test_adapters_shorten_by_their_own_formula(pair, n_layers):
+    _, model = pair("Model", add_adapter=True, num_adapter_layers=n_layers)
+    with torch.inference_mode():
+        for n_samples in range(4000, 12000, 331):
+            output = model(torch.zeros(1, n_samples)).last_hidden_state
+            assert output.shape[1] == model._get_feat_extract_output_lengths(n_samples)
+
+
+def test_lengths_of_many_recordings_at_once(pair):
+    reference, ours = pair("ForXVector")
+    lengths = torch.arange(400, 20000, 77)
+    assert torch.equal(
+        ours._get_feat_extract_output_lengths(lengths),
+        reference._get_feat_extract_output_lengths(lengths),
+    )
+    frames = torch.arange(20, 60)
+    assert torch.equal(
+        ours._get_tdnn_output_lengths(frames), reference._get_tdnn_output_lengths(frames)
+    )
+    attention_mask = (torch.arange(20000)[None] < lengths[:, None]).long()
+    assert torch.equal(
+        ours._get_feature_vector_attention_mask(62, attention_mask),
+        reference._get_feature_vector_attention_mask(62, attention_mask),
+    )

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from w2v_cli import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2ForPreTraining
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_gradient_checkpointing_gives_the_same_gradients(pair, batch, norm, reentrant):
+    _, model = pair("ForCTC", norm)
+    model.config.apply_spec_augment = False
+    model.train()
+    gradients = []
+    for enable in (False, True):
+        if enable:
+            model.gradient_checkpointing_enable({"use_reentrant": reentrant})
+        assert model.is_gradient_checkpointing is enable
+        model.zero_grad()
+        input_values = (
+            batch[0].clone().requires_grad_(reentrant)
+        )  # its way to reach the first layer
+        model(
+            input_values, attention_mask=batch[1], labels=torch.tensor([[1, 2]] * 3)
+        ).loss.backward()
+        gradients.append(
+            {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+        )
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, msg=name)
+    model.gradient_checkpointing_disable()
+    assert not model.is_gradient_checkpointing
+
+
+def test_gradient_checkpointing_keeps_fewer_tensors(pair, batch):
+    _, model = pair("ForCTC", "layer")
+    model.train()
+
+    def n_saved_bytes() -> int:
+        saved: dict[int, int] = {}
+
+        def pack(tensor: torch.Tensor) -> torch.Tensor:
+            saved[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            model(batch[0])
+        return sum(saved.values())
+
+    plain = n_saved_bytes()
+    model.gradient_checkpointing_enable()
+    assert n_saved_bytes() < plain / 3
+
+
+def test_frozen_parts_get_no_gradient(pair, batch):
+    _, model = pair("ForSequenceClassification")
+    model.freeze_feature_encoder()
+    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    assert frozen == {n for n, _ in model.named_parameters() if "feature_extractor.conv" in n}
+    model.freeze_base_model()
+    model(batch[0], labels=torch.tensor([0, 1, 2])).loss.backward()
+    trained = {name for name, p in model.named_parameters() if p.grad is not None}
+    assert trained == {"projector.weight", "projector.bias", "classifier.weight", "classifier.bias"}
+
+
+def test_overlapping_speakers_all_count_with_the_switch(pair, batch):
+    reference, ours = pair("ForAudioFrameClassification")
+    labels = torch.zeros(3, 37, 6)
+    labels[:, :, 1] = 1
+    one_speaker = ours(batch[0], labels=labels).loss
+    labels[:, 10:, 4] = 1
+    # As published: a frame's first active label alone counts; another speaker changes nothing.
+    assert ours(batch[0], labels=labels).loss == one_speaker
+    published = reference(batch[0], labels=labels).loss.item()
+    assert published == pytest.approx(one_speaker.item(), rel=1e-5)
+    ours.config.problem_type = "multi_label_classification"
+    got = ours(*batch, labels=labels)
+    real = ours._get_feature_vector_attention_mask(37, batch[1])
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(got.logits[real], labels[real])
+    torch.testing.assert_close(got.loss, expected)
+
+
+def test_a_label_outside_the_vocabulary_is_refused(pair, batch):
+    _, model = pair("ForCTC")
+    with pytest.raises(ValueError, match="vocab_size: 11"):
+        model(batch[0], labels=torch.tensor([[11]]))
+
+
+def test_heads_that_have_no_convolutional_adapter_refuse_it(pair):
+    for head in ("ForSequenceClassification", "ForAudioFrameClassification"):
+        with pytest.raises(ValueError, match="does not support"):
+            pair(head, add_adapter=True)
+
+
+def test_a_language_needs_adapters():
+    with pytest.raises(ValueError, match="target_lang"):
+        Wav2Vec2ForCTC(Wav2Vec2Config(num_hidden_layers=1), target_lang="fra")
+
+
+def test_adapters_are_drawn_anew(pair):
+    _, model = pair("ForCTC", "layer", adapter_attn_dim=8)
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    model.init_adapter_layers()
+    changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert changed == set(model._get_adapters())
+
+
+def test_distractors_need_their_mask(pair, batch):
+    _, model = pair("ForPreTraining")
+    with pytest.raises(ValueError, match="mask_time_indices"):
+        model(batch[0], sampled_negative_indices=torch.zeros(3, 37, 5, dtype=torch.long))
+
+
+def test_gumbel_temperature_and_codebook_size(pair):
+    _, model = pair("ForPreTraining")
+    model.set_gumbel_temperature(0.5)
+    assert model.quantizer.temperature == 0.5
+    with pytest.raises(ValueError, match="divisible"):
+        Wav2Vec2ForPreTraining(Wav2Vec2Config(num_hidden_layers=1, codevector_dim=255))
+
+
+def test_initial_weights_follow_the_published_distributions():
+    torch.manual_seed(0)
+    model = Wav2Vec2ForPreTraining(Wav2Vec2Config(num_hidden_layers=1, hidden_size=384))
+    base = model.wav2vec2
+    weight = base.encoder.layers[0].feed_forward.intermediate_dense.weight
+    assert weight.std().item() == pytest.approx(0.02, rel=0.02)
+    positions = base.encoder.pos_conv_embed.conv
+    assert positions.weight.std().item() == pytest.approx(2 * (1 / (128 * 384)) ** 0.5, rel=0.05)
+    conv = base.feature_extractor.conv_layers[3].conv.weight
+    assert conv.std().item() == pytest.approx((2 / (512 * 3)) ** 0.5, rel=0.02)
+    assert model.quantizer.weight_proj.weight.std().item() == pytest.approx(1.0, rel=0.02)
+    assert 0 <= model.quantizer.codevectors.min() <= 0.01
+    assert base.masked_spec_embed.mean().item() == pytest.approx(0.5, abs=0.06)
