@@ -48,6 +48,11 @@ def save_ctc_model(folder, *, norm="layer", **overrides):
     return folder
 
 
+@pytest.fixture(scope="session", name="save_ctc_model")
+def _save_ctc_model():
+    return save_ctc_model
+
+
 @pytest.fixture(scope="session", params=["group", "layer"])
 def ctc_folder_of_either_norm(request, tmp_path_factory):
     """A small CTC model's folder: once with group norm, once with layer norm."""

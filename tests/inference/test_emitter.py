@@ -8,8 +8,15 @@ import sys
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from w2v_cli import Wav2Vec2ForCTC, Wav2Vec2ForSequenceClassification, Wav2Vec2Processor
+from w2v_cli import (
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForCTC,
+    Wav2Vec2ForSequenceClassification,
+    Wav2Vec2Processor,
+)
 from w2v_cli.errors import AudioError, CheckpointError, ModelError, UsageError
 from w2v_cli.inference.emitter import Emitter
 from w2v_cli.inference.runtime import Runtime
@@ -133,6 +140,44 @@ def test_another_head_is_refused(tmp_path, ctc_folder):
 def test_a_language_for_a_model_of_one_is_refused(ctc_folder):
     with pytest.raises(UsageError, match=r"--lang fra: .* has no language adapters; leave it out"):
         Emitter.load(ctc_folder, target_lang="fra")
+
+
+@pytest.fixture(scope="module")
+def multilingual_folder(tmp_path_factory, save_ctc_model):
+    """A model like MMS: a vocabulary and an adapter for each language, English at first."""
+    folder = save_ctc_model(tmp_path_factory.mktemp("mms"), adapter_attn_dim=4)
+    vocab = json.loads((folder / "vocab.json").read_text())
+    languages = {"eng": vocab, "fra": vocab | {"É": 16, "È": 17}}
+    (folder / "vocab.json").write_text(json.dumps(languages))
+    tokenizer = Wav2Vec2CTCTokenizer(folder / "vocab.json", target_lang="eng")
+    Wav2Vec2Processor(Wav2Vec2FeatureExtractor(), tokenizer).save_pretrained(folder)
+
+    english = Wav2Vec2ForCTC.from_pretrained(folder)
+    french = Wav2Vec2ForCTC.from_pretrained(folder, vocab_size=18, ignore_mismatched_sizes=True)
+    french.init_adapter_layers()
+    for language, model in (("eng", english), ("fra", french)):
+        weights = {key: weight.detach() for key, weight in model._get_adapters().items()}
+        save_file(weights, folder / f"adapter.{language}.safetensors")
+    return folder
+
+
+def test_languages(multilingual_folder, babble):
+    default = Emitter.load(multilingual_folder)
+    english = Emitter.load(multilingual_folder, target_lang="eng")
+    french = Emitter.load(multilingual_folder, target_lang="fra")
+    assert (default.vocab_size, english.vocab_size, french.vocab_size) == (16, 16, 18)
+    assert french.processor.tokenizer.convert_ids_to_tokens(16) == "É"
+    heard = english.emissions(babble(8000), sample_rate=RATE)
+    np.testing.assert_array_equal(heard, default.emissions(babble(8000), sample_rate=RATE))
+    assert french.emissions(babble(8000), sample_rate=RATE).shape == (24, 18)
+
+
+def test_a_language_it_does_not_have(multilingual_folder):
+    with pytest.raises(UsageError) as caught:
+        Emitter.load(multilingual_folder, target_lang="deu")
+    assert str(caught.value) == (
+        f"--lang deu: {multilingual_folder}: deu does not exist. Choose one of eng, fra."
+    )
 
 
 def copied(source, target, **config_changes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from w2v_cli.processing.processor import Wav2Vec2Processor
 
 FloatArray = npt.NDArray[np.float32]
+
+LONGEST_REASON = 200  # characters
 
 CTC_ARCHITECTURE = "Wav2Vec2ForCTC"
 
@@ -254,7 +257,8 @@ def load_processor(
         processor: Wav2Vec2Processor = Wav2Vec2Processor.from_pretrained(name, **arguments)
     except ValueError as error:
         option = "--lang" if target_lang is None else f"--lang {target_lang}"
-        raise UsageError(f"{option}: {name}: {error}") from error
+        said = textwrap.shorten(str(error), LONGEST_REASON)  # MMS has over 1000 languages to list
+        raise UsageError(f"{option}: {name}: {said}") from error
     return processor
 
 
