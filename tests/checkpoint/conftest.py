@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -56,3 +57,17 @@ def _point_to(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
     template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+
+@pytest.fixture
+def warned(caplog: pytest.LogCaptureFixture) -> Any:
+    """Return a function that gives the warnings of loading so far, as one text."""
+
+    def text() -> str:
+        return "\n".join(
+            record.getMessage()
+            for record in caplog.records
+            if record.name.startswith("w2v_cli") and record.levelno >= logging.WARNING
+        )
+
+    return text

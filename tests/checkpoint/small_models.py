@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
@@ -92,3 +93,18 @@ def with_older_weight_norm(weights: dict[str, torch.Tensor]) -> dict[str, torch.
         ): tensor
         for key, tensor in weights.items()
     }
+
+
+def load(head: str, folder: Path | str | None, **kwargs: Any) -> Any:
+    return class_of(w2v_cli, head).from_pretrained(folder, **kwargs)
+
+
+def assert_drawn_alike(key: str, drawn: torch.Tensor, wanted: torch.Tensor) -> None:
+    """Fail unless both tensors look like samples of one distribution."""
+    spread = wanted.std().item()
+    if spread == 0:
+        assert torch.equal(drawn, wanted), key
+        return
+    tolerance = 5 / wanted.numel() ** 0.5  # of standard errors
+    assert drawn.std().item() == pytest.approx(spread, rel=tolerance), key
+    assert drawn.mean().item() == pytest.approx(wanted.mean().item(), abs=spread * tolerance), key

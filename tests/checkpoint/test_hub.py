@@ -308,11 +308,12 @@ def test_a_disk_that_fills_up_while_a_file_is_written(hub, tmp_path):
     assert incomplete_files(tmp_path / "small") == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_cache_that_cannot_be_written(hub, tmp_path):
     add_model(hub)
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
+    if os.access(locked, os.W_OK):
+        pytest.skip("this user may write everywhere")
     assert "cannot be written" in failure(HubError, cache_dir=locked)
 
 

@@ -81,15 +81,26 @@ def test_a_model_id(embedded, name):
 
 @pytest.mark.parametrize("name", ["mnii", "mimi", "Mini"])
 def test_a_misspelt_embedded_name_is_recognised(embedded, hub, name):
-    with pytest.raises(ModelNotFoundError, match="did you mean mini"):
+    with pytest.raises(ModelNotFoundError, match="did you mean --model mini, embedded in w2v"):
         resolve.resolve_file(name, "config.json")
 
 
 def test_an_unreachable_hub_is_told_with_what_the_embedded_model_knows(embedded):
     with pytest.raises(HubError) as caught:
         resolve.resolve_file("facebook/wav2vec2-base-960h", "config.json")
-    wanted = "use --model mini, embedded in w2v (35 command words and digits)"
-    assert wanted in str(caught.value)
+    wanted = "check the network, or use --model mini, embedded in w2v (35 command words and digits)"
+    assert str(caught.value).endswith(wanted)
+
+
+def test_offline_a_misspelt_embedded_name_is_recognised_too(embedded):
+    with pytest.raises(ModelNotFoundError, match="or use --model mini, embedded"):
+        resolve.resolve_file("mnii", "config.json", HubOptions(local_files_only=True))
+
+
+def test_a_package_without_embedded_models_offers_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(resolve, "EMBEDDED_FOLDER", tmp_path)
+    with pytest.raises(HubError, match=r"check the network$"):
+        resolve.resolve_file("owner/name", "config.json")
 
 
 def test_names_resolve_without_the_network_library_or_torch(tmp_path):

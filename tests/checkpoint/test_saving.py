@@ -172,9 +172,10 @@ def test_a_file_where_the_folder_should_be(tmp_path):
             our_model("Model").save_pretrained(place)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
 def test_a_folder_that_cannot_be_written(tmp_path):
     tmp_path.chmod(0o500)
+    if os.access(tmp_path, os.W_OK):
+        pytest.skip("this user may write everywhere")
     with pytest.raises(WriteError, match="cannot be written"):
         our_model("Model").save_pretrained(tmp_path)
 

@@ -151,7 +151,7 @@ class _WantedFile:
         raise ModelNotFoundError(
             f"{self.model_id}: not in the cache ({self.cache_dir}) at revision "
             f"{self.options.revision}, and the network is off (--offline, HF_HUB_OFFLINE or "
-            f"local_files_only); fetch it once with the network on, or {self._alternatives()}"
+            f"local_files_only); fetch it once with the network on{self._alternatives()}"
         )
 
     def _snapshot(self) -> Path:
@@ -230,7 +230,7 @@ class _WantedFile:
         if isinstance(error, FileMetadataError):
             return HubError(
                 f"{self.model_id}: what answers at {constants.ENDPOINT} is not a Hub; check "
-                f"HF_ENDPOINT, the proxy and the firewall, or use {offline_suggestion()}"
+                f"HF_ENDPOINT, the proxy and the firewall{self._alternatives()}"
             )
         if isinstance(error, (_HubAwayError, httpx2.ConnectError)):
             return self._explain_unreachable(error)
@@ -270,23 +270,23 @@ class _WantedFile:
             )
         return HubError(
             f"{self.model_id}: the Hub ({constants.ENDPOINT}) answered with error {status}; try "
-            f"again in a while, or {self._alternatives()}"
+            f"again in a while{self._alternatives()}"
         )
 
     def _explain_unknown_model(self, has_token: bool) -> ModelNotFoundError:
-        hint = suggest_embedded(self.model_id)
+        meant = suggest_embedded(self.model_id)
         private = "the token in HF_TOKEN has no access to it" if has_token else "set HF_TOKEN"
         return ModelNotFoundError(
             f"{self.model_id}: no such folder, no such embedded model and no such model on the "
-            f"Hub; {hint + ' otherwise ' if hint else ''}check the spelling (if it is private: "
-            f"{private})"
+            f"Hub; {f'did you mean {meant}? ' if meant else ''}check the spelling (if it is "
+            f"private: {private})"
         )
 
     def _explain_unreachable(self, error: Exception) -> HubError:
         return HubError(
             f"{self.model_id}: the Hub ({constants.ENDPOINT}) cannot be reached "
             f"({_first_line(error)}) and the cache has no {self.filename} of it; check the "
-            f"network, or {self._alternatives()}"
+            f"network{self._alternatives()}"
         )
 
     def _explain_disk(self, error: OSError) -> HubError:
@@ -308,16 +308,19 @@ class _WantedFile:
     def _explain_interruption(self, error: Exception) -> HubError:
         return HubError(
             f"{self.model_id}: the download of {self.filename} broke off ({_first_line(error)}); "
-            f"nothing incomplete was kept: run it again, or {self._alternatives()}"
+            f"nothing incomplete was kept: run it again{self._alternatives()}"
         )
 
     def _alternatives(self) -> str:
-        """Return what can be used without the Hub: "use --model mini ..."."""
-        cached = cached_models(self.cache_dir)
-        offers = [offline_suggestion(), *(f"{name} (in the cache)" for name in cached)]
-        return "use " + " or ".join(offer for offer in offers if offer)
+        """Return what can be used without the Hub: ", or use --model mini ..."."""
+        meant = suggest_embedded(self.model_id)
+        offers = [meant] if meant else [offline_suggestion()]
+        offers += [f"{name} (in the cache)" for name in cached_models(self.cache_dir)]
+        listed = " or ".join(offer for offer in offers if offer)
+        return f", or use {listed}" if listed else ""
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    """Return the reason an error gives: "Connection refused", its kind if it gives none."""
+    reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error).strip().partition("\n")[0])
+    return reason.rstrip(".") or type(error).__name__

@@ -49,20 +49,20 @@ def embedded_folder(name: str) -> Path | None:
 
 
 def suggest_embedded(name: str) -> str:
-    """Return "did you mean ...?" for a name close to an embedded one, or an empty string."""
+    """Return the offer of the embedded model that `name` may have meant, or an empty string."""
     near = difflib.get_close_matches(name, embedded_models(), n=1)
-    return f"did you mean {near[0]}?" if near else ""
+    return _offer(near[0]) if near else ""
 
 
 def offline_suggestion() -> str:
-    """Return how to go on without the Hub, naming what each embedded model knows."""
-    offers = [
-        f"--model {name}, embedded in w2v ({EMBEDDED_KNOWLEDGE[name]})"
-        if name in EMBEDDED_KNOWLEDGE
-        else f"--model {name}, embedded in w2v"
-        for name in embedded_models()
-    ]
-    return " or ".join(offers)
+    """Return the offers of all embedded models, or an empty string if there are none."""
+    return " or ".join(map(_offer, embedded_models()))
+
+
+def _offer(name: str) -> str:
+    """Return how to choose an embedded model, and what it knows."""
+    knowledge = EMBEDDED_KNOWLEDGE.get(name)
+    return f"--model {name}, embedded in w2v" + (f" ({knowledge})" if knowledge else "")
 
 
 def locate(name: str | os.PathLike[str]) -> Path | None:
