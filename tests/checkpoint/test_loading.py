@@ -28,7 +28,9 @@ from small_models import (
 )
 
 import w2v_cli
+from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.errors import ModelNotFoundError
+from w2v_cli.inference.emitter import Emitter
 
 
 @pytest.mark.parametrize("changes", [{}, STABLE, {**WITH_ADAPTERS, "add_adapter": True}])
@@ -268,6 +270,18 @@ def test_a_model_of_the_hub_whose_download_was_never_finished(hub, tmp_path):
     w2v_cli.Wav2Vec2Config.from_pretrained("owner/name")
     with pytest.raises(ModelNotFoundError, match="once without --offline"):
         load("ForCTC", "owner/name", local_files_only=True)
+
+
+def test_a_model_in_the_cache_with_its_processor_is_one_question_to_the_hub(hub, ctc_folder):
+    files = {path.name: path.read_bytes() for path in ctc_folder.iterdir()}
+    hub.models["owner/name"] = HubModel(files)
+    Emitter.load("owner/name")
+    assert len(hub.downloads()) == len(set(hub.downloads()))
+    hub.requests.clear()
+    Emitter.load("owner/name")
+    assert hub.requests == [("HEAD", "/owner/name/resolve/main/config.json")]
+    Emitter.load("owner/name", hub=HubOptions(local_files_only=True))
+    assert len(hub.requests) == 1
 
 
 def test_an_embedded_model(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.resolve import pin
 from w2v_cli.errors import AudioError, CheckpointError, ModelError, UsageError
 from w2v_cli.inference.runtime import (
     Runtime,
@@ -106,7 +107,7 @@ class Emitter:
         check_attention(runtime.attn, device, dtype)
         set_threads(runtime.threads)
 
-        where = _hub_arguments(hub or HubOptions())
+        where = _hub_arguments(pin(name, hub))  # config, tokenizer and weights of one commit
         config = Wav2Vec2Config.from_pretrained(name, **where)
         check_is_ctc(str(name), config, target_lang)
         processor = load_processor(name, target_lang, where)
