@@ -2,4 +2,5 @@
 
 from w2v_cli.cli import main
 
-main()
+if __name__ == "__main__":
+    main()
