@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -49,12 +48,13 @@ class ContainerRecording:
     tolerance_seconds = 0.5
 
     def __init__(self, source: ByteSource, extent: Extent) -> None:
-        if importlib.util.find_spec("av") is None:
+        try:
+            import av
+            from av.audio.stream import AudioStream
+        except ImportError as error:
             raise MissingDependencyError(
                 "av", extra="containers", purpose=f"{source.label}: reading this format"
-            )
-        import av
-        from av.audio.stream import AudioStream
+            ) from error
 
         self._errors = av.FFmpegError
         source.seek(0)

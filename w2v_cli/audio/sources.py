@@ -75,8 +75,13 @@ class ByteSource:
         return piece
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to `offset` and return where that is from the beginning."""
-        self._handle.seek(offset, whence)
+        """Move to `offset` and return where the source then stands, from the beginning.
+
+        As a system call would, it stays where it is if asked for a place before the first
+        byte, which damaged headers lead to.
+        """
+        with contextlib.suppress(ValueError, OSError):
+            self._handle.seek(offset, whence)
         return self._handle.tell()
 
     def tell(self) -> int:

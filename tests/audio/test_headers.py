@@ -1,0 +1,150 @@
+"""What headers say, also those that were written into a pipe and could not be mended."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+
+from w2v_cli.audio import read_waveforms
+from w2v_cli.audio.headers import (
+    Extent,
+    examine,
+    mp3_states_length,
+    starts_like_container,
+    starts_like_text,
+)
+from w2v_cli.audio.sources import ByteSource
+
+# What recorders write into a pipe for the size of the data: FFmpeg, SoX, arecord, GStreamer.
+STREAM_SIZES = [0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0]
+
+
+def examined(content):
+    return examine(ByteSource(io.BytesIO(content), "x"))
+
+
+def with_sizes(wav, riff_size, data_size):
+    """Return a WAV file whose header has other sizes; its data chunk is the last."""
+    at = wav.index(b"data") + 4
+    changed = wav[:at] + struct.pack("<I", data_size) + wav[at + 4 :]
+    return changed[:4] + struct.pack("<I", riff_size) + changed[8:]
+
+
+class TestStreamedWav:
+    @pytest.mark.parametrize("size", STREAM_SIZES)
+    @pytest.mark.parametrize("riff_size", [0, 0xFFFFFFFF])
+    @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+    def test_is_read_to_its_end(self, encoded, sound, pipe, size, riff_size, subtype):
+        wav = encoded(sound(), subtype=subtype)
+        expected = read_waveforms(io.BytesIO(wav)).channels[0]
+        streamed = with_sizes(wav, riff_size, size)
+        for source in (io.BytesIO(streamed), pipe(streamed)):
+            waveforms = read_waveforms(source)
+            assert waveforms.duration_seconds == 3
+            np.testing.assert_array_equal(waveforms.channels[0], expected)
+
+    @pytest.mark.parametrize("size", STREAM_SIZES)
+    def test_may_have_no_samples_yet(self, encoded, size):
+        streamed = with_sizes(encoded(np.zeros(0, np.float32)), 0, size)
+        assert read_waveforms(io.BytesIO(streamed)).duration_seconds == 0
+
+    @pytest.mark.parametrize("tail", [b"LIST\4\0\0\0INFO", b"bext\3\0\0\0abc\0LIST\0\0\0\0"])
+    def test_is_not_confused_with_an_empty_file_that_has_notes(self, encoded, tail):
+        empty = encoded(np.zeros(0, np.float32)) + tail
+        assert read_waveforms(io.BytesIO(empty)).duration_seconds == 0
+
+    def test_with_notes_in_front(self, encoded, sound):
+        """FFmpeg puts its name between the format and the data."""
+        wav = encoded(sound())
+        noted = wav[:36] + b"LIST\x0e\0\0\0INFOISFT\2\0\0\0Me" + wav[36:]
+        assert read_waveforms(io.BytesIO(with_sizes(noted, 0, 0))).duration_seconds == 3
+
+
+class TestExtent:
+    @pytest.mark.parametrize(
+        ("kind", "subtype"),
+        [
+            ("WAV", "PCM_16"),
+            ("WAV", "FLOAT"),
+            ("WAV", "IMA_ADPCM"),
+            ("WAVEX", "PCM_24"),
+            ("RF64", "PCM_16"),
+            ("AIFF", "PCM_16"),
+            ("AIFF", "FLOAT"),
+            ("W64", "PCM_16"),
+            ("AU", "PCM_16"),
+            ("CAF", "PCM_16"),
+            ("CAF", "ALAC_16"),
+            ("SVX", "PCM_16"),
+        ],
+    )
+    def test_of_chunks(self, encoded, sound, kind, subtype):
+        content = encoded(sound(), kind=kind, subtype=subtype)
+        assert examined(content) == Extent()
+        for part in (0.3, 0.9):
+            cut = examined(content[: int(part * len(content))])
+            assert cut.present == pytest.approx(part, abs=0.03)
+        assert examined(content[:-2]).present < 1
+
+    @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+    def test_of_ogg_pages(self, encoded, sound, subtype):
+        content = encoded(sound(), kind="OGG", subtype=subtype)
+        assert examined(content) == Extent()
+        assert examined(content[:-1]).breaks_off
+        assert examined(content[: len(content) // 2]).breaks_off
+        assert examined(content[: content.rfind(b"OggS") + 10]).breaks_off
+
+    def test_of_an_ogg_stream_that_somebody_stopped_recording(self, encoded, sound):
+        content = encoded(sound(), kind="OGG", subtype="VORBIS")
+        whole_pages = content[: content.rfind(b"OggS")]
+        assert examined(whole_pages) == Extent()
+        assert 2 < read_waveforms(io.BytesIO(whole_pages)).duration_seconds < 3
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"R", b"RIFF", b"RIFF\0\0\0\0WAVE", b"FORM" * 9, b"\0" * 99]
+    )
+    def test_of_next_to_nothing(self, content):
+        assert examined(content) in (Extent(), Extent(present=0.0))
+
+    def test_of_every_beginning_of_a_file(self, encoded, sound):
+        for kind in ("WAV", "AIFF", "W64", "RF64", "CAF", "AU", "OGG"):
+            content = encoded(sound(), kind=kind)
+            for length in range(200):
+                examined(content[:length])
+
+
+def test_mp3_length(encoded, sound):
+    content = encoded(sound(), kind="MP3")
+    assert mp3_states_length(ByteSource(io.BytesIO(content), "x"))
+    tagged = b"ID3\4\0\0\0\0\2\0" + bytes(256) + content
+    assert mp3_states_length(ByteSource(io.BytesIO(tagged), "x"))
+    untagged = content.replace(b"Xing", b"\0\0\0\0").replace(b"Info", b"\0\0\0\0")
+    assert not mp3_states_length(ByteSource(io.BytesIO(untagged), "x"))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"hello\n",
+        "naïve 日本\r\n".encode(),
+        b"<!DOCTYPE html>\n<html>",
+        b"#EXTM3U\nhttp://x/y",
+        b"{}",
+        "x".encode("utf-16"),
+    ],
+)
+def test_text(head):
+    assert starts_like_text(head)
+    assert not starts_like_container(head)
+
+
+def test_text_that_ends_inside_a_letter():
+    assert starts_like_text("日本".encode()[:-1])
+
+
+@pytest.mark.parametrize(
+    "head", [b"RIFF\x24\x00", b"\x00\x01\x02", b"\x89PNG\r\n\x1a\n\0", b"\xff\xfb\x90d"]
+)
+def test_no_text(head):
+    assert not starts_like_text(head)
