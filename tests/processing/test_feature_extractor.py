@@ -242,10 +242,20 @@ def test_an_unknown_sampling_rate_is_warned_of(caplog: pytest.LogCaptureFixture)
         assert not caplog.records
 
 
-def test_more_than_one_channel_is_refused() -> None:
-    for stereo in (np.zeros((2, 100, 2)), torch.zeros(2, 100, 2)):
-        with pytest.raises(ValueError, match=r"only mono recordings .* has shape \(2, 100, 2\)"):
-            Wav2Vec2FeatureExtractor()(stereo, sampling_rate=16000)
+@pytest.mark.parametrize(
+    "stereo",
+    [
+        np.zeros((2, 100, 2)),
+        torch.zeros(2, 100, 2),
+        [np.zeros((100, 2))],
+        [np.zeros(100), np.zeros((2, 100))],
+        [torch.zeros(1, 100)],
+        [[[0.0, 1.0]]],
+    ],
+)
+def test_more_than_one_channel_is_refused(stereo: Any) -> None:
+    with pytest.raises(ValueError, match=r"only mono recordings .* shape \(\d+, \d+\)"):
+        Wav2Vec2FeatureExtractor()(stereo, sampling_rate=16000)
 
 
 def test_lengths_must_be_given_where_they_are_needed() -> None:

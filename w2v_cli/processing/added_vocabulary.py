@@ -101,9 +101,13 @@ class AddedVocabulary(SpecialTokens):
 
     def _keep_together(self, tokens: Iterable[str]) -> None:
         """See to it that tokens of several characters are not taken apart in a text."""
-        for token in tokens:
-            if len(token) > 1:
-                self.add_tokens(AddedToken(token, lstrip=True, rstrip=True, normalized=False))
+        self.add_tokens(
+            [
+                AddedToken(token, lstrip=True, rstrip=True, normalized=False)
+                for token in tokens
+                if len(token) > 1
+            ]
+        )
 
     def _release_ids(self, ids: Iterable[int]) -> None:
         """Forget the added tokens that have one of these ids."""

@@ -155,21 +155,18 @@ class Wav2Vec2FeatureExtractor(WaveformPadding):
     def _recordings(self, raw_speech: Any) -> Any:
         """Return `raw_speech` as a batch, even if it is a single recording."""
         if isinstance(raw_speech, np.ndarray) or is_tensor(raw_speech):
-            if raw_speech.ndim > 2:
+            several = raw_speech.ndim > 1
+        else:
+            several = isinstance(raw_speech, (list, tuple)) and _has_axis(raw_speech)
+        recordings = raw_speech if several else [raw_speech]
+        for recording in recordings if self.feature_size == 1 else ():
+            if _has_axis(recording):
                 raise ValueError(
-                    f"only mono recordings are read, (samples,) or (batch, samples), and this "
-                    f"has shape {tuple(raw_speech.shape)}; pick or mix its channels first"
+                    f"only mono recordings are read, and one has the shape "
+                    f"{tuple(np.shape(recording))} instead of (samples,); pick or mix its "
+                    f"channels first"
                 )
-            return raw_speech if raw_speech.ndim == 2 else [raw_speech]
-        several = (
-            isinstance(raw_speech, (list, tuple))
-            and len(raw_speech) > 0
-            and (isinstance(raw_speech[0], (np.ndarray, list, tuple)) or is_tensor(raw_speech[0]))
-        )
-        # A number taken out of a tensor is a tensor of its own, without an axis.
-        if several and not (is_tensor(raw_speech[0]) and raw_speech[0].ndim == 0):
-            return raw_speech
-        return [raw_speech]
+        return recordings
 
     @classmethod
     def from_pretrained(
@@ -267,6 +264,12 @@ class Wav2Vec2FeatureExtractor(WaveformPadding):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} {self.to_json_string()}"
+
+
+def _has_axis(values: Any) -> bool:
+    """Return whether the first of `values` is itself a list or array, and not a number."""
+    first = values[0] if len(values) > 0 else 0.0
+    return isinstance(first, (list, tuple)) or np.ndim(first) > 0
 
 
 _SETTINGS = (
