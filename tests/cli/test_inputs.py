@@ -69,6 +69,11 @@ def test_standard_input_is_read_once():
         check_inputs(["-", "a.wav", "-"])
 
 
+def test_an_empty_name_is_a_mistake():
+    with pytest.raises(UsageError, match="an input has an empty name"):
+        check_inputs(["a.wav", ""])
+
+
 def test_a_package_that_is_missing_is_named(w2v, tmp_path, monkeypatch, babble):
     av = pytest.importorskip("av")
     path = tmp_path / "talk.m4a"

@@ -256,3 +256,26 @@ def test_without_a_command_there_is_help(w2v):
     run = w2v()
     assert run.exit_code == 2
     assert "transcribe" in run.stdout + run.stderr
+
+
+CLOSED = [
+    ("- <&-", "w2v: standard input: empty (0 bytes); record or copy it again\n", 1),
+    ("talk.wav >&-", "w2v: stdout: closed; leave it open, or name a file with --output\n", 1),
+    ("talk.wav -o talk.txt >&-", "", 0),
+    ("talk.wav 2>&-", "", 0),
+    ("missing.wav 2>&-", "", 1),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said", "exit_code"), CLOSED, ids=[c[0] for c in CLOSED])
+def test_streams_that_the_caller_closed(recording, ctc_folder, arguments, said, exit_code):
+    folder = recording().parent
+    done = subprocess.run(
+        f'"{sys.executable}" -m w2v_cli transcribe -m "{ctc_folder}" {arguments}',
+        shell=True,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stderr, done.returncode) == (said, exit_code)

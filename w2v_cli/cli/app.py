@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -44,8 +45,23 @@ def w2v(
     """Turn speech into text with Wav2Vec2 models."""
 
 
+def _fill_in_closed_streams() -> None:
+    """Put /dev/null where a caller closed stdin or stderr (`2>&-`); Python leaves None there.
+
+    Otherwise the next file to be opened would take the place of the closed one. Who closed
+    stdout is told so when there is something to write.
+    """
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
+    if sys.stdout is None:
+        os.open(os.devnull, os.O_WRONLY)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
 def main() -> None:
     """Run `w2v` on the command line's arguments and end with the exit code that fits."""
+    _fill_in_closed_streams()
     try:
         app(prog_name="w2v")
     except W2VError as error:

@@ -15,11 +15,13 @@ Result = TypeVar("Result")
 
 
 def check_inputs(inputs: Sequence[str]) -> None:
-    """Refuse what can't be read twice.
+    """Refuse names that can only be a mistake.
 
     Raises:
-        UsageError: Standard input is named more than once.
+        UsageError: Standard input is named more than once, or a name is empty.
     """
+    if "" in inputs:
+        raise UsageError("an input has an empty name; name a recording, or - for standard input")
     if inputs.count(STDIN) > 1:
         raise UsageError("- stands for standard input, which can be read only once; name it once")
 

@@ -178,6 +178,8 @@ def _with_heading(text: str, name: str) -> str:
 
 def _utf8_stdout() -> TextIO:
     """Return stdout, writing UTF-8 whatever the locale says: json has no other encoding."""
+    if sys.stdout is None:
+        raise OutputError("stdout: closed; leave it open, or name a file with --output")
     reconfigure = getattr(sys.stdout, "reconfigure", None)  # a test's stdout has none
     if reconfigure is not None:
         reconfigure(encoding="utf-8", errors=ENCODING_ERRORS)
