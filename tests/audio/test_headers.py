@@ -15,6 +15,7 @@ from w2v_cli.audio.headers import (
     starts_like_text,
 )
 from w2v_cli.audio.sources import ByteSource
+from w2v_cli.errors import AudioError
 
 # What recorders write into a pipe for the size of the data: FFmpeg, SoX, arecord, GStreamer.
 STREAM_SIZES = [0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0]
@@ -121,6 +122,17 @@ def test_mp3_length(encoded, sound):
     assert mp3_states_length(ByteSource(io.BytesIO(tagged), "x"))
     untagged = content.replace(b"Xing", b"\0\0\0\0").replace(b"Info", b"\0\0\0\0")
     assert not mp3_states_length(ByteSource(io.BytesIO(untagged), "x"))
+
+
+@pytest.mark.parametrize("tag", [b"", b"ID3\4\0\0\0\0\2\0" + bytes(256)])
+def test_a_decoder_has_nothing_to_say_about_an_mp3_file(encoded, sound, capfd, tag):
+    content = tag + encoded(sound(seconds=20), kind="MP3")
+    longer = content + content[-20000:]
+    assert read_waveforms(io.BytesIO(longer)).duration_seconds == 20
+    cut = io.BytesIO(content[: len(content) // 2])
+    with pytest.raises(AudioError, match="cut short or damaged"):
+        read_waveforms(cut)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

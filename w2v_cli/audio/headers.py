@@ -81,11 +81,14 @@ _CONTAINER_STARTS = re.compile(
     re.DOTALL,
 )
 
+_MP3_SYNCS = (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2")
+_XING_HAS_FRAMES, _XING_HAS_BYTES = 1, 2
+
 _TEXT_CONTROLS = frozenset(b"\t\n\f\r\x1b")
 
 
 def examine(source: ByteSource) -> Extent:
-    """Return how much of the file is there, and mend the header of a WAV stream.
+    """Return how much of the file is there, and mend sizes that would mislead libsndfile.
 
     A WAV header that says "no data" in front of data was written into a pipe. It is
     patched to say "until the end", which libsndfile understands.
@@ -96,6 +99,9 @@ def examine(source: ByteSource) -> Extent:
     if start[:4] == b".snd":
         offset, size = struct.unpack(">II", start[4:12].ljust(8, b"\0"))
         return _extent(size, source.size - offset)
+    if start[:3] == b"ID3" or start[:2] in _MP3_SYNCS:
+        _mend_mp3_size(source)
+        return Extent()
     family = _FAMILIES.get(start[:4])
     if family is None or len(start) < 12:
         return Extent()
@@ -131,18 +137,40 @@ def starts_like_text(head: bytes) -> bool:
 
 
 def mp3_states_length(source: ByteSource) -> bool:
-    """Return whether an MP3 file says how long it is; if not, its length is a guess.
+    """Return whether an MP3 file says how long it is; if not, its length is a guess."""
+    return _find_mp3_tag(source) is not None
 
-    The first frame of most files holds no sound but a tag: Xing, Info or VBRI.
+
+def _find_mp3_tag(source: ByteSource) -> tuple[int, int] | None:
+    """Return where the first frame of an MP3 file starts, and the tag in it that counts frames.
+
+    The first frame of most files holds no sound but such a tag: Xing, Info or VBRI.
     """
-    tag = source.read_at(0, 10)
-    offset = 0
-    if tag[:3] == b"ID3" and len(tag) == 10:
-        offset = 10 + sum(
-            byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True)
-        )
-    frame = source.read_at(offset, 256)
-    return any(word in frame for word in (b"Xing", b"Info", b"VBRI"))
+    start = source.read_at(0, 10)
+    first_frame = 0
+    if start[:3] == b"ID3" and len(start) == 10:
+        sizes = zip(start[6:], (21, 14, 7, 0), strict=True)
+        first_frame = 10 + sum(byte << shift for byte, shift in sizes)
+    frame = source.read_at(first_frame, 256)
+    places = [frame.find(name) for name in (b"Xing", b"Info", b"VBRI")]
+    place = max(places)
+    return None if place < 0 else (first_frame, first_frame + place)
+
+
+def _mend_mp3_size(source: ByteSource) -> None:
+    """Let an MP3 file's tag say how many bytes there are.
+
+    The decoder prints a warning on stderr if it says otherwise. Cut or edited files do, and
+    what they lack is found by counting frames.
+    """
+    found = _find_mp3_tag(source)
+    if found is None:
+        return
+    first_frame, tag = found
+    name, flags = struct.unpack(">4sI", source.read_at(tag, 8).ljust(8, b"\0"))
+    if name != b"VBRI" and flags & _XING_HAS_BYTES:
+        offset = tag + 8 + (4 if flags & _XING_HAS_FRAMES else 0)
+        source.patch(offset, struct.pack(">I", (source.size - first_frame) & 0xFFFF_FFFF))
 
 
 def _extent(size: int, present: int) -> Extent:
