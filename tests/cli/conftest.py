@@ -1,5 +1,7 @@
 """Run `w2v` as a person would: in this process when that is enough, in its own when not."""
 
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -37,7 +39,9 @@ def w2v(monkeypatch, capsys, ctc_folder):
             exit_code = end.code or 0
         return Run(exit_code, *capsys.readouterr())
 
-    return run
+    on_terminate = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, on_terminate)
 
 
 @pytest.fixture
@@ -52,8 +56,6 @@ def w2v_process(ctc_folder):
         return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def process_options(env=None, **options):
-        import os
-
         fixed = {"W2V_MODEL": str(ctc_folder), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
         return {"env": os.environ | fixed | (env or {}), **options}
 

@@ -180,8 +180,11 @@ def test_stdout_closed_early_is_quiet(recording, ctc_folder):
     assert w2v.returncode == 1
 
 
-@pytest.mark.parametrize("target", ["-", "out.json"])
-def test_ctrl_c_keeps_what_is_finished(tmp_path, recording, ctc_folder, target):
+@pytest.mark.parametrize(
+    ("target", "stop"),
+    [("-", signal.SIGINT), ("out.json", signal.SIGINT), ("out.json", signal.SIGTERM)],
+)
+def test_an_interruption_keeps_what_is_finished(tmp_path, recording, ctc_folder, target, stop):
     first, later = recording("first.wav"), tmp_path / "later.wav"
     os.mkfifo(later)  # the second input never comes: the run waits there
     command = [sys.executable, "-m", "w2v_cli", "transcribe", first, later, "-f", "json"]
@@ -196,7 +199,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, recording, ctc_folder, target):
         while f"{first}: " not in said:
             said += w2v.stderr.readline()
         time.sleep(0.5)
-        w2v.send_signal(signal.SIGINT)
+        w2v.send_signal(stop)
         stdout, stderr = w2v.communicate(timeout=30)
     assert w2v.returncode == 130
     assert stderr == "w2v: interrupted; 1 of 2 results are kept\n"

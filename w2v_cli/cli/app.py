@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -62,6 +63,8 @@ def _fill_in_closed_streams() -> None:
 def main() -> None:
     """Run `w2v` on the command line's arguments and end with the exit code that fits."""
     _fill_in_closed_streams()
+    # What a batch system sends before it kills ends a run as Ctrl-C does: results are kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(prog_name="w2v")
     except W2VError as error:
