@@ -29,11 +29,13 @@ IDS = [kind[0] for kind in KINDS]
 DELAY_SECONDS = 0.06
 
 
-def contain(samples, form, codec, *, rate=48000, first_seconds=0.0, video=False):
+def contain(samples, form, codec, *, rate=48000, first_seconds=0.0, video=False, title=None):
     """Return a container with these samples, (frames,) or (frames, 2), on its audio track."""
     buffer = io.BytesIO()
     layout = "mono" if samples.ndim == 1 else "stereo"
     with av.open(buffer, "w", format=form) as container:
+        if title is not None:
+            container.metadata["title"] = title
         stream = container.add_stream(codec, rate=rate, layout=layout)
         picture = container.add_stream("mpeg4", rate=5) if video else None
         if picture is not None:
@@ -178,6 +180,23 @@ def test_suffix_does_not_matter(tmp_path):
     path = tmp_path / "voice message.wav"
     path.write_bytes(contain(chirp(), "mp4", "aac"))
     assert read_waveforms(path).duration_seconds == pytest.approx(5, abs=DELAY_SECONDS)
+
+
+def test_a_title_that_is_no_unicode():
+    """Old taggers wrote Latin-1."""
+    content = contain(chirp(), "matroska", "pcm_s16le", title="Gruesse aus Koeln")
+    content = content.replace(b"Koeln", b"K\xf6\xf6ln")
+    assert read_waveforms(io.BytesIO(content)).duration_seconds == 5
+
+
+def test_a_codec_that_ffmpeg_lacks():
+    content = contain(chirp(), "matroska", "pcm_s16le")
+    content = content.replace(b"A_PCM/INT/LIT", b"A_PCM/NEW/LIT")
+    with pytest.raises(AudioError) as caught:
+        read_waveforms(io.BytesIO(content), name="talk.mkv")
+    assert str(caught.value) == (
+        "talk.mkv: its sound is coded in a way that FFmpeg cannot decode; convert it elsewhere"
+    )
 
 
 def test_no_sound_track():

@@ -1,5 +1,6 @@
 """Files that are no recordings, each with what it is and what to do."""
 
+import contextlib
 import io
 
 import numpy as np
@@ -92,3 +93,20 @@ def test_what_libsndfile_reads(encoded, kind, subtype):
     spectrum = np.abs(np.fft.rfft(waveform[8000:40000]))
     assert spectrum.argmax() == 880  # 440 Hz in two seconds
     assert waveform[8000:40000].std() == pytest.approx(0.5 / np.sqrt(2), rel=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_damaged_headers_are_read_or_refused(encoded, sound, seed):
+    """Nothing but an AudioError comes out, whatever the bytes are."""
+    random = np.random.default_rng(seed)
+    kinds = [("FLAC", None), ("OGG", "OPUS"), ("OGG", "VORBIS"), ("MP3", None), ("WAV", "FLOAT")]
+    kinds += [(kind, "PCM_16") for kind in ("AIFF", "W64", "CAF", "AU", "RF64", "VOC", "NIST")]
+    for kind, subtype in kinds:
+        whole = encoded(sound(seconds=0.5), kind=kind, subtype=subtype)
+        for _ in range(20):
+            content = bytearray(whole)
+            for place in random.integers(0, 120, size=3):
+                content[place] = random.choice([0, 127, 128, 255, random.integers(256)])
+            with contextlib.suppress(AudioError):
+                read_waveforms(io.BytesIO(bytes(content)), channel="mix", end_seconds=10)

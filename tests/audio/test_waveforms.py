@@ -222,6 +222,12 @@ class TestResampling:
         with pytest.raises(ValueError, match="sample_rate must be positive, not 0"):
             read_waveforms(io.BytesIO(encoded(sound())), sample_rate=0)
 
+    def test_of_a_rate_that_no_speech_has(self, encoded, sound):
+        assert refusal(io.BytesIO(encoded(sound(), 8)), name="a.wav") == (
+            "a.wav: a sample rate of 8 Hz is too low for speech; "
+            "if its header is damaged, copy or convert it again"
+        )
+
 
 class TestShortRecordings:
     @pytest.mark.parametrize("rate", [8000, 16000, 44100])

@@ -30,6 +30,8 @@ _INDEXED_FORMATS = frozenset({"mov", "matroska", "webm", "caf", "w64", "wav", "a
 
 _MICROSECONDS = 1_000_000  # FFmpeg's unit where a time belongs to no stream
 
+_UNKNOWN_CODING = "its sound is coded in a way that FFmpeg cannot decode; convert it elsewhere"
+
 # What integer samples are divided by to reach full scale at 1; uint8 is centred on 128.
 _FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31, "uint8": 2.0**7}
 
@@ -59,15 +61,19 @@ class ContainerRecording:
         self._errors = av.FFmpegError
         source.seek(0)
         try:
-            self._container = av.open(source, mode="r")
+            # a title in an old encoding is no reason not to read what was said
+            self._container = av.open(source, mode="r", metadata_errors="replace")
         except av.FFmpegError as error:
             raise AudioError(
                 f"{source.label}: damaged or cut short: its header cannot be read; copy it again"
             ) from error
         stream = self._container.streams.best("audio")
-        if not isinstance(stream, AudioStream) or not stream.codec_context.sample_rate:
+        if not isinstance(stream, AudioStream):
             self._container.close()
             raise AudioError(f"{source.label}: has no sound track; name a file that has one")
+        if stream.codec_context is None or not stream.codec_context.sample_rate:
+            self._container.close()
+            raise AudioError(f"{source.label}: {_UNKNOWN_CODING}")
         self._stream = stream
         self._indexed = not _INDEXED_FORMATS.isdisjoint(self._container.format.name.split(","))
         self._zero_seconds = (self._container.start_time or 0) / _MICROSECONDS
@@ -122,7 +128,9 @@ class ContainerRecording:
                 position = stamp or 0
             gap = 0 if stamp is None else stamp - position
             if (jitter if position else 0) < gap < _LONGEST_GAP_SECONDS * self.sample_rate:
-                yield position, np.zeros((gap, self.channels), np.float32)
+                for start in range(position, position + gap, self.sample_rate):
+                    length = min(self.sample_rate, position + gap - start)
+                    yield start, np.zeros((length, self.channels), np.float32)
                 position += gap
             block = self._samples(frame)
             if len(block):
@@ -163,4 +171,6 @@ class ContainerRecording:
         floats = columns.astype(np.float32)
         if samples.dtype == np.uint8:
             floats -= 128
-        return floats / np.float32(_FULL_SCALE.get(samples.dtype.name, 1.0))
+        if samples.dtype.name in _FULL_SCALE:
+            floats /= np.float32(_FULL_SCALE[samples.dtype.name])
+        return floats

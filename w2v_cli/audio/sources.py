@@ -77,10 +77,10 @@ class ByteSource:
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to `offset` and return where the source then stands, from the beginning.
 
-        As a system call would, it stays where it is if asked for a place before the first
-        byte, which damaged headers lead to.
+        As a system call would, it stays where it is if asked for a place that no file has,
+        before the first byte for instance, which damaged headers lead to.
         """
-        with contextlib.suppress(ValueError, OSError):
+        with contextlib.suppress(ValueError, OverflowError, OSError):
             self._handle.seek(offset, whence)
         return self._handle.tell()
 

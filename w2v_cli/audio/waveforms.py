@@ -22,6 +22,10 @@ from w2v_cli.errors import AudioError
 SAMPLE_RATE = 16000
 """Hz; every published wav2vec2 model was trained on this rate."""
 
+# No recording of speech has a lower rate; a header that says so is damaged, and at 1 Hz a
+# short file would become hours of nothing.
+_LOWEST_RATE = 1000
+
 
 @dataclass(frozen=True)
 class Waveforms:
@@ -86,6 +90,7 @@ def read_waveforms(
     with open_source(source, name) as opened:
         _check_range(opened.label, start_seconds, end_seconds)
         with open_recording(opened) as recording:
+            _check_rate(opened.label, recording.sample_rate)
             columns = _columns(opened.label, recording.channels, channel)
             span = _Span(opened.label, recording, start_seconds, end_seconds)
             chosen = _choose(span.blocks(), columns)
@@ -110,6 +115,15 @@ def _check_range(label: str, start_seconds: float, end_seconds: float | None) ->
         raise AudioError(
             f"{label}: nothing lies between {start_seconds:g} s and {end_seconds:g} s; "
             "choose an --end after --start"
+        )
+
+
+def _check_rate(label: str, rate: int) -> None:
+    """Raise AudioError for a sample rate at which nothing can be understood."""
+    if rate < _LOWEST_RATE:
+        raise AudioError(
+            f"{label}: a sample rate of {rate} Hz is too low for speech; "
+            "if its header is damaged, copy or convert it again"
         )
 
 
