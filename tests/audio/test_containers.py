@@ -195,8 +195,14 @@ def test_a_codec_that_ffmpeg_lacks():
     with pytest.raises(AudioError) as caught:
         read_waveforms(io.BytesIO(content), name="talk.mkv")
     assert str(caught.value) == (
-        "talk.mkv: its sound is coded in a way that FFmpeg cannot decode; convert it elsewhere"
+        "talk.mkv: its sound is coded in a way that cannot be decoded here; convert it elsewhere"
     )
+
+
+def test_samples_of_64_bits():
+    content = contain(chirp(), "wav", "pcm_s64le")
+    with pytest.raises(AudioError, match=r"^a\.wav: its sound is coded in a way that cannot"):
+        read_waveforms(io.BytesIO(content), name="a.wav")
 
 
 def test_no_sound_track():

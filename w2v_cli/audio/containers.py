@@ -30,7 +30,7 @@ _INDEXED_FORMATS = frozenset({"mov", "matroska", "webm", "caf", "w64", "wav", "a
 
 _MICROSECONDS = 1_000_000  # FFmpeg's unit where a time belongs to no stream
 
-_UNKNOWN_CODING = "its sound is coded in a way that FFmpeg cannot decode; convert it elsewhere"
+_UNKNOWN_CODING = "its sound is coded in a way that cannot be decoded here; convert it elsewhere"
 
 # What integer samples are divided by to reach full scale at 1; uint8 is centred on 128.
 _FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31, "uint8": 2.0**7}
@@ -58,6 +58,7 @@ class ContainerRecording:
                 "av", extra="containers", purpose=f"{source.label}: reading this format"
             ) from error
 
+        self._label = source.label
         self._errors = av.FFmpegError
         source.seek(0)
         try:
@@ -166,6 +167,8 @@ class ContainerRecording:
         """Return a frame as float32 (frames, channels), full scale at 1."""
         if frame.sample_rate != self.sample_rate or len(frame.layout.channels) != self.channels:
             raise BrokenRecordingError("its sample rate or channels change in the middle")
+        if frame.format.name in ("s64", "s64p"):  # PyAV has no arrays for them
+            raise AudioError(f"{self._label}: {_UNKNOWN_CODING}")
         samples = frame.to_ndarray()
         columns = samples.T if frame.format.is_planar else samples.reshape(-1, self.channels)
         floats = columns.astype(np.float32)
