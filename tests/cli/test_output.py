@@ -36,6 +36,12 @@ def test_lines_of_several_begin_with_the_name(capsys):
     assert capsys.readouterr().out == "0.wav: one\n0.wav: two\n1.wav:\n2.wav: three\n"
 
 
+def test_a_line_break_in_a_name_is_no_line_break(capsys):
+    with Results("-", "txt", 2) as results:
+        results.write("one\n", "two\nlines.wav")
+    assert capsys.readouterr().out == "two\\nlines.wav: one\n"
+
+
 def test_one_json_is_an_object(capsys):
     write_all("-", "json", '{"text": "one"}\n')
     assert json.loads(capsys.readouterr().out) == {"text": "one"}

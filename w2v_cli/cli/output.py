@@ -173,6 +173,7 @@ def _temporary_beside(path: Path) -> Path:
 
 def _with_heading(text: str, name: str) -> str:
     """Return the lines with the input's name before each, and at least one line."""
+    name = name.replace("\n", "\\n")
     return "".join(f"{name}: {line}".rstrip() + "\n" for line in text.splitlines() or [""])
 
 
