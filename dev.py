@@ -84,6 +84,11 @@ PIP_FAILURES = (
         "(Fedora); xcode-select --install (macOS).",
     ),
     (
+        ("No matching distribution found for transformers",),
+        "The checks compare w2v with a release of transformers that needs Python 3.11 or newer; "
+        "this is {python}. Use another Python: python3.11 dev.py check (demo works with this one).",
+    ),
+    (
         ("No matching distribution found for torch",),
         "There is no build of the tested PyTorch for Python {python} on this machine. Use another "
         "Python, 3.10 to 3.13: pythonX.Y dev.py ...",

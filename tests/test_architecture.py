@@ -34,6 +34,7 @@ LEVELS = {
 DOORS = {
     "from_pretrained",
     "save_pretrained",
+    "save_vocabulary",
     "get_config_dict",
     "load_adapter",
     "get_feature_extractor_dict",

@@ -24,6 +24,9 @@ HOMES = {
     "w2v_cli.model.pretraining": ("Wav2Vec2ForPreTraining",),
     "w2v_cli.model.wav2vec2": ("Wav2Vec2Model",),
     "w2v_cli.model.xvector": ("Wav2Vec2ForXVector",),
+    "w2v_cli.processing.added_token": ("AddedToken",),
+    "w2v_cli.processing.batch": ("BatchEncoding", "BatchFeature"),
+    "w2v_cli.processing.ctc_text": ("Wav2Vec2CTCTokenizerOutput",),
     "w2v_cli.processing.feature_extractor": ("Wav2Vec2FeatureExtractor",),
     "w2v_cli.processing.processor": ("Wav2Vec2Processor",),
     "w2v_cli.processing.tokenizer": ("Wav2Vec2CTCTokenizer",),
@@ -42,6 +45,12 @@ if TYPE_CHECKING:
     from w2v_cli.model.pretraining import Wav2Vec2ForPreTraining as Wav2Vec2ForPreTraining
     from w2v_cli.model.wav2vec2 import Wav2Vec2Model as Wav2Vec2Model
     from w2v_cli.model.xvector import Wav2Vec2ForXVector as Wav2Vec2ForXVector
+    from w2v_cli.processing.added_token import AddedToken as AddedToken
+    from w2v_cli.processing.batch import BatchEncoding as BatchEncoding
+    from w2v_cli.processing.batch import BatchFeature as BatchFeature
+    from w2v_cli.processing.ctc_text import (
+        Wav2Vec2CTCTokenizerOutput as Wav2Vec2CTCTokenizerOutput,
+    )
     from w2v_cli.processing.feature_extractor import (
         Wav2Vec2FeatureExtractor as Wav2Vec2FeatureExtractor,
     )

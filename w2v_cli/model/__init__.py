@@ -1,10 +1,14 @@
-"""The network and nothing else: torch only, and no file is opened here."""
+"""The network and nothing else: torch only, and no file is opened here.
+
+What code written for the published module imports from it is here under its published name.
+"""
 
 from __future__ import annotations
 
 from w2v_cli._lazy import lazy_names
 
 HOMES = {
+    "w2v_cli.checkpoint.adapters": ("WAV2VEC2_ADAPTER_PT_FILE", "WAV2VEC2_ADAPTER_SAFE_FILE"),
     "w2v_cli.model.attention": ("ATTN_IMPLEMENTATIONS", "Wav2Vec2Attention"),
     "w2v_cli.model.base": ("Wav2Vec2PreTrainedModel", "skip_init"),
     "w2v_cli.model.classification": (
