@@ -155,26 +155,34 @@ def hum(samples: int, rng: np.random.Generator) -> Waveform:
     return buzz.astype(np.float32)
 
 
-def change_voice(waveform: Waveform, rng: np.random.Generator, speed: float) -> Waveform:
+def change_voice(
+    waveform: Waveform, rng: np.random.Generator, speed: float, strength: float = 1.0
+) -> Waveform:
     """Return one word as another speaker might say it, through another microphone."""
-    return filter_and_resample(waveform, rng, speed=speed, equaliser_decibels=4.0)
+    return filter_and_resample(waveform, rng, speed=speed, equaliser_decibels=3.5 * strength)
 
 
-def change_surroundings(waveform: Waveform, rng: np.random.Generator, noises: Noises) -> Waveform:
-    """Return a whole recording in another room, with noise, over another line."""
-    chance = rng.random(5)
+def change_surroundings(
+    waveform: Waveform, rng: np.random.Generator, noises: Noises, strength: float = 1.0
+) -> Waveform:
+    """Return a whole recording in another room, with noise, over another line.
+
+    Args:
+        strength: scales how often each of these happens.
+    """
+    chance = rng.random(4) / strength
     if chance[0] < 0.3:
         waveform = reverberate(waveform, rng)
     if chance[1] < 0.7:
-        decibels = rng.uniform(0, 35)
+        decibels = rng.uniform(2, 38)
         power = float(np.sqrt(np.mean(np.square(waveform)))) * 10 ** (-decibels / 20)
         waveform = waveform + noises.draw(len(waveform), rng) * power
     if chance[2] < 0.35:
-        high_pass = rng.uniform(60, 320) if chance[3] < 0.5 else None
+        high_pass = rng.uniform(60, 320) if rng.random() < 0.5 else None
         low_pass = rng.uniform(*NARROW_BAND_HZ)
         waveform = filter_and_resample(waveform, rng, low_pass=low_pass, high_pass=high_pass)
     elif chance[2] < 0.45:
         waveform = filter_and_resample(waveform, rng, low_pass=rng.uniform(4500, 7500))
-    if chance[4] < 0.06:
+    if chance[3] < 0.06:
         waveform = squeeze(waveform, rng)
     return waveform

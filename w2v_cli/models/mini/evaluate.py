@@ -62,9 +62,10 @@ def save_processor(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = folder / "vocab.json"
     vocabulary.write_text(json.dumps(LETTER_IDS, indent=1) + "\n", encoding="utf-8")
-    tokenizer = Wav2Vec2CTCTokenizer(str(vocabulary), do_lower_case=True)
+    tokenizer = Wav2Vec2CTCTokenizer(str(vocabulary))
     extractor = Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
     Wav2Vec2Processor(extractor, tokenizer).save_pretrained(folder)
+    extractor.save_pretrained(folder)  # programs of before processor_config.json look for it
 
 
 def transcribe(network: nn.Module, waveforms: Sequence[Waveform]) -> list[str]:

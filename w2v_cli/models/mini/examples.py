@@ -33,7 +33,7 @@ WORDS = (
 )
 NO_WORD = len(WORDS)
 
-WORD_COUNT_CHANCES = (0.06, 0.34, 0.17, 0.16, 0.14, 0.13)
+WORD_COUNT_CHANCES = (0.05, 0.4, 0.17, 0.14, 0.12, 0.12)
 """How often an item of the CTC stage holds 0, 1, ... 5 words."""
 
 
@@ -54,12 +54,20 @@ class Item:
 class Composer:
     """Makes augmented training items, without end."""
 
-    def __init__(self, data: Path, cache: Path) -> None:
-        """Load the training clips and the noises."""
+    def __init__(
+        self, data: Path, cache: Path, *, strength: float = 1.0, power: float = 0.4
+    ) -> None:
+        """Load the training clips and the noises.
+
+        Args:
+            strength: of the augmentation, 1 at most.
+            power: see `ClipSampler`.
+        """
+        self.strength = strength
         commands = load_clips(data, "commands", "train", cache)
         digits = load_clips(data, "digits", "train", cache)
         speech = load_clips(data, "librispeech", "train", cache)
-        self.sampler = ClipSampler(commands + digits)
+        self.sampler = ClipSampler(commands + digits, power=power)
         silences = [clip for clip in commands if not clip.text]
         self.noises = Noises(silences, speech, np.random.default_rng(NOISE_SEED))
 
@@ -68,8 +76,8 @@ class Composer:
         if rng.random() < 1 / 30:
             return Item(self.no_word(rng, rng.uniform(0.4, 1.0)), (NO_WORD,))
         clip = self.sampler.draw(rng)
-        word = self.spoken_word(clip, rng, speed=draw_speed(rng))
-        word = change_surroundings(word, rng, self.noises)
+        word = self.spoken_word(clip, rng, speed=draw_speed(rng, self.strength))
+        word = change_surroundings(word, rng, self.noises, self.strength)
         return Item(normalise(word), (WORDS.index(clip.text),))
 
     def words_to_transcribe(self, rng: np.random.Generator) -> Item:
@@ -78,7 +86,7 @@ class Composer:
         if count == 0:
             return Item(self.no_word(rng, rng.uniform(0.5, 3.0)), ())
         clips = self.sampler.draw_many(count, rng)
-        speed = draw_speed(rng)
+        speed = draw_speed(rng, self.strength)
         pieces = []
         for clip in clips:
             own_speed = speed * rng.uniform(0.95, 1.05)
@@ -86,9 +94,9 @@ class Composer:
             loudness = float(np.sqrt(np.mean(np.square(piece)))) + 1e-5
             pieces.append(piece / loudness * 10 ** (rng.normal(0, 3) / 20))
         gaps = [draw_gap(rng) for _ in range(count - 1)]
-        edges = rng.uniform(0, 0.6, 2) * (rng.random(2) < 0.7)
+        edges = [draw_gap(rng) for _ in range(2)]
         joined = join(pieces, [edges[0], *gaps, edges[1]])
-        joined = change_surroundings(joined, rng, self.noises)
+        joined = change_surroundings(joined, rng, self.noises, self.strength)
         return Item(normalise(joined), spell([clip.text for clip in clips]))
 
     def spoken_word(
@@ -99,7 +107,7 @@ class Composer:
             word = fade(clip.waveform)
         else:
             word = cut_word(clip, rng.uniform(0.02, 0.2), rng.uniform(0.04, 0.2))
-        return change_voice(word, rng, speed)
+        return change_voice(word, rng, speed, self.strength)
 
     def no_word(self, rng: np.random.Generator, seconds: float) -> Waveform:
         """Return noise, now and then next to nothing: a recorder's last bits, or digital zero."""
@@ -111,17 +119,22 @@ class Composer:
         if kind < 0.5:
             loudness = rng.uniform(-20, 10, 6).repeat(samples // 6 + 1)[:samples]
             noise = noise * 10 ** (loudness / 20).astype(np.float32)
-        return normalise(change_surroundings(noise, rng, self.noises))
+        return normalise(change_surroundings(noise, rng, self.noises, self.strength))
 
 
-def draw_speed(rng: np.random.Generator) -> float:
-    """Return a speed between 0.82 and 1.2, evenly on a logarithmic scale."""
-    return float(np.exp(rng.uniform(np.log(0.82), np.log(1.2))))
+def draw_speed(rng: np.random.Generator, strength: float) -> float:
+    """Return a speed between 0.82 and 1.22 at full strength, evenly on a logarithmic scale."""
+    return float(np.exp(strength * rng.uniform(-0.2, 0.2)))
 
 
 def draw_gap(rng: np.random.Generator) -> float:
-    """Return the seconds between two words; one time in four they touch or overlap a little."""
-    return float(rng.uniform(-0.04, 0.02) if rng.random() < 0.25 else rng.uniform(0.02, 0.6))
+    """Return the seconds of a pause, mostly short, now and then up to a second.
+
+    One time in four there is none: the words touch, or overlap a little.
+    """
+    if rng.random() < 0.25:
+        return float(rng.uniform(-0.04, 0.02))
+    return float(min(0.02 + rng.exponential(0.17), 1.0))
 
 
 def spell(words: list[str]) -> tuple[int, ...]:

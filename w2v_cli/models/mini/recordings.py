@@ -18,8 +18,15 @@ SAMPLE_RATE = 16000
 FRAME_SAMPLES = 160
 """10 ms: the step in which a clip's loudness is looked at."""
 
-SPEECH_SHARE = (0.015, 0.985)
-"""A word lies between these shares of a clip's energy above its noise floor."""
+SPEECH_SHARE = (0.02, 0.98)
+"""A word lies between these shares of a clip's loudness above its noise floor."""
+
+LOUDNESS_EXPONENT = 0.25
+"""Loudness is energy to this power: with energy itself a vowel outweighs every consonant, and
+"yes" loses its s."""
+
+SHORTEST_WORD = 0.35
+"""Seconds. What seems shorter was found wrongly, in a noisy clip, and is widened."""
 
 FADE_SAMPLES = 80
 """5 ms at both ends of a cut piece, so that cutting adds no click to learn from."""
@@ -76,12 +83,16 @@ def find_word(waveform: Waveform) -> tuple[int, int]:
     if frames < 3:
         return 0, len(waveform)
     energy = np.square(waveform[: frames * FRAME_SAMPLES].reshape(frames, FRAME_SAMPLES)).sum(1)
-    above = np.maximum(energy - 2 * np.quantile(energy, 0.1), 0)
-    if above.sum() <= 0:
+    smooth = np.convolve(np.pad(energy, 1, mode="edge"), np.full(3, 1 / 3), "valid")
+    floor = (4 * np.quantile(smooth, 0.1)) ** LOUDNESS_EXPONENT
+    loudness = np.maximum(smooth**LOUDNESS_EXPONENT - floor, 0)
+    if loudness.sum() <= 0:
         return 0, len(waveform)
-    share = np.cumsum(above) / above.sum()
-    first, last = np.searchsorted(share, SPEECH_SHARE)
-    return int(first) * FRAME_SAMPLES, min(int(last) + 1, frames) * FRAME_SAMPLES
+    share = np.cumsum(loudness) / loudness.sum()
+    first, last = np.searchsorted(share, SPEECH_SHARE) * FRAME_SAMPLES
+    missing = max(round(SHORTEST_WORD * SAMPLE_RATE) - (last + FRAME_SAMPLES - first), 0) // 2
+    start = max(int(first) - missing, 0)
+    return start, min(int(last) + FRAME_SAMPLES + missing, len(waveform))
 
 
 def cut_word(clip: Clip, before: float, after: float) -> Waveform:
@@ -101,8 +112,13 @@ def fade(waveform: Waveform) -> Waveform:
 
 
 def join(pieces: Sequence[Waveform], gaps: Sequence[float]) -> Waveform:
-    """Return the pieces one after another; gaps[i] seconds stand before piece i, the last at the
-    end. A negative gap lets a piece overlap the one before it."""
+    """Return the pieces one after another, with a gap before each and one at the end.
+
+    Args:
+        pieces: at least one waveform.
+        gaps: one number of seconds more than pieces; after a negative gap a piece overlaps the
+            one before it.
+    """
     starts, position = [], 0
     for piece, gap in zip(pieces, gaps, strict=False):
         position = max(position + round(gap * SAMPLE_RATE), 0)

@@ -54,6 +54,8 @@ class Recipe:
     warmup_share: float
     batch_seconds: float
     pool_items: int
+    strength: float = 1.0
+    power: float = 0.4
     average: float = 0.999
     weight_decay: float = 0.02
     filter_rate: float = 0.1
@@ -67,7 +69,15 @@ class Recipe:
 
 RECIPES = {
     "classify": Recipe(peak_rate=1.5e-3, warmup_share=0.03, batch_seconds=24, pool_items=240),
-    "ctc": Recipe(peak_rate=1.0e-3, warmup_share=0.03, batch_seconds=60, pool_items=160),
+    "ctc": Recipe(peak_rate=1.0e-3, warmup_share=0.03, batch_seconds=36, pool_items=200),
+    "settle": Recipe(
+        peak_rate=3e-4,
+        warmup_share=0.03,
+        batch_seconds=36,
+        pool_items=200,
+        strength=0.5,
+        power=0.55,
+    ),
 }
 
 
@@ -229,38 +239,45 @@ def classify(options: argparse.Namespace) -> None:
     config = Wav2Vec2Config(**ENCODER, num_labels=len(WORDS) + 1, classifier_proj_size=192)
     network = Wav2Vec2ForSequenceClassification(config)
     start_as_filter_bank(network.get_submodule("wav2vec2.feature_extractor.conv_layers.0.conv"))
-    composer = Composer(options.data, options.cache)
     run = Run("classify", network, options.output)
-    rng = np.random.default_rng(SEED + run.step)
-    source = in_background(run.recipe.batches(composer.word_to_classify, rng))
     train(
         run,
-        source,
+        examples(run, options, Composer.word_to_classify),
         classification_loss,
         lambda network: check_words(network, options.data, options.cache),
         options,
     )
 
 
-def ctc(options: argparse.Namespace) -> None:
-    """Run the second stage, from the first one's encoder."""
+def transcribe(options: argparse.Namespace) -> None:
+    """Run one of the CTC stages, from the network of the stage before."""
+    before = {"ctc": "classify", "settle": "ctc"}[options.stage]
     network = Wav2Vec2ForCTC(Wav2Vec2Config(**ENCODER))
-    first = torch.load(options.output / "classify.pt", weights_only=True)["average"]
-    encoder = {key: value for key, value in first.items() if key.startswith("wav2vec2.")}
-    fresh = network.load_state_dict(encoder, strict=False)
-    if fresh.unexpected_keys or any(not key.startswith("lm_head.") for key in fresh.missing_keys):
-        raise ValueError(f"classify.pt does not fit the network: {fresh}")
-    composer = Composer(options.data, options.cache)
-    run = Run("ctc", network, options.output)
-    rng = np.random.default_rng(SEED + 1 + run.step)
-    source = in_background(run.recipe.batches(composer.words_to_transcribe, rng))
+    start = torch.load(options.output / f"{before}.pt", weights_only=True)["average"]
+    kept = {key: start[key] for key in network.state_dict() if key in start}
+    fresh = network.load_state_dict(kept, strict=False).missing_keys
+    if any(not key.startswith("lm_head.") for key in fresh):
+        raise ValueError(f"{before}.pt does not fit the network: it lacks {fresh}")
+    run = Run(options.stage, network, options.output)
 
     def check(network: Wav2Vec2PreTrainedModel) -> dict[str, float]:
         network.save_pretrained(options.output / "mini")
         save_processor(options.output / "mini")
         return evaluate(network, options.data, options.cache)
 
-    train(run, source, ctc_loss, check, options)
+    train(run, examples(run, options, Composer.words_to_transcribe), ctc_loss, check, options)
+
+
+def examples(
+    run: Run,
+    options: argparse.Namespace,
+    compose: Callable[[Composer, np.random.Generator], Item],
+) -> Iterator[Batch]:
+    """Yield the stage's batches; after a resumption, others than before it."""
+    recipe = run.recipe
+    composer = Composer(options.data, options.cache, strength=recipe.strength, power=recipe.power)
+    rng = np.random.default_rng(SEED + run.step)
+    return in_background(recipe.batches(lambda rng: compose(composer, rng), rng))
 
 
 def parse_options() -> argparse.Namespace:
@@ -268,7 +285,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("stage", choices=["classify", "ctc"])
+    parser.add_argument("stage", choices=list(RECIPES))
     parser.add_argument("--data", type=Path, required=True, help="folder of the speech corpora")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
     parser.add_argument("--cache", type=Path, help="folder of decoded audio [OUTPUT/cache]")
@@ -289,7 +306,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(SEED)
     np.random.seed(SEED)  # the network's SpecAugment draws from it
-    {"classify": classify, "ctc": ctc}[options.stage](options)
+    (classify if options.stage == "classify" else transcribe)(options)
 
 
 if __name__ == "__main__":
