@@ -194,13 +194,17 @@ def test_an_interruption_keeps_what_is_finished(tmp_path, recording, ctc_folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A test run in the background ignores Ctrl-C, and its children would do so too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as w2v:
-        said = ""
-        while f"{first}: " not in said:
-            said += w2v.stderr.readline()
-        time.sleep(0.5)
-        w2v.send_signal(stop)
-        stdout, stderr = w2v.communicate(timeout=30)
+        try:
+            while f"{first}: " not in (line := w2v.stderr.readline()):
+                assert line, "it ended before the first result"
+            time.sleep(0.5)
+            w2v.send_signal(stop)
+            stdout, stderr = w2v.communicate(timeout=60)
+        finally:
+            w2v.kill()
     assert w2v.returncode == 130
     assert stderr == "w2v: interrupted; 1 of 2 results are kept\n"
     written = stdout if target == "-" else (tmp_path / target).read_text()
