@@ -60,3 +60,15 @@ def test_what_stands_in_the_way_is_told(tmp_path, failure, message):
 def test_a_folder_is_made_with_its_parents(tmp_path):
     assert make_folder(tmp_path / "a" / "b").is_dir()
     assert make_folder(str(tmp_path / "a" / "b")) == tmp_path / "a" / "b"
+
+
+def test_a_saved_model_can_be_read_by_whom_other_new_files_can(tmp_path):
+    def write_privately(path: Path) -> None:
+        path.unlink()
+        path.touch(mode=0o600)
+
+    plain = tmp_path / "plain"
+    plain.touch()
+    with replacing(tmp_path / "model.safetensors") as partial:
+        write_privately(partial)
+    assert (tmp_path / "model.safetensors").stat().st_mode == plain.stat().st_mode

@@ -46,7 +46,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
+        partial.touch()
+        usual_mode = partial.stat().st_mode
         yield partial
+        partial.chmod(usual_mode)  # safetensors writes files that their owner alone can read
         partial.replace(path)
     except (OSError, SafetensorError) as error:
         raise _explain(path, error) from error
