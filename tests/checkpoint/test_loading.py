@@ -323,3 +323,9 @@ def test_a_copy_of_a_folder_is_the_same_model(tmp_path):
     save_file(weights, tmp_path / "c.safetensors")  # no {"format": "pt"}, as some tools write
     shutil.copy(tmp_path / "c.safetensors", tmp_path / "b" / "model.safetensors")
     assert_same_weights(load("ForCTC", tmp_path / "b"), model)
+
+
+def test_the_meta_device_has_no_room_for_weights(tmp_path):
+    our_model("ForCTC").save_pretrained(tmp_path)
+    with torch.device("meta"), pytest.raises(RuntimeError, match="meta device context manager"):
+        w2v_cli.Wav2Vec2ForCTC.from_pretrained(tmp_path)

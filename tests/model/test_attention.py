@@ -25,11 +25,21 @@ def test_eager_and_sdpa_agree(pair, batch, norm):
 
 
 def test_attention_weights_asked_of_sdpa_name_eager(pair, batch):
-    _, model = pair("Model")
+    _, model = pair("Model", attn_implementation="sdpa")
     with pytest.raises(ValueError, match="attn_implementation='eager'"):
         model(batch[0], output_attentions=True)
     model.set_attn_implementation("eager")
     assert len(model(batch[0], output_attentions=True).attentions) == 3
+
+
+def test_where_nothing_was_chosen_attention_weights_come_from_eager(pair, batch):
+    _, model = pair("Model")
+    assert model.config._attn_implementation == "sdpa"
+    by_default = model(batch[0], output_attentions=True).attentions
+    model.config.output_attentions = True
+    assert model.config._attn_implementation == "eager"
+    for got, expected in zip(by_default, model(batch[0]).attentions, strict=True):
+        assert torch.equal(got, expected)
 
 
 def test_an_unknown_implementation_lists_the_known_ones():

@@ -134,3 +134,27 @@ def test_initial_weights_follow_the_published_distributions():
     assert model.quantizer.weight_proj.weight.std().item() == pytest.approx(1.0, rel=0.02)
     assert 0 <= model.quantizer.codevectors.min() <= 0.01
     assert base.masked_spec_embed.mean().item() == pytest.approx(0.5, abs=0.06)
+
+
+def test_older_configurations_switch_checkpointing_on(pair):
+    _, model = pair("ForCTC", gradient_checkpointing=True)
+    assert model.is_gradient_checkpointing
+    assert model.is_activation_checkpointing
+    model.activation_checkpointing_disable()
+    assert not model.is_gradient_checkpointing
+
+
+# The frozen convolutions below are checkpointed too, and torch notices that they get none.
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+def test_gradients_reach_reentrant_checkpoints_above_frozen_layers(pair, batch):
+    _, model = pair("ForCTC", "layer", adapter_attn_dim=8)
+    model.config.apply_spec_augment = False
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = "adapter_layer" in name
+    model.train()
+    model.gradient_checkpointing_enable({"use_reentrant": True})
+    model.enable_input_require_grads()
+    model(*batch, labels=torch.tensor([[1, 2]] * 3)).loss.backward()
+    adapters = [p for name, p in model.named_parameters() if "adapter_layer" in name]
+    assert all(p.grad is not None for p in adapters)
+    model.disable_input_require_grads()

@@ -108,11 +108,17 @@ def load_model(
         CheckpointError: The weights don't fit; the message names every one.
         HubError: The Hub cannot be reached or refuses.
         ValueError: Arguments that contradict each other.
+        RuntimeError: Called where torch's default device is the meta device.
     """
     if not weights_only:
         raise ValueError("weights_only=False would let a file run code; it is always True here")
     if (state_dict is None) == (name is None):
         raise ValueError("give either a name or, with name None, a state_dict (and a config)")
+    if torch.get_default_device().type == "meta":
+        raise RuntimeError(
+            "You are using `from_pretrained` with a meta device context manager, which has no room "
+            "for weights; leave the context, or make a model without weights: cls(config)"
+        )
     if strict is None:
         strict = not output_loading_info and state_dict is None
     for unused in _WITHOUT_EFFECT:

@@ -24,7 +24,8 @@ def check_attn_implementation(name: str) -> None:
     """
     if name not in ATTN_IMPLEMENTATIONS:
         raise ValueError(
-            f"attn_implementation={name!r} is unknown; use one of {', '.join(ATTN_IMPLEMENTATIONS)}"
+            f'Specified `attn_implementation="{name}"` is not supported; use one of '
+            f"{', '.join(ATTN_IMPLEMENTATIONS)}"
         )
     if name != "flash_attention_2":
         return
@@ -82,9 +83,18 @@ class Wav2Vec2Attention(nn.Module):
         self.q_proj = nn.Linear(embed_dim, embed_dim, bias=bias)
         self.out_proj = nn.Linear(embed_dim, embed_dim, bias=bias)
 
-    @property
-    def implementation(self) -> str:
-        chosen = self.config._attn_implementation if self.config is not None else None
+    def implementation(self, output_attentions: bool) -> str:
+        """Return what computes: the chosen one; by default sdpa, or eager where it must be.
+
+        Raises:
+            ValueError: weights asked of a chosen implementation that has none.
+        """
+        config = self.config
+        chosen = None if config is None else config._attn_implementation
+        if output_attentions:
+            if chosen is None or (config is not None and config._attn_is_default):
+                return "eager"
+            check_returns_attentions(chosen)
         return chosen or DEFAULT_ATTN_IMPLEMENTATION
 
     def forward(
@@ -106,11 +116,10 @@ class Wav2Vec2Attention(nn.Module):
         key = self.k_proj(hidden_states).view(shape)
         value = self.v_proj(hidden_states).view(shape)
         weights = None
-        if output_attentions:
-            check_returns_attentions(self.implementation)
-        if self.implementation == "eager":
+        implementation = self.implementation(output_attentions)
+        if implementation == "eager":
             attended, weights = self._eager(query, key, value, attention_mask)
-        elif self.implementation == "flash_attention_2":
+        elif implementation == "flash_attention_2":
             attended = self._flash(query, key, value, attention_mask)
         else:
             attended = self._sdpa(query, key, value, attention_mask)

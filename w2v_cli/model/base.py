@@ -25,6 +25,7 @@ from w2v_cli.model.features import (
     conv_output_length,
 )
 from w2v_cli.model.masking import frame_mask
+from w2v_cli.model.published import PublishedTraits
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def skip_init() -> Iterator[None]:
         _initialises.reset(token)
 
 
-class Wav2Vec2PreTrainedModel(nn.Module):
+class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
     """The base of every network: a configuration, weights, and how to load and save them.
 
     Attributes:
@@ -55,8 +56,6 @@ class Wav2Vec2PreTrainedModel(nn.Module):
     base_model_prefix: ClassVar[str] = "wav2vec2"
     main_input_name: ClassVar[str] = "input_values"
     input_modalities: ClassVar[str] = "audio"
-    supports_gradient_checkpointing: ClassVar[bool] = True
-    _no_split_modules: ClassVar[list[str]] = []
 
     def __init__(self, config: Wav2Vec2Config, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -68,6 +67,7 @@ class Wav2Vec2PreTrainedModel(nn.Module):
             )
         if config._attn_implementation is None:
             config._attn_implementation = DEFAULT_ATTN_IMPLEMENTATION
+            config._attn_is_default = True
         check_attn_implementation(config._attn_implementation)
         self.config = config
         self.name_or_path = config.name_or_path
@@ -106,32 +106,11 @@ class Wav2Vec2PreTrainedModel(nn.Module):
         """
         check_attn_implementation(attn_implementation)
         self.config._attn_implementation = attn_implementation
+        self.config._attn_is_default = False
 
     def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
         """Return the number of weights; a speech network has no embeddings to exclude."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
-
-    def get_input_embeddings(self) -> nn.Module:
-        raise NotImplementedError("a network that reads samples has no input embeddings")
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        raise NotImplementedError("a network that reads samples has no input embeddings")
-
-    def get_output_embeddings(self) -> None:
-        """Return None: the output layer is no embedding."""
-
-    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
-        raise NotImplementedError(
-            "there are no token embeddings; for another vocabulary load with vocab_size=N and "
-            "ignore_mismatched_sizes=True"
-        )
-
-    def can_generate(self) -> bool:
-        """Return False: nothing here generates token by token."""
-        return False
-
-    def tie_weights(self, **kwargs: Any) -> None:
-        """Do nothing: no weights are shared."""
 
     def gradient_checkpointing_enable(
         self, gradient_checkpointing_kwargs: dict[str, Any] | None = None
@@ -156,10 +135,34 @@ class Wav2Vec2PreTrainedModel(nn.Module):
         """Whether gradient_checkpointing_enable() is in force."""
         return any(getattr(m, "gradient_checkpointing", False) for m in self.modules())
 
+    # The newer published names of the three above.
+    activation_checkpointing_enable = gradient_checkpointing_enable
+    activation_checkpointing_disable = gradient_checkpointing_disable
+    is_activation_checkpointing = is_gradient_checkpointing
+
+    def enable_input_require_grads(self) -> None:
+        """Make the encoder's input require a gradient, also above frozen layers.
+
+        Reentrant gradient checkpointing needs it where only parts of the encoder are trained.
+        """
+        projection = self.base_model.get_submodule("feature_projection")
+        self._input_hook = projection.register_forward_hook(
+            lambda module, inputs, output: (output[0].requires_grad_(), output[1])
+        )
+
+    def disable_input_require_grads(self) -> None:
+        """Undo enable_input_require_grads()."""
+        self._input_hook.remove()
+
     def post_init(self) -> None:
-        """Draw the initial weights, unless a checkpoint is about to fill them."""
+        """Draw the initial weights, unless a checkpoint is about to fill them.
+
+        Called at the end of every class's __init__.
+        """
         if _initialises.get():
             self.init_weights()
+        if getattr(self.config, "gradient_checkpointing", False):  # as older folders have it
+            self.gradient_checkpointing_enable()
 
     @torch.no_grad()
     def init_weights(self) -> None:

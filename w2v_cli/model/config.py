@@ -37,7 +37,7 @@ _OMITTED_DEFAULTS: dict[str, Any] = {
     "problem_type": None,
 }
 # Internal state that never reaches a file.
-_NOT_SERIALIZED = ("_attn_implementation", "_commit_hash")
+_NOT_SERIALIZED = ("_attn_implementation", "_attn_is_default", "_commit_hash")
 # JSON has no word for these; the published files spell them as tagged objects.
 _FLOAT_TAG = "__float__"
 _SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -66,6 +66,7 @@ class Wav2Vec2Config:
     is_composition: ClassVar[bool] = False
     attribute_map: ClassVar[dict[str, str]] = {}
     sub_configs: ClassVar[dict[str, Any]] = {}
+    base_model_tp_plan: ClassVar[dict[str, str] | None] = None
 
     # Shared by all published configurations.
     transformers_version: str | None = None
@@ -161,6 +162,7 @@ class Wav2Vec2Config:
         self._name_or_path = str(kwargs.pop("name_or_path", kwargs.pop("_name_or_path", "")))
         self._output_attentions: bool = bool(kwargs.pop("output_attentions", False))
         self._attn_implementation: str | None = kwargs.pop("attn_implementation", None)
+        self._attn_is_default = False  # set by a model that had to choose
         kwargs.pop("model_type", None)
         for name in _NOT_SERIALIZED:
             kwargs.pop(name, None)
@@ -230,8 +232,9 @@ class Wav2Vec2Config:
 
     @output_attentions.setter
     def output_attentions(self, value: bool) -> None:
-        if value and self._attn_implementation is None:
+        if value and (self._attn_implementation is None or self._attn_is_default):
             self._attn_implementation = "eager"
+            self._attn_is_default = False
         if value and self._attn_implementation != "eager":
             raise ValueError(
                 f"attn_implementation={self._attn_implementation!r} does not return attention "
