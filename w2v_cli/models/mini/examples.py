@@ -55,15 +55,23 @@ class Composer:
     """Makes augmented training items, without end."""
 
     def __init__(
-        self, data: Path, cache: Path, *, strength: float = 1.0, power: float = 0.4
+        self,
+        data: Path,
+        cache: Path,
+        *,
+        strength: float = 1.0,
+        power: float = 0.4,
+        long_pauses: float = 0.0,
     ) -> None:
         """Load the training clips and the noises.
 
         Args:
             strength: of the augmentation, 1 at most.
             power: see `ClipSampler`.
+            long_pauses: share of the pauses that last one to four seconds.
         """
         self.strength = strength
+        self.long_pauses = long_pauses
         commands = load_clips(data, "commands", "train", cache)
         digits = load_clips(data, "digits", "train", cache)
         speech = load_clips(data, "librispeech", "train", cache)
@@ -93,8 +101,8 @@ class Composer:
             piece = self.spoken_word(clip, rng, speed=own_speed, whole=count == 1)
             loudness = float(np.sqrt(np.mean(np.square(piece)))) + 1e-5
             pieces.append(piece / loudness * 10 ** (rng.normal(0, 3) / 20))
-        gaps = [draw_gap(rng) for _ in range(count - 1)]
-        edges = [draw_gap(rng) for _ in range(2)]
+        gaps = [draw_gap(rng, self.long_pauses) for _ in range(count - 1)]
+        edges = [draw_gap(rng, self.long_pauses) for _ in range(2)]
         joined = join(pieces, [edges[0], *gaps, edges[1]])
         joined = change_surroundings(joined, rng, self.noises, self.strength)
         return Item(normalise(joined), spell([clip.text for clip in clips]))
@@ -127,11 +135,14 @@ def draw_speed(rng: np.random.Generator, strength: float) -> float:
     return float(np.exp(strength * rng.uniform(-0.2, 0.2)))
 
 
-def draw_gap(rng: np.random.Generator) -> float:
+def draw_gap(rng: np.random.Generator, long_share: float = 0.0) -> float:
     """Return the seconds of a pause, mostly short, now and then up to a second.
 
-    One time in four there is none: the words touch, or overlap a little.
+    One time in four there is none: the words touch, or overlap a little. `long_share` of the
+    pauses last one to four seconds: without any, words around a long one are written as one.
     """
+    if long_share and rng.random() < long_share:
+        return float(rng.uniform(1.0, 4.0))
     if rng.random() < 0.25:
         return float(rng.uniform(-0.04, 0.02))
     return float(min(0.02 + rng.exponential(0.17), 1.0))

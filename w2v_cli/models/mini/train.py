@@ -56,6 +56,7 @@ class Recipe:
     pool_items: int
     strength: float = 1.0
     power: float = 0.4
+    long_pauses: float = 0.0
     average: float = 0.999
     weight_decay: float = 0.02
     filter_rate: float = 0.1
@@ -77,6 +78,15 @@ RECIPES = {
         pool_items=200,
         strength=0.5,
         power=0.55,
+    ),
+    "pauses": Recipe(
+        peak_rate=5e-4,
+        warmup_share=0.03,
+        batch_seconds=36,
+        pool_items=200,
+        strength=0.5,
+        power=0.6,
+        long_pauses=0.08,
     ),
 }
 
@@ -249,15 +259,24 @@ def classify(options: argparse.Namespace) -> None:
     )
 
 
-def transcribe(options: argparse.Namespace) -> None:
-    """Run one of the CTC stages, from the network of the stage before."""
-    before = {"ctc": "classify", "settle": "ctc"}[options.stage]
+def start_from(checkpoint: Path) -> Wav2Vec2ForCTC:
+    """Return a CTC network with the averaged weights of another stage, its head new if need be."""
     network = Wav2Vec2ForCTC(Wav2Vec2Config(**ENCODER))
-    start = torch.load(options.output / f"{before}.pt", weights_only=True)["average"]
+    start = torch.load(checkpoint, weights_only=True)["average"]
     kept = {key: start[key] for key in network.state_dict() if key in start}
     fresh = network.load_state_dict(kept, strict=False).missing_keys
     if any(not key.startswith("lm_head.") for key in fresh):
-        raise ValueError(f"{before}.pt does not fit the network: it lacks {fresh}")
+        raise ValueError(f"{checkpoint} does not fit the network: it lacks {fresh}")
+    return network
+
+
+def transcribe(options: argparse.Namespace) -> None:
+    """Run one of the CTC stages, from the stage before or from a folder with a network."""
+    if options.start is not None:
+        network = Wav2Vec2ForCTC.from_pretrained(options.start)
+    else:
+        before = {"ctc": "classify", "settle": "ctc", "pauses": "settle"}[options.stage]
+        network = start_from(options.output / f"{before}.pt")
     run = Run(options.stage, network, options.output)
 
     def check(network: Wav2Vec2PreTrainedModel) -> dict[str, float]:
@@ -275,7 +294,13 @@ def examples(
 ) -> Iterator[Batch]:
     """Yield the stage's batches; after a resumption, others than before it."""
     recipe = run.recipe
-    composer = Composer(options.data, options.cache, strength=recipe.strength, power=recipe.power)
+    composer = Composer(
+        options.data,
+        options.cache,
+        strength=recipe.strength,
+        power=recipe.power,
+        long_pauses=recipe.long_pauses,
+    )
     rng = np.random.default_rng(SEED + run.step)
     return in_background(recipe.batches(lambda rng: compose(composer, rng), rng))
 
@@ -288,6 +313,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("stage", choices=list(RECIPES))
     parser.add_argument("--data", type=Path, required=True, help="folder of the speech corpora")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--start", help="folder or embedded name to start a CTC stage from")
     parser.add_argument("--cache", type=Path, help="folder of decoded audio [OUTPUT/cache]")
     parser.add_argument("--minutes", type=float, default=60, help="how long the stage trains")
     parser.add_argument("--check-minutes", type=float, default=5, help="dev set this often")
