@@ -61,7 +61,10 @@ def test_a_file_is_not_a_model(tmp_path):
 @pytest.mark.parametrize(
     "name", ["", "./nowhere", "/no/where", "a/b/c", "~/nowhere", "a b", "../x"]
 )
-def test_a_path_to_nothing_is_not_asked_of_the_hub(embedded, hub, name):
+def test_a_path_to_nothing_is_not_asked_of_the_hub(
+    embedded, hub, name, tmp_path_factory, monkeypatch
+):
+    monkeypatch.chdir(tmp_path_factory.mktemp("outer"))  # nothing of ours lies beside it
     with pytest.raises(ModelNotFoundError) as caught:
         resolve.locate(name)
     assert "no such folder, and it cannot be a model id (owner/name)" in str(caught.value)
