@@ -26,7 +26,7 @@ def test_the_reference_lists_every_command_and_option():
 
 
 BASH_SESSION = """
-source {script}
+source "{script}"
 COMP_WORDS=({words}); COMP_CWORD={position}
 _w2v_completion w2v
 printf '%s\\n' "${{COMPREPLY[@]}}"
