@@ -211,3 +211,13 @@ def test_training_with_masks_and_layer_drop_draws_as_the_reference(pair, batch, 
         losses.append(steps)
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     assert len(set(losses[0])) == 8
+
+
+def test_a_layer_sum_returns_the_chosen_states_alone(pair, batch):
+    _, ours = pair("ForSequenceClassification", "layer", use_weighted_layer_sum=True)
+    with torch.no_grad():
+        states = ours(*batch, output_hidden_states=[0, -1, 7]).hidden_states
+    assert [state is None for state in states] == [False, True, True, False]
+    with torch.no_grad():
+        states = ours(*batch, output_hidden_states=[7]).hidden_states
+    assert states == (None,) * 4, "an index out of range names no state"

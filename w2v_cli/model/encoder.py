@@ -208,6 +208,12 @@ class Wav2Vec2EncoderStableLayerNorm(Encoder):
         return normalised
 
 
+def state_indices(wanted: int | Collection[int], n_states: int) -> set[int]:
+    """Return which of n_states an index or several name; those out of range name none."""
+    chosen = [wanted] if isinstance(wanted, int) else wanted
+    return {i % n_states for i in chosen if -n_states <= i < n_states}
+
+
 class CollectedStates:
     """Hidden states gathered on the way, all of them or those at chosen indices."""
 
@@ -218,8 +224,7 @@ class CollectedStates:
             return
         self.states = []
         if wanted is not True:
-            chosen = [wanted] if isinstance(wanted, int) else list(wanted)
-            self.indices = {i % n_states for i in chosen if -n_states <= i < n_states}
+            self.indices = state_indices(wanted, n_states)
 
     def add_first(self, hidden_states: torch.Tensor) -> None:
         """Take the first layer's input; later calls do nothing."""

@@ -9,6 +9,7 @@ from torch import nn
 
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.model.config import Wav2Vec2Config
+from w2v_cli.model.encoder import state_indices
 from w2v_cli.model.outputs import (
     ModelOutput,
     Tensors,
@@ -86,6 +87,6 @@ class ModelWithLayerSum(ModelWithHead):
 def _selected(states: Tensors, asked: HiddenStatesChoice) -> Tensors | None:
     if isinstance(asked, bool):
         return states if asked else None
-    indices = {i % len(states) for i in ([asked] if isinstance(asked, int) else asked)}
+    indices = state_indices(asked, len(states))
     kept = [state if i in indices else None for i, state in enumerate(states)]
     return tuple(kept)  # type: ignore[arg-type]  # None where it was not asked for, as published
