@@ -10,6 +10,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Character:
+    """One character of a word and when it was said.
+
+    Attributes:
+        text: A letter, or what else the model's vocabulary has as one piece.
+        start_seconds: Where its first frame starts.
+        end_seconds: Where its last frame ends.
+        probability: How sure the model is of it, 0 to 1.
+    """
+
+    text: str
+    start_seconds: float
+    end_seconds: float
+    probability: float
+
+
+@dataclass(frozen=True)
 class Word:
     """One word and when it was said.
 
@@ -18,12 +35,16 @@ class Word:
         start_seconds: Where its first letter starts.
         end_seconds: Where its last letter ends.
         probability: How sure the model is of it, 0 to 1.
+        characters: Its characters with their times; empty where nobody asked for them.
+        interpolated: The times are a guess between the neighbours': the model gave none.
     """
 
     text: str
     start_seconds: float
     end_seconds: float
     probability: float
+    characters: tuple[Character, ...] = ()
+    interpolated: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +70,24 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """One of the best readings of a recording's channel.
+
+    Attributes:
+        text: The whole text.
+        logit_score: Natural logarithm of what the network gives it.
+        lm_score: The same with the language model's share, which ranks the readings; None
+            where no language model was used.
+        channel: The channel it was read on, where the channels were transcribed apart.
+    """
+
+    text: str
+    logit_score: float
+    lm_score: float | None = None
+    channel: int | None = None
+
+
+@dataclass(frozen=True)
 class Transcript:
     """Everything said in one recording, as one model heard it.
 
@@ -58,6 +97,7 @@ class Transcript:
         duration_seconds: How much of the recording was read.
         model: The model that was asked for: a folder, a model id or an embedded name.
         source: The recording as the user named it; None for one held in memory.
+        alternatives: The best readings of each channel, best first; empty unless asked for.
     """
 
     text: str
@@ -65,3 +105,4 @@ class Transcript:
     duration_seconds: float
     model: str
     source: str | None = None
+    alternatives: tuple[Alternative, ...] = ()

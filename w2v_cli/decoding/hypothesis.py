@@ -28,6 +28,7 @@ class HypothesisWord:
         end_frame: Where it ends, not included.
         probability: The geometric mean of its characters' probabilities, 0 to 1.
         characters: Its characters with their frames.
+        interpolated: The frames are a guess between the neighbours'; the decoder gave none.
     """
 
     text: str
@@ -35,6 +36,7 @@ class HypothesisWord:
     end_frame: int
     probability: float
     characters: tuple[HypothesisCharacter, ...] = ()
+    interpolated: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Hypothesis:
         text: The whole text.
         words: Its words; none where nothing is said.
         logit_score: The natural logarithm of the probability the network gives the path.
-        lm_score: What a language model adds to it; None without one.
+        lm_score: logit_score with the language model's share, as pyctcdecode calls it; None
+            without a language model.
     """
 
     text: str
