@@ -6,14 +6,19 @@ import pickle
 import pytest
 
 from w2v_cli import results
-from w2v_cli.results import Segment, Transcript, Word
+from w2v_cli.results import Alternative, Character, Segment, Transcript, Word
 
-WORD = Word("yes", 0.5, 0.9, 0.9)
+CHARACTER = Character("y", 0.5, 0.52, 0.9)
+WORD = Word("yes", 0.5, 0.9, 0.9, (CHARACTER,))
+ALTERNATIVE = Alternative("yes", -1.5)
 SEGMENT = Segment(0, 0.5, 0.9, "yes", (WORD,))
-TRANSCRIPT = Transcript("yes", (SEGMENT,), 2.0, "mini", "a.wav")
+TRANSCRIPT = Transcript("yes", (SEGMENT,), 2.0, "mini", "a.wav", (ALTERNATIVE,))
 
 
-@pytest.mark.parametrize("result", [WORD, SEGMENT, TRANSCRIPT], ids=lambda r: type(r).__name__)
+RESULTS = [CHARACTER, WORD, SEGMENT, ALTERNATIVE, TRANSCRIPT]
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda r: type(r).__name__)
 def test_results_are_values(result):
     first = dataclasses.fields(result)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -25,15 +30,21 @@ def test_results_are_values(result):
 
 def test_every_result_is_tested_here():
     classes = {value for value in vars(results).values() if dataclasses.is_dataclass(value)}
-    assert classes == {Word, Segment, Transcript}
+    assert classes == {type(result) for result in RESULTS}
 
 
 def test_seconds_are_named_so():
-    for kind in (Word, Segment, Transcript):
-        for field in dataclasses.fields(kind):
-            assert field.type != "float" or field.name.endswith(("_seconds", "probability"))
+    units = ("_seconds", "probability", "_score")
+    for result in RESULTS:
+        for field in dataclasses.fields(result):
+            assert "float" not in field.type or field.name.endswith(units)
 
 
 def test_what_may_be_left_out():
     assert Segment(0, 0.0, 1.0, "", ()).channel is None
     assert Transcript("", (), 0.0, "mini").source is None
+    assert Transcript("", (), 0.0, "mini").alternatives == ()
+    assert Alternative("", 0.0).lm_score is None
+    word = Word("", 0.0, 1.0, 1.0)
+    assert word.characters == ()
+    assert not word.interpolated
