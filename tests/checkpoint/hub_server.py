@@ -1,7 +1,7 @@
 """A stand-in for the Hugging Face Hub: a real HTTP server on this machine.
 
 It speaks what a download needs: HEAD and GET of `/{model}/resolve/{revision}/{file}` with
-ETag, X-Repo-Commit, ranges and the Hub's error codes. It can break off in the middle of a
+ETag, X-Repo-Commit, ranges and the Hub's error codes, and the list of a folder's files. It can break off in the middle of a
 body, answer slowly, or not be a Hub at all.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import json
 import re
 import threading
 import time
@@ -74,6 +75,10 @@ class HubServer:
         self._thread.join()
 
 
+def _in_folder(model: HubModel, folder: str) -> list[str]:
+    return [path for path in model.files if path.startswith(f"{folder}/")]
+
+
 def _handler_of(hub: HubServer) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -95,11 +100,18 @@ def _handler_of(hub: HubServer) -> type[http.server.BaseHTTPRequestHandler]:
                 self._refuse(*refusal)
             else:
                 model_id, _, filename = self._address()
-                self._send_file(hub.models[model_id], filename, with_body=with_body)
+                model = hub.models[model_id]
+                if self.path.startswith("/api/"):
+                    self._send_list(model, filename)
+                else:
+                    self._send_file(model, filename, with_body=with_body)
 
         def _address(self) -> tuple[str, str, str]:
             """Return the model id, the revision and the file of the request."""
-            match = re.fullmatch(r"/([^/]+/[^/]+|[^/]+)/resolve/([^/]+)/(.+)", self.path)
+            address = re.compile(
+                r"(?:/api/models)?/([^/]+/[^/]+|[^/]+)/(?:resolve|tree)/([^/]+)/([^?]+)"
+            )
+            match = address.match(self.path)
             return match.groups() if match else ("", "", "")
 
         def _refusal(self) -> tuple[int, str | None, str] | None:
@@ -117,7 +129,8 @@ def _handler_of(hub: HubServer) -> type[http.server.BaseHTTPRequestHandler]:
                 return 403 if token else 401, "GatedRepo", "Access is restricted"
             if revision not in (*model.revisions, model.commit):
                 return 404, "RevisionNotFound", f"Invalid rev id: {revision}"
-            if filename not in model.files:
+            listed = self.path.startswith("/api/") and _in_folder(model, filename)
+            if filename not in model.files and not listed:
                 return 404, "EntryNotFound", "Entry not found"
             return None
 
@@ -130,6 +143,18 @@ def _handler_of(hub: HubServer) -> type[http.server.BaseHTTPRequestHandler]:
             self.send_header("X-Error-Message", message)
             self.send_header("Content-Length", "0")
             self.end_headers()
+
+        def _send_list(self, model: HubModel, folder: str) -> None:
+            entries = [
+                {"type": "file", "path": path, "size": len(model.files[path]), "oid": "0" * 40}
+                for path in _in_folder(model, folder)
+            ]
+            body = json.dumps(entries).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def _send_file(self, model: HubModel, filename: str, *, with_body: bool) -> None:
             body = model.files[filename]

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx2
 from huggingface_hub import (
+    HfApi,
     constants,
     get_token,
     hf_hub_download,
@@ -105,6 +106,37 @@ def fetch_file(model_id: str, filename: str, options: HubOptions) -> Path | None
         return copy
 
 
+def list_folder(model_id: str, folder: str, options: HubOptions) -> list[str]:
+    """Return the names of the files in one folder of a model, sorted; empty if it has none.
+
+    Args:
+        model_id: The model's name on the Hub, ``owner/name``.
+        folder: The folder inside the model, with forward slashes.
+        options: Revision, cache, token and the like.
+
+    Raises:
+        ModelNotFoundError: The Hub has no such model or revision.
+        HubError: The Hub cannot be reached or refuses.
+    """
+    folder = f"{options.subfolder}/{folder}" if options.subfolder else folder
+    wanted = _WantedFile(model_id, folder, options)
+    stored = sorted(path.name for path in wanted.snapshot().glob(f"{folder}/*") if path.is_file())
+    if options.local_files_only or constants.is_offline_mode():
+        return stored
+    try:
+        entries = HfApi(library_name="w2v").list_repo_tree(
+            model_id, folder, revision=options.revision, token=options.token
+        )
+        prefix = f"{folder}/"
+        return sorted(entry.path.removeprefix(prefix) for entry in entries)
+    except RemoteEntryNotFoundError:
+        return []
+    except _FAILURES as error:
+        if stored:
+            return stored
+        raise wanted.explain(error) from error
+
+
 def cached_models(cache_dir: str | os.PathLike[str] | None = None) -> list[str]:
     """Return the ids of the wav2vec 2.0 models in the cache, sorted; empty if there are none."""
     found = set()
@@ -146,7 +178,7 @@ class _WantedFile:
     def offline(self) -> Path | None:
         """Return the cached file, or None if the cached model lacks it."""
         known, path = self.in_cache(self.options.revision)
-        if known or self._snapshot().is_dir():
+        if known or self.snapshot().is_dir():
             return path
         raise ModelNotFoundError(
             f"{self.model_id}: not in the cache ({self.cache_dir}) at revision "
@@ -154,7 +186,7 @@ class _WantedFile:
             f"local_files_only); fetch it once with the network on{self._alternatives()}"
         )
 
-    def _snapshot(self) -> Path:
+    def snapshot(self) -> Path:
         """Return the cache's folder for the revision, whether it exists or not."""
         model = Path(self.cache_dir, f"models--{self.model_id.replace('/', '--')}")
         reference = model / "refs" / self.options.revision

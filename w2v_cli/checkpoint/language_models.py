@@ -1,0 +1,48 @@
+"""The language model that lies inside a checkpoint, in the published layout.
+
+alphabet.json
+language_model/attrs.json, unigrams.txt, and one ARPA or KenLM binary file
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.resolve import locate, pin, resolve_file
+
+ALPHABET_FILE = "alphabet.json"
+LANGUAGE_MODEL_FOLDER = "language_model"
+
+
+def language_model_folder(
+    name: str | os.PathLike[str], options: HubOptions | None = None
+) -> Path | None:
+    """Return the folder with a checkpoint's alphabet and language model, or None without one.
+
+    The files of a model id are downloaded unless the cache has them.
+
+    Args:
+        name: A folder, the name of an embedded model, or a model id of the Hub.
+        options: Revision, cache, token and the like; None for the defaults.
+
+    Returns:
+        The folder that holds alphabet.json, and language_model/ if the decoder has one.
+
+    Raises:
+        ModelNotFoundError: There is no such model or revision.
+        HubError: The Hub cannot be reached or refuses.
+    """
+    options = pin(name, options)  # alphabet and language model of one commit
+    alphabet = resolve_file(name, ALPHABET_FILE, options)
+    if alphabet is None:
+        return None
+    if locate(name) is None:
+        # Local checkpoints must not wait for the network library to be imported.
+        from w2v_cli.checkpoint import hub
+
+        model_id = os.fspath(name)
+        for filename in hub.list_folder(model_id, LANGUAGE_MODEL_FOLDER, options):
+            hub.fetch_file(model_id, f"{LANGUAGE_MODEL_FOLDER}/{filename}", options)
+    return alphabet.parent
