@@ -1,8 +1,8 @@
 """A stand-in for the Hugging Face Hub: a real HTTP server on this machine.
 
 It speaks what a download needs: HEAD and GET of `/{model}/resolve/{revision}/{file}` with
-ETag, X-Repo-Commit, ranges and the Hub's error codes, and the list of a folder's files. It can break off in the middle of a
-body, answer slowly, or not be a Hub at all.
+ETag, X-Repo-Commit, ranges and the Hub's error codes, and the list of a folder's files. It can
+break off in the middle of a body, answer slowly, or not be a Hub at all.
 """
 
 from __future__ import annotations

@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from w2v_cli.checkpoint.language_models import LANGUAGE_MODEL_FOLDER, language_model_folder
 from w2v_cli.decoding.alphabet import Alphabet
-from w2v_cli.decoding.greedy import greedy_decode
 from w2v_cli.errors import AudioError
 from w2v_cli.inference.emitter import Emitter
-from w2v_cli.results import Segment, Transcript, Word
+from w2v_cli.results import Alternative, Character, Segment, Transcript, Word
+from w2v_cli.tasks.decoding import DecodingChoice, GreedyDecoder, make_decoder
 
 if TYPE_CHECKING:
     from w2v_cli.audio import Waveforms
     from w2v_cli.checkpoint.options import HubOptions
+    from w2v_cli.decoding.hypothesis import Hypothesis, HypothesisWord
+    from w2v_cli.decoding.ngram import NGram
     from w2v_cli.inference.emitter import FloatArray
     from w2v_cli.inference.runtime import Runtime
+    from w2v_cli.tasks.decoding import Decoder, Handle
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,24 @@ class Segmentation:
 
 
 class Transcriber:
-    """A model that transcribes, with greedy decoding.
+    """A model that transcribes.
 
     Args:
         emitter: The model.
         segmentation: Where to cut; None for the defaults.
+        decoder: What turns emissions into text; None for greedy decoding.
     """
 
-    def __init__(self, emitter: Emitter, segmentation: Segmentation | None = None) -> None:
+    def __init__(
+        self,
+        emitter: Emitter,
+        segmentation: Segmentation | None = None,
+        decoder: Decoder | None = None,
+    ) -> None:
         self.emitter = emitter
         self.alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
         self.segmentation = segmentation or Segmentation()
+        self.decoder = decoder or GreedyDecoder(self.alphabet)
 
     @classmethod
     def load(
@@ -55,12 +66,29 @@ class Transcriber:
         runtime: Runtime | None = None,
         hub: HubOptions | None = None,
         target_lang: str | None = None,
+        decoding: DecodingChoice | None = None,
     ) -> Transcriber:
         """Return the transcriber of a folder, an embedded model or a model id.
 
-        Args and errors are those of `Emitter.load`.
+        Args and errors are those of `Emitter.load`; besides:
+
+        Args:
+            decoding: How to decode; None for the defaults: with the model's own language model
+                if it has one, else greedily.
+
+        Raises:
+            MissingDependencyError: A beam search needs a package that is not installed.
+            ModelError: The language model cannot be loaded, or does not fit the model.
         """
-        return cls(Emitter.load(name, runtime=runtime, hub=hub, target_lang=target_lang))
+        decoding = decoding or DecodingChoice()
+        ngram = find_language_model(name, decoding, hub)
+        emitter = Emitter.load(name, runtime=runtime, hub=hub, target_lang=target_lang)
+        alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
+        return cls(emitter, decoder=make_decoder(alphabet, decoding, ngram))
+
+    def close(self) -> None:
+        """End the processes that decode, if there are any."""
+        self.decoder.close()
 
     def transcribe(self, waveforms: Waveforms, *, source: str | None = None) -> Transcript:
         """Return what is said in a recording; an empty transcript where nothing is.
@@ -73,43 +101,143 @@ class Transcriber:
         Raises:
             AudioError: The model hears another sample rate, or the memory is too small.
         """
-        segments: list[Segment] = []
-        for waveform, channel in zip(waveforms.channels, waveforms.channel_numbers, strict=True):
-            words = self._words(waveform, waveforms, source)
+        return self.begin(waveforms, source=source).result()
+
+    def begin(self, waveforms: Waveforms, *, source: str | None = None) -> PendingTranscript:
+        """Run the network over a recording and hand its emissions to the decoder.
+
+        What comes back is a promise: the next recording can begin while this one is decoded.
+        Args and errors are those of `transcribe`.
+        """
+        heard = []
+        for waveform in waveforms.channels:
+            # Digital silence: a network was never trained on it and may babble.
+            silent = not np.ptp(waveform if waveform.size else [0])
+            heard.append(None if silent else self._emissions(waveform, waveforms, source))
+        handle = self.decoder.submit([emissions for emissions in heard if emissions is not None])
+        return PendingTranscript(
+            handle=handle,
+            silent=tuple(emissions is None for emissions in heard),
+            clock=Clock(
+                frame_seconds=self.emitter.hop_samples / self.emitter.sample_rate,
+                begin_seconds=waveforms.start_seconds,
+                end_seconds=waveforms.start_seconds + waveforms.duration_seconds,
+            ),
             # Of one channel alone, whoever chose it need not be told which.
-            label = channel if len(waveforms.channels) > 1 else None
-            segments += [_segment(piece, label) for piece in cut(words, self.segmentation)]
-        segments = in_time_order(segments)
-        return Transcript(
-            text=" ".join(segment.text for segment in segments),
-            segments=tuple(segments),
+            channels=waveforms.channel_numbers if len(waveforms.channels) > 1 else (None,),
+            segmentation=self.segmentation,
             duration_seconds=waveforms.duration_seconds,
             model=self.emitter.name,
             source=source,
         )
 
-    def _words(self, waveform: FloatArray, waveforms: Waveforms, source: str | None) -> list[Word]:
-        """Return the words of one channel, in seconds of the recording."""
-        if not np.ptp(waveform if waveform.size else [0]):
-            return []  # digital silence: a network was never trained on it and may babble
+    def _emissions(
+        self, waveform: FloatArray, waveforms: Waveforms, source: str | None
+    ) -> FloatArray:
         try:
-            emissions = self.emitter.emissions(waveform, sample_rate=waveforms.sample_rate)
+            return self.emitter.emissions(waveform, sample_rate=waveforms.sample_rate)
         except AudioError as error:
             raise AudioError(f"{source}: {error}" if source else str(error)) from error
-        hypothesis = greedy_decode(emissions, self.alphabet)
-        frame_seconds = self.emitter.hop_samples / self.emitter.sample_rate
-        begin = waveforms.start_seconds
-        end = begin + waveforms.duration_seconds
-        return [
-            Word(
-                text=word.text,
-                start_seconds=min(begin + word.start_frame * frame_seconds, end),
-                # What is shorter than a frame was padded: nothing ends after the recording.
-                end_seconds=min(begin + word.end_frame * frame_seconds, end),
-                probability=word.probability,
-            )
-            for word in hypothesis.words
-        ]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """From frames of emissions to seconds of a recording.
+
+    Attributes:
+        frame_seconds: From one frame to the next.
+        begin_seconds: Where in the recording the first frame is.
+        end_seconds: Where what was read ends. What is shorter than a frame was padded, but
+            nothing ends after the recording.
+    """
+
+    frame_seconds: float
+    begin_seconds: float
+    end_seconds: float
+
+    def seconds(self, frame: int) -> float:
+        """Return when a frame begins."""
+        return min(self.begin_seconds + frame * self.frame_seconds, self.end_seconds)
+
+    def word(self, word: HypothesisWord) -> Word:
+        """Return a word with its times in seconds."""
+        return Word(
+            text=word.text,
+            start_seconds=self.seconds(word.start_frame),
+            end_seconds=self.seconds(word.end_frame),
+            probability=word.probability,
+            characters=tuple(
+                Character(
+                    text=character.text,
+                    start_seconds=self.seconds(character.start_frame),
+                    end_seconds=self.seconds(character.end_frame),
+                    probability=character.probability,
+                )
+                for character in word.characters
+            ),
+            interpolated=word.interpolated,
+        )
+
+
+@dataclass(frozen=True)
+class PendingTranscript:
+    """A transcript whose emissions are being decoded; `result` waits for it."""
+
+    handle: Handle
+    silent: tuple[bool, ...]
+    clock: Clock
+    channels: tuple[int | None, ...]
+    segmentation: Segmentation
+    duration_seconds: float
+    model: str
+    source: str | None
+
+    def result(self) -> Transcript:
+        """Return the transcript.
+
+        Raises:
+            W2VError: The decoder failed.
+        """
+        decoded = iter(self.handle.result())
+        segments: list[Segment] = []
+        alternatives: list[Alternative] = []
+        for channel, silent in zip(self.channels, self.silent, strict=True):
+            if silent:
+                continue
+            best, *others = hypotheses = next(decoded)
+            words = [self.clock.word(word) for word in best.words]
+            segments += [_segment(piece, channel) for piece in cut(words, self.segmentation)]
+            if others or best.lm_score is not None:
+                alternatives += [_alternative(hypothesis, channel) for hypothesis in hypotheses]
+        segments = in_time_order(segments)
+        return Transcript(
+            text=" ".join(segment.text for segment in segments),
+            segments=tuple(segments),
+            duration_seconds=self.duration_seconds,
+            model=self.model,
+            source=self.source,
+            alternatives=tuple(alternatives),
+        )
+
+
+def find_language_model(
+    name: str | os.PathLike[str], decoding: DecodingChoice, hub: HubOptions | None
+) -> NGram | None:
+    """Return the language model that was chosen, or else the model's own, or None.
+
+    Raises:
+        ModelError: It cannot be loaded.
+    """
+    place: str | os.PathLike[str] | None = decoding.lm
+    if place is None and decoding.use_own_lm:
+        folder = language_model_folder(name, hub)
+        if folder is not None and (folder / LANGUAGE_MODEL_FOLDER).is_dir():
+            place = folder
+    if place is None:
+        return None
+    from w2v_cli.decoding.ngram import NGram
+
+    return NGram.load(place)
 
 
 def cut(words: Sequence[Word], segmentation: Segmentation) -> list[list[Word]]:
@@ -178,6 +306,15 @@ def _segment(words: Sequence[Word], channel: int | None) -> Segment:
         end_seconds=words[-1].end_seconds,
         text=" ".join(word.text for word in words),
         words=tuple(words),
+        channel=channel,
+    )
+
+
+def _alternative(hypothesis: Hypothesis, channel: int | None) -> Alternative:
+    return Alternative(
+        text=hypothesis.text,
+        logit_score=hypothesis.logit_score,
+        lm_score=hypothesis.lm_score,
         channel=channel,
     )
 

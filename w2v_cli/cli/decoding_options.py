@@ -1,0 +1,197 @@
+"""The options of decoding with a language model, each declared once, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from w2v_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from w2v_cli.decoding.options import Hotword
+    from w2v_cli.tasks.decoding import DecodingChoice
+
+DECODING_GROUP = "Decoding"
+
+DecoderName = Literal["auto", "greedy", "beam", "native", "pyctcdecode"]
+
+LanguageModel = Annotated[
+    str | None,
+    typer.Option(
+        "--lm",
+        metavar="DIR|FILE",
+        help="An n-gram language model: what w2v lm build made, or a KenLM arpa, arpa.gz or "
+        "binary. A model that has one inside uses it without being asked.",
+        show_default=False,
+        rich_help_panel=DECODING_GROUP,
+    ),
+]
+Decoder = Annotated[
+    DecoderName,
+    typer.Option(
+        "--decoder",
+        help="greedy takes the best letter of each frame; beam searches, in the faster engine "
+        "that is installed, or in the one that is named. auto searches if there is a language "
+        "model, a hotword or another option of this group.",
+        rich_help_panel=DECODING_GROUP,
+    ),
+]
+BeamWidth = Annotated[
+    int | None,
+    typer.Option(
+        "--beam-width",
+        min=1,
+        metavar="N",
+        help="Readings kept after each frame; more is slower and seldom better. [default: 100]",
+        show_default=False,
+        rich_help_panel=DECODING_GROUP,
+    ),
+]
+Alpha = Annotated[
+    float | None,
+    typer.Option(
+        "--alpha",
+        metavar="WEIGHT",
+        help="Weight of the language model. [default: the language model's own, else 0.5]",
+        show_default=False,
+        rich_help_panel=DECODING_GROUP,
+    ),
+]
+Beta = Annotated[
+    float | None,
+    typer.Option(
+        "--beta",
+        metavar="SCORE",
+        help="Added for every word: more for longer texts of shorter words. [default: the "
+        "language model's own, else 1.5]",
+        show_default=False,
+        rich_help_panel=DECODING_GROUP,
+    ),
+]
+HotwordList = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hotword",
+        metavar="WORD[:WEIGHT]",
+        help="A word or phrase to listen for, such as a name; may be repeated.",
+        show_default=False,
+        rich_help_panel=DECODING_GROUP,
+    ),
+]
+HotwordsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--hotwords",
+        metavar="FILE",
+        help="A text file with a hotword a line; # begins a comment.",
+        show_default=False,
+        rich_help_panel=DECODING_GROUP,
+    ),
+]
+NBest = Annotated[
+    int,
+    typer.Option(
+        "--n-best",
+        min=1,
+        metavar="N",
+        help="How many readings json gives, with their scores.",
+        rich_help_panel=DECODING_GROUP,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=0,
+        metavar="N",
+        help="Processes that search while the network goes on; 0 searches in this one. "
+        "[default: one, and none for a single recording]",
+        show_default=False,
+        rich_help_panel=DECODING_GROUP,
+    ),
+]
+
+
+def decoding_choice(
+    *,
+    lm: str | None,
+    decoder: DecoderName,
+    beam_width: int | None,
+    alpha: float | None,
+    beta: float | None,
+    hotwords: Sequence[str] | None,
+    hotwords_file: str | None,
+    n_best: int,
+    workers: int | None,
+    n_inputs: int,
+) -> DecodingChoice:
+    """Return what the options of this group come to.
+
+    Raises:
+        UsageError: One of them contradicts another, or a file of hotwords cannot be read.
+    """
+    wants = {
+        "--lm": lm is not None,
+        "--beam-width": beam_width is not None,
+        "--alpha": alpha is not None,
+        "--beta": beta is not None,
+        "--hotword": bool(hotwords),
+        "--hotwords": hotwords_file is not None,
+        "--n-best": n_best > 1,
+    }
+    asked = [option for option, wanted in wants.items() if wanted]
+    if decoder == "greedy" and asked:
+        raise UsageError(f"{asked[0]} needs a beam search; leave out --decoder greedy")
+
+    from w2v_cli.tasks.decoding import DecodingChoice
+
+    written = [*(hotwords or ()), *(_lines(hotwords_file) if hotwords_file else ())]
+    return DecodingChoice(
+        lm=lm,
+        search=decoder != "greedy" and (decoder != "auto" or bool(asked)),
+        use_own_lm=decoder != "greedy",
+        engine=decoder if decoder in ("native", "pyctcdecode") else "auto",
+        beam_width=beam_width,
+        alpha=alpha,
+        beta=beta,
+        hotwords=tuple(parse_hotword(text) for text in written),
+        n_best=n_best,
+        workers=workers if workers is not None else int(n_inputs > 1),
+    )
+
+
+def parse_hotword(text: str) -> Hotword:
+    """Return the hotword of ``WORD`` or ``WORD:WEIGHT``.
+
+    Raises:
+        UsageError: There is no word, or the weight is no number.
+    """
+    from w2v_cli.decoding.options import Hotword
+
+    word, colon, weight = text.rpartition(":")
+    if not colon:
+        word, weight = text, ""
+    word = " ".join(word.split())
+    if not word or (colon and not weight):
+        raise UsageError(f"--hotword {text!r}: write a word, or WORD:WEIGHT such as marvin:12")
+    if not weight:
+        return Hotword(word)
+    try:
+        return Hotword(word, float(weight))
+    except ValueError as error:
+        raise UsageError(
+            f"--hotword {text!r}: {weight!r} is no weight; write a number, such as {word}:12"
+        ) from error
+
+
+def _lines(path: str) -> list[str]:
+    """Return the lines of a file that are neither empty nor a comment."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = [line.partition("#")[0].strip() for line in file]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file in UTF-8"
+        raise UsageError(f"--hotwords {path}: {reason}; give a text file, a word a line") from error
+    return [line for line in lines if line]

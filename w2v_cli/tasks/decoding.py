@@ -1,0 +1,122 @@
+"""Which decoder a transcription uses: greedy, or a beam search in a pool of processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from w2v_cli.decoding.alphabet import Alphabet
+from w2v_cli.decoding.greedy import greedy_decode
+from w2v_cli.decoding.hypothesis import Hypothesis
+
+if TYPE_CHECKING:
+    from w2v_cli.decoding.greedy import FloatArray
+    from w2v_cli.decoding.ngram import NGram
+    from w2v_cli.decoding.options import Hotword
+
+
+@dataclass(frozen=True)
+class DecodingChoice:
+    """How emissions become text.
+
+    What is None is the language model's own, or else the default of `BeamOptions`.
+
+    Attributes:
+        lm: A folder or file with a language model; None for the model's own, if it has one.
+        search: Search with a beam also where there is no language model.
+        use_own_lm: Use the language model that lies in the model's folder.
+        engine: The engine of the search: auto, native or pyctcdecode.
+        beam_width: Readings kept after each frame.
+        alpha: Weight of the language model.
+        beta: Score added for every word.
+        hotwords: What to listen for.
+        n_best: Readings to return.
+        workers: Processes that search; 0 searches in this one.
+    """
+
+    lm: str | None = None
+    search: bool = False
+    use_own_lm: bool = True
+    engine: str = "auto"
+    beam_width: int | None = None
+    alpha: float | None = None
+    beta: float | None = None
+    hotwords: tuple[Hotword, ...] = ()
+    n_best: int = 1
+    workers: int = 0
+
+
+class Handle(Protocol):
+    """Hypotheses that are being looked for."""
+
+    def result(self) -> Sequence[tuple[Hypothesis, ...]]:
+        """Wait for them: for each matrix of emissions its readings, best first."""
+        ...
+
+
+class Decoder(Protocol):
+    """What turns emissions into hypotheses, now or while something else is done."""
+
+    def submit(self, batch: Sequence[FloatArray]) -> Handle:
+        """Begin with a batch of emissions, each (frames, vocab)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of processes and language models."""
+        ...
+
+
+class GreedyDecoder:
+    """The best output of every frame; done when asked for."""
+
+    def __init__(self, alphabet: Alphabet) -> None:
+        self.alphabet = alphabet
+
+    def submit(self, batch: Sequence[FloatArray]) -> Handle:
+        """Decode a batch of emissions, each (frames, vocab)."""
+        return _Done([(greedy_decode(emissions, self.alphabet),) for emissions in batch])
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""
+
+
+@dataclass(frozen=True)
+class _Done:
+    hypotheses: list[tuple[Hypothesis, ...]]
+
+    def result(self) -> list[tuple[Hypothesis, ...]]:
+        return self.hypotheses
+
+
+def make_decoder(alphabet: Alphabet, choice: DecodingChoice, ngram: NGram | None) -> Decoder:
+    """Return the decoder of a choice: a pool that searches, or greedy decoding.
+
+    Args:
+        alphabet: What the model's outputs write.
+        choice: How to decode.
+        ngram: The language model, chosen or the model's own.
+
+    Raises:
+        MissingDependencyError: The search needs a package that is not installed.
+        ModelError: The language model cannot be loaded.
+    """
+    if ngram is None and not choice.search:
+        return GreedyDecoder(alphabet)
+    from w2v_cli.decoding.options import BeamOptions
+    from w2v_cli.decoding.pool import DecoderPool
+
+    options = BeamOptions(hotwords=choice.hotwords, n_best=choice.n_best)
+    chosen = {
+        name: value
+        for name in ("alpha", "beta", "beam_width")
+        if (value := getattr(choice, name)) is not None
+    }
+    own = {} if ngram is None else ngram.own_options()
+    return DecoderPool(
+        alphabet,
+        ngram,
+        replace(options, **{**own, **chosen}),
+        engine=choice.engine,
+        workers=choice.workers,
+    )
