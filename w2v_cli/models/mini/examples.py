@@ -33,7 +33,7 @@ WORDS = (
 )
 NO_WORD = len(WORDS)
 
-WORD_COUNT_CHANCES = (0.05, 0.4, 0.17, 0.14, 0.12, 0.12)
+WORD_COUNT_CHANCES = (0.05, 0.5, 0.15, 0.11, 0.1, 0.09)
 """How often an item of the CTC stage holds 0, 1, ... 5 words."""
 
 

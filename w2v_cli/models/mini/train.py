@@ -44,6 +44,8 @@ from w2v_cli.models.mini.network import ENCODER, start_as_filter_bank
 from w2v_cli.models.mini.recordings import SAMPLE_RATE, cut_word, load_clips
 
 SEED = 20261124
+CONSISTENCY = 0.2
+"""Weight of the divergence between two views of a batch, beside their CTC loss."""
 
 
 @dataclass(frozen=True)
@@ -70,23 +72,15 @@ class Recipe:
 
 RECIPES = {
     "classify": Recipe(peak_rate=1.5e-3, warmup_share=0.03, batch_seconds=24, pool_items=240),
-    "ctc": Recipe(peak_rate=1.0e-3, warmup_share=0.03, batch_seconds=36, pool_items=200),
+    "ctc": Recipe(peak_rate=1.0e-3, warmup_share=0.03, batch_seconds=20, pool_items=200, power=0.5),
     "settle": Recipe(
-        peak_rate=3e-4,
+        peak_rate=4e-4,
         warmup_share=0.03,
-        batch_seconds=36,
-        pool_items=200,
-        strength=0.5,
-        power=0.55,
-    ),
-    "pauses": Recipe(
-        peak_rate=5e-4,
-        warmup_share=0.03,
-        batch_seconds=36,
+        batch_seconds=20,
         pool_items=200,
         strength=0.5,
         power=0.6,
-        long_pauses=0.08,
+        long_pauses=0.06,
     ),
 }
 
@@ -216,11 +210,28 @@ def classification_loss(network: Wav2Vec2PreTrainedModel, batch: Batch) -> torch
 
 
 def ctc_loss(network: Wav2Vec2PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Return the CTC loss, each item's divided by its letters, then averaged."""
-    loss: torch.Tensor = network(
-        batch.input_values, attention_mask=batch.attention_mask, labels=batch.labels
-    ).loss
+    """Return the CTC loss of two views of the batch, and how far the views are apart.
+
+    The views differ in what SpecAugment masks and dropout drops; each learns from the other's
+    letters, frame by frame (consistency-regularised CTC, Yao et al. 2024). An item's share is
+    divided by its letters, then averaged.
+    """
+    mask, labels = batch.attention_mask.repeat(2, 1), batch.labels.repeat(2, 1)
+    output = network(batch.input_values.repeat(2, 1), attention_mask=mask, labels=labels)
+    logs = nn.functional.log_softmax(output.logits.float(), dim=-1)
+    one, other = logs.chunk(2)
+    apart = divergence(one, other.detach()) + divergence(other, one.detach())
+    frames = (mask.sum(-1)[: len(one), None] / mask.shape[1] * logs.shape[1]).ceil()
+    heard = torch.arange(logs.shape[1]) < frames
+    letters = (batch.labels >= 0).sum(-1).clamp(min=1)
+    apart = (apart * heard).sum(-1) / letters
+    loss: torch.Tensor = output.loss + CONSISTENCY / 2 * apart.mean()
     return loss
+
+
+def divergence(logs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the Kullback-Leibler divergence of every frame from the target's."""
+    return (target.exp() * (target - logs)).sum(-1)
 
 
 def check_words(network: Wav2Vec2PreTrainedModel, data: Path, cache: Path) -> dict[str, float]:
@@ -273,9 +284,10 @@ def start_from(checkpoint: Path) -> Wav2Vec2ForCTC:
 def transcribe(options: argparse.Namespace) -> None:
     """Run one of the CTC stages, from the stage before or from a folder with a network."""
     if options.start is not None:
-        network = Wav2Vec2ForCTC.from_pretrained(options.start)
+        masking = {name: value for name, value in ENCODER.items() if name.startswith("mask_")}
+        network = Wav2Vec2ForCTC.from_pretrained(options.start, **masking)
     else:
-        before = {"ctc": "classify", "settle": "ctc", "pauses": "settle"}[options.stage]
+        before = {"ctc": "classify", "settle": "ctc"}[options.stage]
         network = start_from(options.output / f"{before}.pt")
     run = Run(options.stage, network, options.output)
 
