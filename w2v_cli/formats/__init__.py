@@ -1,29 +1,90 @@
-"""Results as text: one small writer per format."""
+"""Results as text: one small writer per family of formats.
+
+Reading order: `spoken` (clean words and whole milliseconds), `plain` and `whisper_json`, then
+`cues` (what a subtitle shows, and when) for `subtitles` and `lyrics`, and last `tables`,
+`nist` and `textgrid`. docs/formats.md describes what they write.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
+from w2v_cli.formats.lyrics import lrc
+from w2v_cli.formats.nist import ctm, stm
+from w2v_cli.formats.options import SubtitleOptions
 from w2v_cli.formats.plain import plain_text
-from w2v_cli.formats.whisper_json import whisper_json
+from w2v_cli.formats.subtitles import srt, vtt
+from w2v_cli.formats.tables import audacity_labels, csv, tsv
+from w2v_cli.formats.textgrid import text_grid
+from w2v_cli.formats.whisper_json import json_error_line, json_line, whisper_json
 from w2v_cli.results import Transcript
 
-__all__ = ["FORMATS", "Writer", "format_transcript", "plain_text", "whisper_json"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "SubtitleOptions",
+    "format_transcript",
+    "json_error_line",
+    "plain_text",
+    "whisper_json",
+]
 
-Writer = Callable[[Transcript], str]
-"""Returns the whole file for one transcript, ended by a newline unless it is empty."""
-
-FORMATS: Mapping[str, Writer] = MappingProxyType({"txt": plain_text, "json": whisper_json})
-"""The writers by the name of their format, which is also the suffix of their files."""
+Joining = Literal["headings", "array", "header", "lines"]
+"""How several recordings share a file: each line under the recording's name, as elements of an
+array, below one row with the columns' names, or just one after the other."""
 
 
-def format_transcript(transcript: Transcript, format_name: str) -> str:
+@dataclass(frozen=True)
+class Format:
+    """A format that results are written in.
+
+    Attributes:
+        suffix: What its files end with.
+        write: Returns the whole file for one transcript, ended by a newline unless it is empty.
+        joining: How several recordings share a file; None where a file holds one recording.
+    """
+
+    suffix: str
+    write: Callable[[Transcript, SubtitleOptions], str]
+    joining: Joining | None = None
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "txt": Format(".txt", lambda transcript, _: plain_text(transcript), "headings"),
+        "json": Format(".json", lambda transcript, _: whisper_json(transcript), "array"),
+        "jsonl": Format(".jsonl", lambda transcript, _: json_line(transcript), "lines"),
+        "srt": Format(".srt", srt),
+        "vtt": Format(".vtt", vtt),
+        "tsv": Format(".tsv", lambda transcript, _: tsv(transcript)),
+        "csv": Format(".csv", lambda transcript, _: csv(transcript), "header"),
+        "lrc": Format(".lrc", lrc),
+        # Audacity imports labels from .txt alone.
+        "audacity": Format(".labels.txt", audacity_labels),
+        "ctm": Format(".ctm", lambda transcript, _: ctm(transcript), "lines"),
+        "stm": Format(".stm", lambda transcript, _: stm(transcript), "lines"),
+        "textgrid": Format(".TextGrid", lambda transcript, _: text_grid(transcript)),
+    }
+)
+"""The formats by their names."""
+
+
+def format_transcript(
+    transcript: Transcript, format_name: str, options: SubtitleOptions | None = None
+) -> str:
     """Return a transcript in one of the `FORMATS`.
+
+    Args:
+        transcript: What was said.
+        format_name: One of the names in `FORMATS`.
+        options: How subtitles are laid out; None for the defaults.
 
     Raises:
         ValueError: There is no such format.
     """
     if format_name not in FORMATS:
         raise ValueError(f"no format {format_name!r}; choose one of {', '.join(FORMATS)}")
-    return FORMATS[format_name](transcript)
+    return FORMATS[format_name].write(transcript, options or SubtitleOptions())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from w2v_cli.formats.spoken import one_line
 from w2v_cli.results import Transcript
 
 
@@ -20,5 +21,5 @@ def plain_text(transcript: Transcript) -> str:
     for segment in transcript.segments:
         label = "" if segment.channel is None else f"[channel {segment.channel}] "
         # A vocabulary may hold a newline, and a line must stay one.
-        lines.append(label + " ".join(segment.text.split()) + "\n")
+        lines.append(label + one_line(segment.text) + "\n")
     return "".join(lines)

@@ -1,4 +1,4 @@
-"""json: what Whisper writes, with what a reader of it needs to know besides.
+"""json and jsonl: what Whisper writes, with what a reader of it needs to know besides.
 
 The fields are described in docs/formats.md.
 """
@@ -9,13 +9,15 @@ import json
 import math
 from typing import Any
 
-from w2v_cli.results import Segment, Transcript, Word
+from w2v_cli.formats.spoken import as_unicode
+from w2v_cli.results import Alternative, Character, Segment, Transcript, Word
 
 SCHEMA_VERSION = 1
 """Counts up when a field changes its meaning or goes away, not when one is added."""
 
 _SECONDS_DIGITS = 3
 _PROBABILITY_DIGITS = 4
+_SCORE_DIGITS = 4
 
 
 def whisper_json(transcript: Transcript) -> str:
@@ -23,16 +25,52 @@ def whisper_json(transcript: Transcript) -> str:
 
     Letters of all scripts stay as they are. A number that is none becomes null.
     """
+    return json.dumps(_fields(transcript), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def json_line(transcript: Transcript) -> str:
+    """Return the same object in one line."""
+    return _line(_fields(transcript))
+
+
+def json_error_line(source: str, error: str, exit_code: int) -> str:
+    """Return the line of a recording that could not be transcribed.
+
+    Args:
+        source: The recording as it was named.
+        error: What is wrong with it.
+        exit_code: What `w2v` would end with, had it been the only one.
+    """
     fields = {
         "schema_version": SCHEMA_VERSION,
-        "source": _as_unicode(transcript.source),
-        "model": _as_unicode(transcript.model),
+        "source": as_unicode(source),
+        "error": as_unicode(error),
+        "exit_code": exit_code,
+    }
+    return _line(fields)
+
+
+def _line(fields: dict[str, Any]) -> str:
+    # Some readers of lines end one at these, which JSON allows within a string.
+    text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
+    for letter in "\x85\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text + "\n"
+
+
+def _fields(transcript: Transcript) -> dict[str, Any]:
+    fields = {
+        "schema_version": SCHEMA_VERSION,
+        "source": as_unicode(transcript.source),
+        "model": as_unicode(transcript.model),
         "duration": _rounded(transcript.duration_seconds, _SECONDS_DIGITS),
         "language": None,
         "text": transcript.text,
         "segments": [_segment(segment) for segment in transcript.segments],
     }
-    return json.dumps(fields, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    if transcript.alternatives:
+        fields["n_best"] = [_alternative(reading) for reading in transcript.alternatives]
+    return fields
 
 
 def _segment(segment: Segment) -> dict[str, Any]:
@@ -49,21 +87,39 @@ def _segment(segment: Segment) -> dict[str, Any]:
 
 
 def _word(word: Word) -> dict[str, Any]:
-    return {
+    fields: dict[str, Any] = {
         "word": word.text,
         "start": _rounded(word.start_seconds, _SECONDS_DIGITS),
         "end": _rounded(word.end_seconds, _SECONDS_DIGITS),
         "probability": _rounded(word.probability, _PROBABILITY_DIGITS),
     }
+    if word.characters:
+        fields["characters"] = [_character(character) for character in word.characters]
+    if word.interpolated:
+        fields["interpolated"] = True
+    return fields
+
+
+def _character(character: Character) -> dict[str, Any]:
+    return {
+        "character": character.text,
+        "start": _rounded(character.start_seconds, _SECONDS_DIGITS),
+        "end": _rounded(character.end_seconds, _SECONDS_DIGITS),
+        "probability": _rounded(character.probability, _PROBABILITY_DIGITS),
+    }
+
+
+def _alternative(reading: Alternative) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "text": reading.text,
+        "logit_score": _rounded(reading.logit_score, _SCORE_DIGITS),
+        "lm_score": None if reading.lm_score is None else _rounded(reading.lm_score, _SCORE_DIGITS),
+    }
+    if reading.channel is not None:
+        fields["channel"] = reading.channel
+    return fields
 
 
 def _rounded(number: float, digits: int) -> float | None:
     """Return a number as JSON can hold it; numpy's are turned into Python's."""
     return round(float(number), digits) if math.isfinite(number) else None
-
-
-def _as_unicode(name: str | None) -> str | None:
-    """Return a file's name with the bytes that are no UTF-8 replaced, as JSON must be."""
-    if name is None:
-        return None
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

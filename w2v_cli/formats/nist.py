@@ -1,0 +1,63 @@
+"""ctm and stm: what NIST's scoring toolkit (SCTK, sclite) reads as hypothesis and reference."""
+
+from __future__ import annotations
+
+import math
+
+from w2v_cli.formats.spoken import (
+    decimal_seconds,
+    one_line,
+    recording_id,
+    span_ms,
+    spoken_words,
+    word_span_ms,
+)
+from w2v_cli.results import Segment, Transcript
+
+ONLY_CHANNEL = 1
+
+
+def ctm(transcript: Transcript) -> str:
+    """Return a line for every word: recording, channel, start, duration, word, confidence.
+
+    The lines are by channel and then by time, as sclite wants them. A space within a word
+    becomes an underscore. A word without a probability has no confidence.
+    """
+    name = recording_id(transcript)
+    rows = []
+    for segment in transcript.segments:
+        channel = _channel(segment)
+        for word in spoken_words(segment):
+            start_ms, end_ms = word_span_ms(word)
+            duration = decimal_seconds(end_ms - start_ms)
+            text = word.text.replace(" ", "_")
+            line = f"{name} {channel} {decimal_seconds(start_ms)} {duration} {text}"
+            if math.isfinite(word.probability):
+                line += f" {word.probability:.4f}"
+            rows.append((str(channel), start_ms, line))
+    rows.sort(key=lambda row: row[:2])
+    return "".join(f"{line}\n" for *_, line in rows)
+
+
+def stm(transcript: Transcript) -> str:
+    """Return a line for every segment: recording, channel, speaker, start, end, text.
+
+    Who speaks is not known, so the speaker is the recording's channel. A text that begins
+    with ``<`` would be read as the optional label; it gets an empty one in front.
+    """
+    name = recording_id(transcript)
+    rows = []
+    for segment in transcript.segments:
+        channel = _channel(segment)
+        start_ms, end_ms = span_ms(segment)
+        text = one_line(segment.text)
+        label = "<NA> " if text.startswith("<") else ""
+        times = f"{decimal_seconds(start_ms)} {decimal_seconds(end_ms)}"
+        line = f"{name} {channel} {name}-{channel} {times} {label}{text}".rstrip()
+        rows.append((str(channel), start_ms, line))
+    rows.sort(key=lambda row: row[:2])
+    return "".join(f"{line}\n" for *_, line in rows)
+
+
+def _channel(segment: Segment) -> int:
+    return ONLY_CHANNEL if segment.channel is None else segment.channel
