@@ -1,0 +1,126 @@
+"""A known text in the letters of a model: what each of its words sounds like to the alphabet."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from w2v_cli.decoding.alphabet import Alphabet
+
+APOSTROPHES = "'’‘ʼ`´＇"
+"""Typists mean the same letter by all of them, vocabularies have one of them or none."""
+
+# Letters, numbers and currencies are read aloud, and of the other signs these. An asterisk
+# stands for any speech, by choice. Notes and emoji, which subtitles have, are not read.
+_SPOKEN_CATEGORIES = ("L", "N", "Sc")
+_SPOKEN_SIGNS = "&%‰@#§°+=±×÷*"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a word that has a sound of its own.
+
+    Attributes:
+        text: What the word has there.
+        token_id: The output that writes it; None where the vocabulary lacks it.
+    """
+
+    text: str
+    token_id: int | None
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """A word in the letters of an alphabet.
+
+    Attributes:
+        pieces: What is said; nothing for a dash or other punctuation that stands alone.
+        gaps: The pieces that a pause or a word delimiter may come before, by their index: those
+            after a hyphen that the vocabulary lacks.
+    """
+
+    pieces: tuple[Piece, ...]
+    gaps: frozenset[int] = frozenset()
+
+
+class Speller:
+    """Spells words in the letters of an alphabet.
+
+    Each character is looked for as it is, in lower and in upper case, as another apostrophe, in
+    full case folding (ß, ss) and without its accents (é, e). What is not found and would be
+    read aloud (digits, signs, letters of other scripts) becomes a wildcard, one for as many as
+    stand together. What would not (commas, quotes, hyphens) is left out.
+    """
+
+    def __init__(self, alphabet: Alphabet) -> None:
+        silent = {alphabet.blank_id, alphabet.word_delimiter_id, *alphabet.ignored_ids}
+        self._ids = {
+            token: index
+            for index, token in reversed(list(enumerate(alphabet.tokens)))
+            if index not in silent and token
+        }
+        self._longest = max(map(len, self._ids), default=0)
+
+    def spell(self, word: str) -> Spelling:
+        """Return a word's spelling.
+
+        >>> speller = Speller(Alphabet(("_", "|", "D", "O", "N", "T", "'"), 0, 1))
+        >>> [piece.text for piece in speller.spell("don’t!").pieces]
+        ['d', 'o', 'n', '’', 't']
+        >>> speller.spell("no7734").pieces[-1]
+        Piece(text='7734', token_id=None)
+        """
+        pieces: list[Piece] = []
+        gaps: set[int] = set()
+        # Accents that are typed as characters of their own belong to their letter.
+        for text, ids in self._parts(unicodedata.normalize("NFC", word)):
+            if ids is None and pieces and pieces[-1].token_id is None:
+                pieces[-1] = Piece(pieces[-1].text + text, None)
+            elif ids is None:
+                pieces.append(Piece(text, None))
+            elif ids:
+                # ß is two letters of the alphabet, and one of the text's.
+                pieces += [Piece(text if i == 0 else "", index) for i, index in enumerate(ids)]
+            elif text not in APOSTROPHES and not unicodedata.combining(text):
+                gaps.add(len(pieces))
+        return Spelling(tuple(pieces), frozenset(gaps) & frozenset(range(1, len(pieces))))
+
+    def _parts(self, word: str) -> Iterator[tuple[str, list[int] | None]]:
+        """Yield the parts of a word with their outputs: none for silence, None if unknown."""
+        place = 0
+        while place < len(word):
+            for length in range(min(self._longest, len(word) - place), 0, -1):
+                text = word[place : place + length]
+                index = self._known(text)
+                if index is not None:
+                    yield text, [index]
+                    break
+            else:
+                length, text = 1, word[place]
+                yield text, self._paraphrased(text)
+            place += length
+
+    def _known(self, text: str) -> int | None:
+        """Return the output that writes a text, whatever its case."""
+        for variant in (text, text.lower(), text.upper()):
+            if variant in self._ids:
+                return self._ids[variant]
+        return None
+
+    def _paraphrased(self, character: str) -> list[int] | None:
+        """Return the outputs of a character that the vocabulary writes otherwise, if at all."""
+        if character in APOSTROPHES:
+            found = [self._ids[other] for other in APOSTROPHES if other in self._ids]
+            return found[:1]
+        for variant in (character.casefold(), unicodedata.normalize("NFKD", character)):
+            ids = [self._known(letter) for letter in variant if not unicodedata.combining(letter)]
+            known = [index for index in ids if index is not None]
+            if known and len(known) == len(ids):
+                return known
+        return None if _is_spoken(character) else []
+
+
+def _is_spoken(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category.startswith(_SPOKEN_CATEGORIES) or character in _SPOKEN_SIGNS
