@@ -8,7 +8,8 @@ from w2v_cli.results import Segment, Transcript, Word
 SILENCE = Transcript(text="", segments=(), duration_seconds=1.0, model="mini", source="a.wav")
 WORDS = (Word("yes", 0.5, 0.9, 0.9), Word("no", 1.1, 1.4, 0.8))
 SPEECH = Transcript("yes no", (Segment(0, 0.5, 1.4, "yes no", WORDS),), 2.0, "mini", "a.wav")
-NAMES = "txt json jsonl srt vtt tsv csv lrc audacity ctm stm textgrid".split()
+NAMES = ["txt", "json", "jsonl", "srt", "vtt", "tsv", "csv", "lrc"]
+NAMES += ["audacity", "ctm", "stm", "textgrid"]
 
 
 def test_names():

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from w2v_cli.cli.console import Console, ProgressDisplay
-from w2v_cli.errors import SOME_INPUTS_FAILED, AudioError, MissingDependencyError, UsageError
+from w2v_cli.errors import (
+    SOME_INPUTS_FAILED,
+    AudioError,
+    MissingDependencyError,
+    UsageError,
+    W2VError,
+)
 
 STDIN = "-"
 
@@ -31,6 +37,7 @@ def for_each_input(
     work: Callable[[str], Result],
     write: Callable[[Result], None],
     *,
+    fail: Callable[[str, W2VError], None] | None = None,
     console: Console,
     progress: ProgressDisplay,
 ) -> int:
@@ -40,6 +47,7 @@ def for_each_input(
         inputs: Paths, or "-" for standard input.
         work: Gives an input's result, or raises what is wrong with that input.
         write: Writes a result where it belongs.
+        fail: Writes that an input has no result, beside the line on stderr that says why.
         console: Where errors are told.
         progress: What is shown meanwhile.
     """
@@ -53,6 +61,8 @@ def for_each_input(
             except (AudioError, MissingDependencyError) as error:
                 with progress.hidden():
                     console.error(error)
+                    if fail is not None:
+                        fail(source, error)
                 exit_codes.append(error.exit_code)
             else:
                 with progress.hidden():

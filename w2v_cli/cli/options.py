@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 
+from w2v_cli.errors import UsageError
+from w2v_cli.formats import FORMATS, SubtitleOptions
 from w2v_cli.inference.runtime import AttnName, DtypeName, check_device_name
 
 DEFAULT_MODEL = "facebook/wav2vec2-base-960h"
@@ -14,11 +16,14 @@ DEFAULT_MODEL = "facebook/wav2vec2-base-960h"
 MODEL_GROUP = "Model"
 RECORDING_GROUP = "Recording"
 OUTPUT_GROUP = "Output"
+SUBTITLES_GROUP = "Subtitles"
 SPEED_GROUP = "Device and speed"
 MESSAGES_GROUP = "Messages"
 
 ChannelName = Literal["mix", "all"]
-FormatName = Literal["txt", "json"]
+ALL_FORMATS = "all"
+DEFAULT_FORMATS = ("txt",)
+SUBTITLE_DEFAULTS = SubtitleOptions()
 
 # 90, 90.5, 1:30, 1:30.5 or 1:02:30
 _TIME = re.compile(r"(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d*)?|\.\d+)")
@@ -69,11 +74,40 @@ def parse_device(text: str) -> str:
     return name
 
 
+def parse_format(text: str) -> str:
+    """Return a format's name, or ``all``, in lower case.
+
+    >>> parse_format("TextGrid")
+    'textgrid'
+    """
+    name = text.strip().lower()
+    if name not in FORMATS and name != ALL_FORMATS:
+        raise typer.BadParameter(f"{text!r} is no format; choose from {', '.join(FORMATS)} or all")
+    return name
+
+
+def subtitle_options(**chosen: Any) -> SubtitleOptions:
+    """Return what the options of subtitles come to.
+
+    Raises:
+        UsageError: One of them is no number that can be used, such as nan.
+    """
+    try:
+        return SubtitleOptions(**chosen)
+    except ValueError as error:
+        raise UsageError(f"--{str(error).replace('_', '-')}") from error
+
+
 def complete_model(incomplete: str) -> list[str]:
     """Return the embedded models whose names begin like that; shells add the folders."""
     from w2v_cli.checkpoint.resolve import embedded_models
 
     return [name for name in embedded_models() if name.startswith(incomplete)]
+
+
+def complete_format(incomplete: str) -> list[str]:
+    """Return the formats whose names begin like that."""
+    return [name for name in (*FORMATS, ALL_FORMATS) if name.startswith(incomplete.lower())]
 
 
 def complete_device(incomplete: str) -> list[str]:
@@ -176,12 +210,18 @@ End = Annotated[
 
 # Output
 
-Format = Annotated[
-    FormatName,
+Formats = Annotated[
+    list[str] | None,
     typer.Option(
         "--format",
         "-f",
-        help="txt: a line a segment. json: with the times of segments and words.",
+        metavar="NAME",
+        parser=parse_format,
+        autocompletion=complete_format,
+        help="txt: a line a segment. json and jsonl: all that is known. srt, vtt, lrc: "
+        "subtitles. tsv: segments. csv: words. audacity: labels. ctm, stm: for sclite. textgrid: "
+        "for Praat. May be repeated; all is each of them. [default: txt]",
+        show_default=False,
         rich_help_panel=OUTPUT_GROUP,
     ),
 ]
@@ -190,9 +230,81 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        metavar="FILE|-",
-        help="The file to write, replaced only when all is done; - is stdout.",
+        metavar="FILE|DIR/|-",
+        help="The file to write, replaced only when all is done; - is stdout. In a folder each "
+        "recording has a file of its name for each format; one recording in several formats "
+        "may also be given a name without suffix.",
         rich_help_panel=OUTPUT_GROUP,
+    ),
+]
+WordTimestamps = Annotated[
+    bool,
+    typer.Option(
+        "--word-timestamps",
+        help="Times of words too, within the cues of vtt and the lines of lrc; for Audacity "
+        "a label a word.",
+        rich_help_panel=OUTPUT_GROUP,
+    ),
+]
+
+# Subtitles
+
+MaxLineWidth = Annotated[
+    int,
+    typer.Option(
+        "--max-line-width",
+        min=1,
+        metavar="N",
+        help="Characters in a line; 1 gives every word a line of its own.",
+        rich_help_panel=SUBTITLES_GROUP,
+    ),
+]
+MaxLineCount = Annotated[
+    int,
+    typer.Option(
+        "--max-line-count",
+        min=1,
+        metavar="N",
+        help="Lines that are shown together.",
+        rich_help_panel=SUBTITLES_GROUP,
+    ),
+]
+MaxCueSeconds = Annotated[
+    float,
+    typer.Option(
+        "--max-cue-seconds",
+        min=0.1,
+        metavar="SECONDS",
+        help="How long the same lines are shown at most.",
+        rich_help_panel=SUBTITLES_GROUP,
+    ),
+]
+MaxCps = Annotated[
+    float,
+    typer.Option(
+        "--max-cps",
+        min=1.0,
+        metavar="N",
+        help="Characters a second that people read: lines stay as long, if nothing follows.",
+        rich_help_panel=SUBTITLES_GROUP,
+    ),
+]
+MinGap = Annotated[
+    float,
+    typer.Option(
+        "--min-gap",
+        min=0.0,
+        metavar="SECONDS",
+        help="Nothing is shown for at least this long between two cues.",
+        rich_help_panel=SUBTITLES_GROUP,
+    ),
+]
+HighlightWords = Annotated[
+    bool,
+    typer.Option(
+        "--highlight-words",
+        help="Underline each word while it is said (srt, vtt).",
+        rich_help_panel=SUBTITLES_GROUP,
     ),
 ]
 

@@ -1,7 +1,8 @@
 """Where results go: stdout, or a file that is either the old one or complete.
 
 One input gives what its format says. With several inputs, each line of txt starts with the
-input's name, as grep does it, and json is an array with an object for every input.
+input's name, as grep does it, json is an array with an object for every input, a table has one
+head, and in the formats whose lines name their recording these follow one another.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import os
 import stat
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
 from w2v_cli.errors import UsageError, W2VError
+from w2v_cli.formats import FORMATS
 
 STDOUT = "-"
 
@@ -37,17 +40,17 @@ class Results:
 
     def __init__(self, target: str, format_name: str, n_inputs: int) -> None:
         self._target = target
-        self._format_name = format_name
+        self._joining = FORMATS[format_name].joining
         self._several = n_inputs > 1
         self._n_written = 0
-        self._file: _AtomicFile | None = None
+        self._file: AtomicFile | None = None
         self._stream: TextIO
 
     def __enter__(self) -> Results:
         if self._target == STDOUT:
             self._stream = _utf8_stdout()
         else:
-            self._file = _AtomicFile(self._target)
+            self._file = AtomicFile(self._target)
             self._stream = self._file.stream
         return self
 
@@ -67,7 +70,7 @@ class Results:
 
     @property
     def _is_array(self) -> bool:
-        return self._several and self._format_name == "json"
+        return self._several and self._joining == "array"
 
     def write(self, text: str, source: str) -> None:
         """Write an input's result, and see that it has left this process.
@@ -82,8 +85,10 @@ class Results:
         """
         if self._is_array:
             text = ("[\n" if self._n_written == 0 else ",\n") + text.rstrip("\n")
-        elif self._several:
+        elif self._several and self._joining == "headings":
             text = _with_heading(text, source)
+        elif self._joining == "header" and self._n_written:
+            text = text.partition("\n")[2]
         self._n_written += 1
         self._write(text)
 
@@ -96,15 +101,22 @@ class Results:
         except OSError as error:
             if self._file is None:
                 _drop_stdout()
-            raise _cannot_write(self._target, error) from error
+            raise cannot_write(self._target, error) from error
 
 
 class OutputError(W2VError):
     """Results that could not be written."""
 
 
-class _AtomicFile:
-    """A file under a temporary name beside its target, renamed when it is complete."""
+class AtomicFile:
+    """A file under a temporary name beside its target, renamed when it is complete.
+
+    As a `with` block it is complete at the block's end, and given up if an error ends it.
+
+    Raises:
+        UsageError: The target is a folder, or lies in none.
+        OutputError: It cannot be written.
+    """
 
     def __init__(self, target: str) -> None:
         self._target = target
@@ -128,7 +140,30 @@ class _AtomicFile:
                 "w", encoding="utf-8", errors=ENCODING_ERRORS, newline="\n"
             )
         except OSError as error:
-            raise _cannot_write(target, error) from error
+            raise cannot_write(target, error) from error
+
+    def __enter__(self) -> AtomicFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close(keep=error is None)
+
+    def write(self, text: str) -> None:
+        """Write a text, and see that the disk has room for it.
+
+        Raises:
+            OutputError: It has not.
+        """
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except OSError as error:
+            raise cannot_write(self._target, error) from error
 
     def close(self, *, keep: bool) -> None:
         """Rename the file to its target, or remove it if it is not to be kept."""
@@ -141,10 +176,10 @@ class _AtomicFile:
             else:
                 self._temporary.unlink()
         except OSError as error:
-            raise _cannot_write(self._target, error) from error
+            raise cannot_write(self._target, error) from error
 
 
-def check_output(target: str, inputs: list[str]) -> None:
+def check_output(target: str, inputs: Sequence[str]) -> None:
     """Refuse to write over a recording that is to be read.
 
     Raises:
@@ -201,7 +236,8 @@ def _file_mode(path: Path) -> int:
     return 0o666 & ~umask
 
 
-def _cannot_write(target: str, error: OSError) -> OutputError:
+def cannot_write(target: str, error: OSError) -> OutputError:
+    """Return the error to raise for a target that does not take what is written."""
     name = "stdout" if target == STDOUT else f"--output {target}"
     advice = "; make room on the disk" if error.errno == errno.ENOSPC else ""
     return OutputError(f"{name}: cannot be written: {error.strerror or error}{advice}")
