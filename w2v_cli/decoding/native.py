@@ -1,0 +1,124 @@
+"""The engine that is ctc-beam-decoder: pyctcdecode's search in C++, with KenLM inside."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from w2v_cli.decoding.engine import Reading
+from w2v_cli.decoding.labels import Labels
+from w2v_cli.decoding.options import BeamOptions
+from w2v_cli.errors import CheckpointError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from w2v_cli.decoding.ngram import NGram
+
+
+class NativeEngine:
+    """ctc-beam-decoder. All hotwords have one weight here."""
+
+    name = "native"
+
+    def __init__(self, labels: Labels, ngram: NGram | None, options: BeamOptions) -> None:
+        """Load the language model.
+
+        Raises:
+            MissingDependencyError: ctc-beam-decoder is not installed.
+            CheckpointError: KenLM cannot read the file.
+        """
+        self._labels = labels
+        self._ngram = ngram
+        self._weights = _weights(options)
+        self._decoder = self._load(options)
+
+    def readings(
+        self, columns: npt.NDArray[np.float32], options: BeamOptions, word_weights: dict[str, float]
+    ) -> list[Reading]:
+        """Return what the emissions may say, best first; see `Engine`.
+
+        Raises:
+            ValueError: The hotwords have different weights.
+        """
+        if len(set(word_weights.values())) > 1:
+            raise ValueError("ctc-beam-decoder has one weight for all hotwords")
+        if self._ngram is not None and _weights(options) != self._weights:
+            # They are fixed where the language model is loaded; a binary one is so in no time.
+            self._decoder = self._load(options)
+            self._weights = _weights(options)
+        beams = self._decoder.decode_beams(
+            columns,
+            beam_width=options.beam_width,
+            beam_prune_logp=options.beam_prune_logp,
+            token_min_logp=options.token_min_logp,
+            prune_history=options.prune_history,
+            hotwords=list(word_weights),
+            hotword_weight=next(iter(word_weights.values()), options.hotword_weight),
+        )
+        return [
+            Reading(text, tuple(frames for _, frames in words), logit, score)
+            for text, _, words, logit, score in beams
+        ]
+
+    def _load(self, options: BeamOptions) -> Any:
+        package = import_native()
+        if self._ngram is None:
+            return package.BeamSearchDecoder(list(self._labels.texts))
+        path = self._ngram.path
+        try:
+            with _silent_stderr():
+                return package.BeamSearchDecoder(
+                    list(self._labels.texts),
+                    kenlm_model_path=str(path),
+                    unigrams=list(self._ngram.unigrams or ()),
+                    alpha=options.alpha,
+                    beta=options.beta,
+                    unk_score_offset=options.unk_score_offset,
+                    score_boundary=options.lm_score_boundary,
+                )
+        except (ValueError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise CheckpointError(f"{path}: KenLM cannot read it: {reason}") from error
+
+
+def import_native() -> Any:
+    """Return the package ctc_beam_decoder.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    try:
+        import ctc_beam_decoder
+    except ImportError as error:
+        raise MissingDependencyError(
+            "ctc-beam-decoder", extra="lm", purpose="The engine native"
+        ) from error
+    return ctc_beam_decoder
+
+
+def _weights(options: BeamOptions) -> tuple[float, float, float, bool]:
+    return options.alpha, options.beta, options.unk_score_offset, options.lm_score_boundary
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Keep KenLM's progress bar, which it writes to the process's stderr, from the terminal."""
+    sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr to keep quiet
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)

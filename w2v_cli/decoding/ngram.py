@@ -1,0 +1,187 @@
+"""An n-gram language model on disk: KenLM's file, the words it knows, and how to weigh it.
+
+The published layout, as pyctcdecode and Wav2Vec2ProcessorWithLM write it:
+
+    alphabet.json                  {"labels": [...], "is_bpe": false}
+    language_model/attrs.json      alpha, beta, unk_score_offset, score_boundary
+    language_model/unigrams.txt    one word a line; may be empty
+    language_model/*.arpa|.bin     what KenLM reads
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from w2v_cli.errors import CheckpointError, ModelNotFoundError
+
+ALPHABET_FILE = "alphabet.json"
+FOLDER = "language_model"
+ATTRS_FILE = "attrs.json"
+UNIGRAMS_FILE = "unigrams.txt"
+
+# KenLM's readers go by what is in a file; these are the names that the layout knows it by.
+MODEL_ENDINGS = (".arpa", ".arpa.gz", ".bin", ".binary", ".klm", ".trie", ".probing")
+_ARPA_ENDINGS = (".arpa", ".arpa.gz")
+_NO_WORDS = frozenset({"<s>", "</s>", "<unk>", "<UNK>"})
+
+
+@dataclass(frozen=True)
+class NGram:
+    """An n-gram language model's file, and what was found beside it.
+
+    Attributes:
+        path: An ARPA file, also one compressed with gzip, or a KenLM binary.
+        unigrams: The words it knows; None where nothing says so. Without them every beginning
+            of a word counts as unknown.
+        alpha: Its weight, None where nothing says so, like the three below.
+        beta: Score added for each word.
+        unk_score_offset: Score added for each unknown word.
+        lm_score_boundary: Whether it hears that the text starts and ends.
+        labels: What each output of the network writes, "" for the blank and " " between
+            words, as alphabet.json says; None without one.
+    """
+
+    path: Path
+    unigrams: tuple[str, ...] | None = None
+    alpha: float | None = None
+    beta: float | None = None
+    unk_score_offset: float | None = None
+    lm_score_boundary: bool | None = None
+    labels: tuple[str, ...] | None = None
+
+    @classmethod
+    def load(cls, folder_or_file: str | os.PathLike[str], *, encoding: str = "utf-8") -> NGram:
+        """Return the language model of a folder in the published layout, or of a file.
+
+        Args:
+            folder_or_file: The folder with language_model/ in it, that folder itself, an ARPA
+                file (its words become the unigrams), or a KenLM binary (the words are taken
+                from a unigrams.txt beside it, if there is one).
+            encoding: Of unigrams.txt.
+
+        Raises:
+            ModelNotFoundError: There is no such file, or the folder holds no language model.
+            CheckpointError: A file is there and cannot be understood.
+        """
+        given = Path(folder_or_file)
+        if given.is_dir():
+            return _from_folder(given, encoding)
+        if not given.is_file():
+            raise ModelNotFoundError(
+                f"{given}: no such language model; give an ARPA file, a KenLM binary, or a "
+                f"folder that 'w2v lm build' wrote"
+            )
+        _check_is_model(given)
+        if _is_arpa(given):
+            return cls(given, unigrams=tuple(arpa_words(given)))
+        beside = given.parent / UNIGRAMS_FILE
+        words = _read_unigrams(beside, encoding) if beside.is_file() else None
+        return cls(given, unigrams=words)
+
+    def own_options(self) -> dict[str, Any]:
+        """Return those of `BeamOptions` that were found beside the file, by name."""
+        names = ("alpha", "beta", "unk_score_offset", "lm_score_boundary")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+def _from_folder(given: Path, encoding: str) -> NGram:
+    folder = given / FOLDER if (given / FOLDER).is_dir() else given
+    models = sorted(
+        path for path in folder.iterdir() if path.is_file() and path.name.endswith(MODEL_ENDINGS)
+    )
+    if not models:
+        raise ModelNotFoundError(
+            f"{folder}: no language model there; it would be a file that ends in "
+            f"{', '.join(MODEL_ENDINGS)}"
+        )
+    # A binary needs no parsing and is mapped into memory: it goes before its own ARPA.
+    path = min(models, key=_is_arpa)
+    _check_is_model(path)
+    unigrams = folder / UNIGRAMS_FILE
+    words: tuple[str, ...] | None = None
+    if unigrams.is_file():
+        words = _read_unigrams(unigrams, encoding)
+    elif _is_arpa(path):
+        words = tuple(arpa_words(path))
+    attrs = _read_json(folder / ATTRS_FILE)
+    alphabet = _read_json((given if folder != given else given.parent) / ALPHABET_FILE)
+    return NGram(
+        path,
+        unigrams=words,
+        alpha=attrs.get("alpha"),
+        beta=attrs.get("beta"),
+        unk_score_offset=attrs.get("unk_score_offset"),
+        lm_score_boundary=attrs.get("score_boundary"),
+        labels=tuple(alphabet["labels"]) if "labels" in alphabet else None,
+    )
+
+
+def arpa_words(path: Path) -> Iterator[str]:
+    """Yield the words of an ARPA file, also a compressed one, without its marks.
+
+    Raises:
+        CheckpointError: It has no words, or is not text.
+    """
+    found = False
+    try:
+        with _open_arpa(path) as file:
+            started = False
+            for line in file:
+                line = line.strip()
+                if line == "\\1-grams:":
+                    started = True
+                elif started and line.startswith("\\"):
+                    break
+                fields = line.split("\t")
+                if started and len(fields) > 1 and fields[1] not in _NO_WORDS:
+                    found = True
+                    yield fields[1]
+    except (UnicodeDecodeError, OSError, EOFError) as error:
+        raise CheckpointError(f"{path}: cannot be read as an ARPA file: {error}") from error
+    if not found:
+        raise CheckpointError(f"{path}: no words there; is it an ARPA file?")
+
+
+def _open_arpa(path: Path) -> IO[str]:
+    if path.name.endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8")
+    return path.open(encoding="utf-8")
+
+
+def _is_arpa(path: Path) -> bool:
+    return path.name.endswith(_ARPA_ENDINGS)
+
+
+def _check_is_model(path: Path) -> None:
+    """Refuse what KenLM would refuse with a message about bytes, or read as noise."""
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.startswith(b"version https://git-lfs"):
+        raise CheckpointError(f"{path}: a pointer of Git LFS, not the model; fetch it with git lfs")
+    if not start:
+        raise CheckpointError(f"{path}: the file is empty")
+
+
+def _read_unigrams(path: Path, encoding: str) -> tuple[str, ...]:
+    try:
+        return tuple(path.read_text(encoding=encoding).splitlines())
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path}: not in {encoding}: {error}") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path}: holds no JSON object")
+    return found
