@@ -7,9 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from w2v_cli.formats import whisper_json
+from w2v_cli.formats import format_transcript, json_error_line, whisper_json
 from w2v_cli.formats.whisper_json import SCHEMA_VERSION
-from w2v_cli.results import Segment, Transcript, Word
+from w2v_cli.results import Alternative, Character, Segment, Transcript, Word
 
 
 def transcript(words=(), *, text="", channel=None, **fields):
@@ -36,20 +36,72 @@ def test_the_example_in_the_docs(request):
 
 def test_whispers_fields(request):
     """Whatever is described in the docs is written, and nothing else."""
-    written = json.loads(whisper_json(transcript([Word("yes", 0.5, 0.9, 0.9)], channel=2)))
+    letter = Character("y", 0.5, 0.6, 0.9)
+    guessed = Word("yes", 0.5, 0.9, 0.9, (letter,), interpolated=True)
+    best = Alternative("yes", -1.25, -0.5, channel=2)
+    spoken = transcript([guessed], channel=2, alternatives=(best,))
+    written = json.loads(whisper_json(spoken))
     assert {"text", "segments", "language"} <= written.keys()
     (segment,) = written["segments"]
     assert {"id", "start", "end", "text", "words"} <= segment.keys()
     (word,) = segment["words"]
-    assert word.keys() == {"word", "start", "end", "probability"}
+    assert {"word", "start", "end", "probability"} <= word.keys()
+    (character,) = word["characters"]
+    (reading,) = written["n_best"]
     assert segment["channel"] == 2
     docs = (request.config.rootpath / "docs" / "formats.md").read_text(encoding="utf-8")
-    described = set(re.findall(r"^\| `([\w.\[\]]+)` \|", docs, re.MULTILINE))
+    json_docs = docs[docs.index("## json") : docs.index("## srt")]
+    described = set(re.findall(r"^\| `([\w.\[\]]+)` \|", json_docs, re.MULTILINE))
+    error = json.loads(json_error_line("a.wav", "broken", 1))
     assert described == {
         *written,
+        *error,
         *(f"segments[].{name}" for name in segment),
         *(f"segments[].words[].{name}" for name in word),
+        *(f"segments[].words[].characters[].{name}" for name in character),
+        *(f"n_best[].{name}" for name in reading),
     }
+
+
+def test_what_nobody_asked_for_is_not_written():
+    written = json.loads(whisper_json(transcript([Word("yes", 0.5, 0.9, 0.9)])))
+    assert "n_best" not in written
+    (segment,) = written["segments"]
+    assert "channel" not in segment
+    assert segment["words"][0].keys() == {"word", "start", "end", "probability"}
+
+
+def test_readings_with_their_scores():
+    readings = (Alternative("yes", -1.23456, -0.5), Alternative("yet", -math.inf))
+    assert json.loads(whisper_json(transcript(alternatives=readings)))["n_best"] == [
+        {"text": "yes", "logit_score": -1.2346, "lm_score": -0.5},
+        {"text": "yet", "logit_score": None, "lm_score": None},
+    ]
+
+
+def test_characters_have_times():
+    letters = (Character("ß", 0.5, 0.52, np.float32(0.25)), Character("-", 0.7, 0.72, 1.0))
+    written = json.loads(whisper_json(transcript([Word("ß-", 0.5, 0.72, 0.5, letters)])))
+    assert written["segments"][0]["words"][0]["characters"] == [
+        {"character": "ß", "start": 0.5, "end": 0.52, "probability": 0.25},
+        {"character": "-", "start": 0.7, "end": 0.72, "probability": 1.0},
+    ]
+
+
+def test_a_line_of_jsonl_is_the_json_object():
+    text = "two\nlines\u2028and\x85more ü"
+    spoken = transcript([Word(text, 0.5, 0.9, 0.9)], text=text)
+    line = format_transcript(spoken, "jsonl")
+    assert len(line.splitlines()) == 1
+    assert "ü" in line
+    assert json.loads(line) == json.loads(whisper_json(spoken))
+
+
+def test_an_error_is_a_line_of_jsonl():
+    assert json_error_line("caf\udce9.wav", "caf\udce9.wav: no such file", 1) == (
+        '{"schema_version": 1, "source": "caf\N{REPLACEMENT CHARACTER}.wav", '
+        '"error": "caf\N{REPLACEMENT CHARACTER}.wav: no such file", "exit_code": 1}\n'
+    )
 
 
 def test_silence():
