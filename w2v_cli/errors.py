@@ -3,7 +3,7 @@
     W2VError                      1   a run failed
     ├── UsageError                2   the command line is wrong
     ├── AudioError                1   a recording cannot be read
-    ├── AlignmentError            1   a text cannot be found in a recording
+    │   └── AlignmentError            a text cannot be found in it
     ├── WriteError                1   a file or a folder cannot be written
     ├── ModelError                4   a model cannot be loaded
     │   ├── ModelNotFoundError        no such folder, model id, revision or file
@@ -37,8 +37,8 @@ class AudioError(W2VError):
     """A recording that cannot be read as asked."""
 
 
-class AlignmentError(W2VError):
-    """A text that cannot be aligned with a recording: too long for it, or of unknown letters."""
+class AlignmentError(AudioError):
+    """A recording that cannot hold a text: too short for it, or of other letters."""
 
 
 class WriteError(W2VError, OSError):

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from w2v_cli import __version__
+from w2v_cli.cli.align import align
 from w2v_cli.cli.console import print_error
 from w2v_cli.cli.grouped_help import GroupedCommand
 from w2v_cli.cli.models import models
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("transcribe", cls=GroupedCommand)(transcribe)
+app.command("align", cls=GroupedCommand)(align)
 app.command("models", cls=GroupedCommand)(models)
 
 

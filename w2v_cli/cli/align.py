@@ -1,0 +1,199 @@
+"""`w2v align`: when each word of a known text is said in a recording."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from w2v_cli.cli import options
+from w2v_cli.cli.console import Console
+from w2v_cli.cli.destinations import destination
+from w2v_cli.cli.inputs import STDIN, check_inputs, for_each_input
+from w2v_cli.cli.options import SUBTITLE_DEFAULTS
+from w2v_cli.cli.output import STDOUT
+from w2v_cli.cli.transcribe import checked_start
+from w2v_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from w2v_cli.results import Transcript
+
+DEFAULT_FORMATS = ("json",)
+
+Recording = Annotated[
+    str,
+    typer.Argument(
+        metavar="AUDIO",
+        help="A recording: wav, flac, ogg, opus, mp3, aiff ..., or - for standard input.",
+        show_default=False,
+    ),
+]
+TextFile = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[TEXT]",
+        help="A file with what is said, in UTF-8, or - for standard input.",
+        show_default=False,
+    ),
+]
+LiteralText = Annotated[
+    str | None,
+    typer.Option(
+        "--text",
+        metavar="WORDS",
+        help="What is said, in place of a file.",
+        show_default=False,
+        rich_help_panel=options.RECORDING_GROUP,
+    ),
+]
+
+
+def align(
+    audio: Recording,
+    text_file: TextFile = None,
+    literal_text: LiteralText = None,
+    model: options.Model = options.DEFAULT_MODEL,
+    lang: options.Language = None,
+    revision: options.Revision = "main",
+    cache_dir: options.CacheDir = None,
+    offline: options.Offline = False,
+    channel: options.Channel = None,
+    start: options.Start = None,
+    end: options.End = None,
+    formats: options.Formats = None,
+    output: options.Output = STDOUT,
+    word_timestamps: options.WordTimestamps = False,
+    max_line_width: options.MaxLineWidth = SUBTITLE_DEFAULTS.max_line_width,
+    max_line_count: options.MaxLineCount = SUBTITLE_DEFAULTS.max_line_count,
+    max_cue_seconds: options.MaxCueSeconds = SUBTITLE_DEFAULTS.max_cue_seconds,
+    max_cps: options.MaxCps = SUBTITLE_DEFAULTS.max_cps,
+    min_gap: options.MinGap = SUBTITLE_DEFAULTS.min_gap_seconds,
+    highlight_words: options.HighlightWords = False,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    threads: options.Threads = None,
+    attn: options.Attn = "sdpa",
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Find when each word of a known text is said in a recording.
+
+    \b
+    Examples:
+      w2v align chapter.flac chapter.txt
+      w2v align --format srt --output talk.srt talk.mp3 talk.txt
+      w2v align --format textgrid --output take.TextGrid take.wav take.txt
+      w2v align --format ctm --text 'go left then stop' command.wav
+      pdftotext talk.pdf - | w2v align talk.opus -
+
+    The text is all that is said, in this order; each line of it becomes a segment, and its
+    words come back as they are written. Numbers and signs that the model has no letters for,
+    and *, stand for any speech. Without --format the result is json, which has characters
+    and scores too.
+
+    Exit codes: 0 done, 1 failed or the text does not fit, 2 wrong command line, 4 no model,
+    5 a package is missing, 130 interrupted.
+    """
+    start_seconds = checked_start(start, end)
+    check_arguments(audio, text_file, literal_text, channel)
+    text = literal_text if text_file is None else read_text(text_file)
+    subtitles = options.subtitle_options(
+        max_line_width=max_line_width,
+        max_line_count=max_line_count,
+        max_cue_seconds=max_cue_seconds,
+        max_cps=max_cps,
+        min_gap_seconds=min_gap,
+        highlight_words=highlight_words,
+        word_timestamps=word_timestamps,
+    )
+    target = destination(output, formats or DEFAULT_FORMATS, [audio], subtitles)
+    console = Console(quiet=quiet, verbose=verbose)
+
+    # Only now: help and usage errors must not wait for torch and numpy.
+    from w2v_cli.audio import read_waveforms
+    from w2v_cli.checkpoint.options import HubOptions
+    from w2v_cli.checkpoint.progress import show_progress
+    from w2v_cli.inference.runtime import Runtime
+
+    runtime = Runtime(device=device, dtype=dtype, threads=threads, attn=attn)
+    hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
+
+    def work(source: str) -> Transcript:
+        # Read first: a wrong file's name must not wait for a model to load.
+        waveforms = read_waveforms(
+            source, channel=channel, start_seconds=start_seconds, end_seconds=end
+        )
+        from w2v_cli.tasks.align import Aligner
+
+        aligner = Aligner.load(model, runtime=runtime, hub=hub, target_lang=lang)
+        console.note(aligner.emitter.description)
+        began = time.perf_counter()
+        transcript = aligner.align(waveforms, text or "", source=source)
+        took_seconds = time.perf_counter() - began
+        console.note(
+            f"{source}: {transcript.duration_seconds:.1f} s aligned in {took_seconds:.2f} s"
+        )
+        return transcript
+
+    with (
+        console.warnings_as_lines(),
+        target as results,
+        console.progress(1) as progress,
+        show_progress(progress),
+    ):
+        exit_code = for_each_input(
+            [audio], work, results.write, fail=results.fail, console=console, progress=progress
+        )
+    raise typer.Exit(exit_code)
+
+
+def check_arguments(
+    audio: str, text_file: str | None, literal_text: str | None, channel: object
+) -> None:
+    """Refuse a recording without a text or with two, and what cannot be read twice.
+
+    Raises:
+        UsageError: They contradict each other.
+    """
+    check_inputs([audio])
+    if (text_file is None) == (literal_text is None):
+        raise UsageError("the text is missing, or there are two: name a file, or use --text WORDS")
+    if audio == text_file == STDIN:
+        raise UsageError(
+            "- stands for standard input, which can be read only once; name the recording or "
+            "the text's file"
+        )
+    if channel == "all":
+        raise UsageError(
+            "--channel all: a text is aligned with one channel; choose it by its number, or mix"
+        )
+    if literal_text is not None and not literal_text.split():
+        raise UsageError("--text: it has no words; there is nothing to align")
+
+
+def read_text(name: str) -> str:
+    """Return the text of a file, or of standard input for "-".
+
+    Raises:
+        UsageError: It cannot be read, is no UTF-8, or has no words.
+    """
+    shown = "standard input" if name == STDIN else name
+    try:
+        content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+        text = content.decode("utf-8-sig")  # with or without the mark that Windows puts first
+    except OSError as error:
+        raise UsageError(
+            f"{shown}: the text cannot be read: {error.strerror or error}; for a text on the "
+            f"command line use --text"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{shown}: the text is not in UTF-8; convert it, for instance: "
+            f"iconv -f latin1 -t utf-8 {shown}"
+        ) from error
+    if not text.split():
+        raise UsageError(f"{shown}: the text has no words; there is nothing to align")
+    return text
