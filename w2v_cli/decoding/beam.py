@@ -8,6 +8,7 @@ searches is a matter of speed: see docs/decoding.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -165,11 +166,9 @@ class _Search:
         return {self._labels.spell(w): weight for w, weight in options.word_weights.items()}
 
     def _hypothesis(self, columns: FloatArray, reading: Reading) -> Hypothesis:
+        words = timed_words(columns, reading, self._labels)
+        text = self._alphabet.word_separator.join(reading.text.split())
         if self._alphabet.lower_case:
-            reading = reading._replace(text=reading.text.lower())
-        return Hypothesis(
-            self._alphabet.word_separator.join(reading.text.split()),
-            timed_words(columns, reading, self._labels.alphabet),
-            reading.logit_score,
-            reading.lm_score,
-        )
+            text = text.lower()
+            words = tuple(replace(word, text=word.text.lower()) for word in words)
+        return Hypothesis(text, words, reading.logit_score, reading.lm_score)

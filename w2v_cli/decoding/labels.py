@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +71,16 @@ class Labels:
     def letters(self) -> frozenset[str]:
         """All characters that words can be written with."""
         return frozenset("".join(self.texts)) - {SPACE}
+
+    @cached_property
+    def column_of(self) -> dict[str, int]:
+        """The column that writes each text."""
+        return {text: column for column, text in enumerate(self.texts)}
+
+    @property
+    def has_only_letters(self) -> bool:
+        """Whether a word's characters tell its columns: none writes several."""
+        return all(len(text) <= 1 for text in self.texts)
 
     @property
     def alphabet(self) -> Alphabet:
