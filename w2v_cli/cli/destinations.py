@@ -86,6 +86,8 @@ def destination(
     Raises:
         UsageError: `output` cannot hold these formats of these recordings, or is one of them.
     """
+    if not output:
+        raise UsageError("--output: an empty name; name a file or a folder, or - for stdout")
     options = options or SubtitleOptions()
     formats = chosen_formats(format_names)
     if output != STDOUT and (Path(output).is_dir() or output.endswith(("/", os.sep))):

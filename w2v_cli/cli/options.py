@@ -95,7 +95,9 @@ def subtitle_options(**chosen: Any) -> SubtitleOptions:
     try:
         return SubtitleOptions(**chosen)
     except ValueError as error:
-        raise UsageError(f"--{str(error).replace('_', '-')}") from error
+        name, _, reason = str(error).partition(" ")
+        option = name.removesuffix("_seconds") if name.startswith("min_gap") else name
+        raise UsageError(f"--{option.replace('_', '-')} {reason}") from error
 
 
 def complete_model(incomplete: str) -> list[str]:

@@ -199,7 +199,7 @@ def _is_same_file(target: str, source: str) -> bool:
 
 def _temporary_beside(path: Path) -> Path:
     """Return a new, empty file in the folder of `path`, with the permissions it would have."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     temporary.chmod(_file_mode(path))
