@@ -1,11 +1,14 @@
 """Lines with the time at which they begin."""
 
+import io
 import re
 
+import av
 from hypothesis import given, settings
 from transcripts import transcripts
 
 from w2v_cli.formats import SubtitleOptions, format_transcript
+from w2v_cli.formats.cues import cues
 from w2v_cli.results import Segment, Transcript, Word
 
 LINE = re.compile(r"\[(\d{2,}):([0-5]\d)\.(\d\d)\]([^\[\]<>]+)")
@@ -43,3 +46,25 @@ def test_every_line_has_one_time_and_they_rise(spoken):
         minutes, seconds, hundredths, _ = LINE.fullmatch(line).groups()
         times.append((int(minutes), int(seconds), int(hundredths)))
     assert times == sorted(times)
+
+
+@settings(max_examples=40, deadline=None)
+@given(transcripts())
+def test_ffmpeg_reads_the_same_lines_at_the_same_times(spoken):
+    written = format_transcript(spoken, "lrc")
+    made = cues(spoken, SubtitleOptions(max_line_count=1))
+    if not made:
+        assert written == ""
+        return
+    with av.open(io.BytesIO(written.encode()), format="lrc") as container:
+        read = [(packet.pts, bytes(packet)) for packet in container.demux() if packet.size]
+    brackets = str.maketrans("[]<>", "()‹›")
+    expected = [
+        (
+            cue.start_ms // 10 * 10_000,
+            (line.label + " ".join(word.text for word in line.words)).translate(brackets),
+        )
+        for cue in made
+        for line in cue.lines
+    ]
+    assert [(time, text.decode().rstrip("\n")) for time, text in read] == expected

@@ -1,9 +1,11 @@
 """Players' own parsers read what we write, with the same texts at the same times."""
 
 import html
+import io
 import itertools
 import re
 
+import av
 import pysubs2
 import webvtt
 from hypothesis import given, settings
@@ -22,6 +24,7 @@ SPEECH = Transcript(
 WORD_TIMES = SubtitleOptions(word_timestamps=True)
 HIGHLIGHT = SubtitleOptions(highlight_words=True)
 NARROW = SubtitleOptions(max_line_width=12, max_line_count=3, min_gap_seconds=0)
+LOOKALIKES = str.maketrans("<>{}", "‹›()")
 ANY_OPTIONS = st.sampled_from([SubtitleOptions(), WORD_TIMES, HIGHLIGHT, NARROW])
 
 # pysubs2 takes a line of digits for the number of the next cue, and \N for a line break.
@@ -101,8 +104,7 @@ def test_silence():
 def test_pysubs2_reads_srt(spoken, options):
     written = format_transcript(spoken, "srt", options)
     read = pysubs2.SSAFile.from_string(written, format_="srt")
-    lookalikes = str.maketrans("<>{}", "‹›()")
-    texts = [text.translate(lookalikes) for text in cue_texts(spoken, options, labels=True)]
+    texts = [text.translate(LOOKALIKES) for text in cue_texts(spoken, options, labels=True)]
     if options.highlight_words:
         assert {event.plaintext for event in read} == set(texts)
         assert all(event.text.count("{\\u1}") >= 1 for event in read)
@@ -161,3 +163,21 @@ def test_word_times_in_vtt_rise_within_their_cue(spoken):
         ]
         times = [ms(caption.start_time), *times, ms(caption.end_time)]
         assert all(earlier < later for earlier, later in itertools.pairwise(times))
+
+
+@settings(max_examples=40, deadline=None)
+@given(transcripts(), st.sampled_from([SubtitleOptions(), NARROW]))
+def test_ffmpeg_reads_the_same_cues_at_the_same_times(spoken, options):
+    made = cues(spoken, options)
+    for name, labels in (("srt", True), ("webvtt", False)):
+        written = format_transcript(spoken, name.removeprefix("web"), options)
+        if not made:
+            continue
+        with av.open(io.BytesIO(written.encode()), format=name) as container:
+            read = [p for p in container.demux() if p.size]
+        assert [(p.pts, p.pts + p.duration) for p in read] == [(c.start_ms, c.end_ms) for c in made]
+        texts = [re.sub("<.*?>", "", bytes(p).decode()) for p in read]
+        expected = cue_texts(spoken, options, labels=labels)
+        if name == "srt":
+            expected = [text.translate(LOOKALIKES) for text in expected]
+        assert [html.unescape(t) if name == "webvtt" else t for t in texts] == expected
