@@ -22,15 +22,15 @@ LEVELS = {
     "formats": 1,
     "model": 1,
     "decoding": 1,
-    "processing": 1,
+    "processing": 2,
     "scoring": 1,
-    "checkpoint": 2,
-    "language_model": 3,
-    "inference": 3,
-    "tasks": 4,
-    "training": 5,
-    "batch": 5,
-    "cli": 6,
+    "checkpoint": 3,
+    "language_model": 4,
+    "inference": 4,
+    "tasks": 5,
+    "training": 6,
+    "batch": 6,
+    "cli": 7,
 }
 # The published doors, which lead up to `checkpoint`: classes load and save themselves.
 DOORS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import multiprocessing
 import threading
@@ -10,17 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from w2v_cli.decoding.alphabet import Alphabet
-from w2v_cli.decoding.hypothesis import Hypothesis
 from w2v_cli.decoding.ngram import NGram
 from w2v_cli.decoding.options import BeamOptions
-from w2v_cli.decoding.worker import READY, DecoderRecipe, serve
+from w2v_cli.decoding.worker import READY, DecoderRecipe, Recipe, serve
 from w2v_cli.errors import W2VError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -44,8 +47,8 @@ class DecodingHandle:
         if n_tasks == 0:
             self._done.set()
 
-    def result(self) -> list[tuple[Hypothesis, ...]]:
-        """Return each matrix's readings, best first, in the order they were submitted.
+    def result(self) -> list[Any]:
+        """Return each matrix's readings in the order they were submitted; a tuple for each.
 
         Waits for them.
 
@@ -75,7 +78,7 @@ class _Here(DecodingHandle):
         super().__init__(0)
         self._decoder, self._batch, self._options = decoder, batch, options
 
-    def result(self) -> list[tuple[Hypothesis, ...]]:
+    def result(self) -> list[Any]:
         if not self._answers:
             self._answers = [self._decoder.decode(e, self._options) for e in self._batch]
         return list(self._answers)
@@ -101,51 +104,29 @@ class _Worker:
     task: _Task | None = field(default=None)
 
 
-class DecoderPool:
-    """Decodes batches of emissions in other processes while this one goes on.
+class WorkerPool:
+    """Asks decoders in other processes while this one goes on.
 
-    Each worker loads the language model once, when it starts; a binary one is mapped into
-    memory, so that all share it. A worker that dies is replaced, and what it was decoding
-    is decoded again. What comes back does not depend on the number of workers.
-
-    >>> alphabet = Alphabet(("_", "|", "A"), blank_id=0, word_delimiter_id=1)
-    >>> with DecoderPool(alphabet, None, BeamOptions(), workers=0) as pool:
-    ...     [readings] = pool.submit([np.log([[0.1, 0.1, 0.8]])]).result()
-    >>> readings[0].text
-    'A'
+    Each worker makes its decoder once, when it starts. A worker that dies is replaced, and
+    what it was decoding is decoded again.
     """
 
-    def __init__(
-        self,
-        alphabet: Alphabet,
-        ngram: NGram | None,
-        options: BeamOptions,
-        *,
-        engine: str = "auto",
-        workers: int = 1,
-        start_method: str | None = None,
-    ) -> None:
-        """Start the workers. They load their language model while this process goes on.
+    def __init__(self, recipe: Recipe, workers: int, start_method: str | None = None) -> None:
+        """Start the workers. They make their decoders while this process goes on.
 
         Args:
-            alphabet: What the network's outputs write.
-            ngram: The language model; None to search without.
-            options: How to search.
-            engine: One of `beam.ENGINES`.
+            recipe: The decoder.
             workers: How many processes; 0 decodes in this one, when a result is asked for.
             start_method: fork, forkserver or spawn. None is forkserver where there is one:
                 a fork of a process with threads, which torch starts, can hang.
 
         Raises:
-            ValueError: `workers` is negative, or there is no such start method or engine.
-            W2VError: As `make_decoder`, at once where it can be told without loading, and
-                else from `DecodingHandle.result`.
+            ValueError: `workers` is negative, or there is no such start method.
         """
         if workers < 0:
             raise ValueError(f"workers is {workers}; it must be 0 or more")
-        self.options = options
-        self._recipe = DecoderRecipe(alphabet, ngram, options, engine)
-        self._decoder = self._recipe.make() if workers == 0 else None
+        self._recipe = recipe
+        self._decoder = recipe.make() if workers == 0 else None
         self._workers: list[_Worker] = []
         self._waiting: deque[_Task] = deque()
         self._lock = threading.Lock()
@@ -153,26 +134,24 @@ class DecoderPool:
         self._failure: BaseException | None = None
         if workers == 0:
             return
-        _check(self._recipe)
         self._context = _context(start_method)
         self._wake, self._woken = self._context.Pipe()
         self._workers = [self._start_worker() for _ in range(workers)]
         self._thread = threading.Thread(target=self._dispatch, name="w2v-decoding", daemon=True)
         self._thread.start()
+        # Before multiprocessing ends the workers, whose deaths would be taken for accidents.
+        atexit.register(self.close)
 
-    def submit(
-        self, batch: Sequence[FloatArray], options: BeamOptions | None = None
-    ) -> DecodingHandle:
+    def submit(self, batch: Sequence[FloatArray], options: BeamOptions) -> DecodingHandle:
         """Begin with a batch of emissions, and return what will have its readings.
 
         Args:
             batch: Emissions, each (frames, vocab).
-            options: Others than the pool's, for this batch.
+            options: How to search.
 
         Raises:
             ValueError: The pool is closed.
         """
-        options = options or self.options
         if self._closed:
             raise ValueError("the pool is closed")
         if self._decoder is not None:
@@ -196,6 +175,7 @@ class DecoderPool:
         if self._decoder is not None:
             self._decoder = None
             return
+        atexit.unregister(self.close)
         self._wake.send_bytes(b"")
         self._thread.join()
         for worker in self._workers:
@@ -211,7 +191,7 @@ class DecoderPool:
         self._woken.close()
         self._fail(ValueError("the pool was closed before this was decoded"))
 
-    def __enter__(self) -> DecoderPool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -327,11 +307,64 @@ class DecoderPool:
             task.answer(error)
 
 
-def _check(recipe: DecoderRecipe) -> None:
-    """Raise at once what is wrong with the engine, the hotwords or the alphabet."""
-    from w2v_cli.decoding.beam import check_recipe
+class DecoderPool(WorkerPool):
+    """Decodes batches of emissions in other processes while this one goes on.
 
-    check_recipe(recipe.alphabet, recipe.ngram, recipe.options, recipe.engine)
+    Each worker loads the language model once, when it starts; a binary one is mapped into
+    memory, so that all share it. A worker that dies is replaced, and what it was decoding
+    is decoded again. What comes back does not depend on the number of workers.
+
+    >>> alphabet = Alphabet(("_", "|", "A"), blank_id=0, word_delimiter_id=1)
+    >>> with DecoderPool(alphabet, None, BeamOptions(), workers=0) as pool:
+    ...     [readings] = pool.submit([np.log([[0.1, 0.1, 0.8]])]).result()
+    >>> readings[0].text
+    'A'
+    """
+
+    def __init__(
+        self,
+        alphabet: Alphabet,
+        ngram: NGram | None,
+        options: BeamOptions,
+        *,
+        engine: str = "auto",
+        workers: int = 1,
+        start_method: str | None = None,
+    ) -> None:
+        """Start the workers. They load their language model while this process goes on.
+
+        Args:
+            alphabet: What the network's outputs write.
+            ngram: The language model; None to search without.
+            options: How to search.
+            engine: One of `beam.ENGINES`.
+            workers: As for `WorkerPool`.
+            start_method: As for `WorkerPool`.
+
+        Raises:
+            ValueError: `workers` is negative, or there is no such start method or engine.
+            W2VError: As `make_decoder`, at once where it can be told without loading, and
+                else from `DecodingHandle.result`.
+        """
+        from w2v_cli.decoding.beam import check_recipe
+
+        check_recipe(alphabet, ngram, options, engine)
+        self.options = options
+        super().__init__(DecoderRecipe(alphabet, ngram, options, engine), workers, start_method)
+
+    def submit(
+        self, batch: Sequence[FloatArray], options: BeamOptions | None = None
+    ) -> DecodingHandle:
+        """Begin with a batch of emissions, and return what will have its readings.
+
+        Args:
+            batch: Emissions, each (frames, vocab).
+            options: Others than the pool's, for this batch.
+
+        Raises:
+            ValueError: The pool is closed.
+        """
+        return super().submit(batch, options or self.options)
 
 
 def _context(start_method: str | None) -> Any:

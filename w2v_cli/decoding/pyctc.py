@@ -32,6 +32,8 @@ class HotwordScorer:
 
     def __init__(self, word_weights: Mapping[str, float]) -> None:
         self._weights = dict(word_weights)
+        weights = set(self._weights.values())
+        self._only_weight = weights.pop() if len(weights) == 1 else None
         self._partial: dict[str, float] = {}
         # Long words first and light ones first: the shortest and heaviest has the last word.
         for word in sorted(self._weights, key=lambda w: (-len(w), self._weights[w])):
@@ -45,6 +47,8 @@ class HotwordScorer:
         """Return what the whole words of a text gain."""
         if not self._weights:
             return 0.0
+        if self._only_weight is not None:  # to the last digit as pyctcdecode has it
+            return self._only_weight * sum(word in self._weights for word in text.split())
         return sum(self._weights.get(word, 0.0) for word in text.split())
 
     def score_partial_token(self, token: str) -> float:

@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Protocol
 
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.ngram import NGram
@@ -16,6 +16,14 @@ from w2v_cli.decoding.options import BeamOptions
 from w2v_cli.errors import W2VError
 
 READY = "ready"
+
+
+class Recipe(Protocol):
+    """What it takes to make a decoder, in any process; it can be pickled."""
+
+    def make(self) -> Any:
+        """Return an object with ``decode(emissions, options)``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class DecoderRecipe:
         return make_decoder(self.alphabet, self.ngram, self.options, self.engine)
 
 
-def serve(recipe: DecoderRecipe, connection: Connection, parents_end: Connection | None) -> None:
+def serve(recipe: Recipe, connection: Connection, parents_end: Connection | None) -> None:
     """Load the decoder once, then answer each matrix of emissions until there are no more.
 
     Sends `READY`, or the error that kept it from being so; then for each task its result or
