@@ -14,6 +14,7 @@ from w2v_cli.cli.align import align
 from w2v_cli.cli.console import print_error
 from w2v_cli.cli.grouped_help import GroupedCommand
 from w2v_cli.cli.models import models
+from w2v_cli.cli.score import score
 from w2v_cli.cli.transcribe import transcribe
 from w2v_cli.errors import W2VError
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command("transcribe", cls=GroupedCommand)(transcribe)
 app.command("align", cls=GroupedCommand)(align)
+app.command("score", cls=GroupedCommand)(score)
 app.command("models", cls=GroupedCommand)(models)
 
 

@@ -1,0 +1,103 @@
+"""Texts by name out of files, folders and manifests."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from w2v_cli.errors import UsageError
+from w2v_cli.formats import format_transcript
+from w2v_cli.results import Segment, Transcript
+from w2v_cli.scoring import NamedText, read_texts
+
+
+def write(path, text, encoding="utf-8"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding=encoding)
+    return str(path)
+
+
+def lines(*rows):
+    return "\n".join(json.dumps(row) for row in rows) + "\n"
+
+
+def test_a_text_file_is_one_text(tmp_path):
+    path = write(tmp_path / "talk.txt", "\ufeffgo left\nstop\n")
+    assert read_texts(path) == [NamedText(path, "go left\nstop\n")]
+    assert read_texts(path, by_line=True) == [NamedText("1", "go left"), NamedText("2", "stop")]
+    assert read_texts(write(tmp_path / "empty.txt", "")) == [
+        NamedText(str(tmp_path / "empty.txt"), "")
+    ]
+
+
+def test_a_manifest(tmp_path):
+    rows = [
+        {"audio_filepath": "a/1.wav", "text": "go", "duration": 1.0},
+        {"audio_filepath": "a/2.wav", "text": ""},
+        {"text": "stop"},
+    ]
+    path = write(tmp_path / "manifest.jsonl", lines(*rows) + "\n")
+    assert read_texts(path) == [
+        NamedText("a/1.wav", "go"),
+        NamedText("a/2.wav", ""),
+        NamedText(f"{path}:3", "stop"),
+    ]
+
+
+@pytest.mark.parametrize("format_name", ["json", "jsonl"])
+def test_what_transcribe_wrote(tmp_path, format_name):
+    segments = (Segment(0, 0.0, 1.0, "go left", ()),)
+    transcript = Transcript("go left", segments, 1.0, "mini", "a/talk.wav")
+    path = write(tmp_path / f"heard.{format_name}", format_transcript(transcript, format_name))
+    assert read_texts(path) == [NamedText("a/talk.wav", "go left")]
+
+
+def test_an_array_and_a_failed_recording(tmp_path):
+    rows = [{"source": "a.wav", "text": "go"}, {"source": "b.wav", "error": "no such file"}]
+    expected = [NamedText("a.wav", "go"), NamedText("b.wav", None)]
+    assert read_texts(write(tmp_path / "heard.json", json.dumps(rows, indent=1))) == expected
+    assert read_texts(write(tmp_path / "heard.jsonl", lines(*rows))) == expected
+
+
+def test_a_folder_has_a_text_for_each_name(tmp_path):
+    write(tmp_path / "b.txt", "b")
+    write(tmp_path / "b.srt", "1")
+    write(tmp_path / "b.json", json.dumps({"source": "b.wav", "text": "not this"}))
+    write(tmp_path / "b.labels.txt", "0\t1\tb")
+    write(tmp_path / "sub" / "a.json", json.dumps({"source": "x.wav", "text": "a"}))
+    write(tmp_path / ".hidden" / "c.txt", "c")
+    assert read_texts(str(tmp_path)) == [NamedText("b.txt", "b"), NamedText("sub/a.json", "a")]
+
+
+@pytest.mark.parametrize("text", ["go left", lines({"source": "a", "text": "go left"})])
+def test_standard_input(monkeypatch, text):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    (read,) = read_texts("-")
+    assert read.text == "go left"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", b'{"text": "go"}\n{"text": \n', r"a\.jsonl:2: not JSON"),
+        ("a.jsonl", b'{"source": "a.wav"}\n', r"object 1: no text; a row needs one of text"),
+        ("a.json", b"[1]", r"object 1: no text"),
+        ("a.json", b'{"error": "lost"}', r"object 1: no name"),
+        ("a.txt", "grün".encode("latin1"), r"a\.txt: not in UTF-8"),
+    ],
+)
+def test_what_cannot_be_read(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=message):
+        read_texts(str(tmp_path / name))
+
+
+def test_what_is_not_there(tmp_path):
+    with pytest.raises(UsageError, match=r"missing\.txt: cannot be read: No such file"):
+        read_texts(str(tmp_path / "missing.txt"))
+    with pytest.raises(UsageError, match="files in this folder"):
+        read_texts(str(tmp_path))
+    path = write(tmp_path / "a.jsonl", lines({"text": "go"}))
+    with pytest.raises(UsageError, match="--by-line is for text files"):
+        read_texts(path, by_line=True)

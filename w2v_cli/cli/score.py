@@ -1,0 +1,212 @@
+"""`w2v score`: how much of a transcript is wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from w2v_cli.cli import options
+from w2v_cli.cli.console import Console
+from w2v_cli.cli.inputs import STDIN
+from w2v_cli.cli.output import STDOUT, Results
+from w2v_cli.cli.score_report import errors_view, score_table
+from w2v_cli.errors import SOME_INPUTS_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from w2v_cli.scoring import Counts, Pairing, Score, ScoredPair
+
+SCHEMA_VERSION = 1
+"""Counts up when a field changes its meaning or goes away, not when one is added."""
+
+SCORING_GROUP = "Scoring"
+_DIGITS = 6
+# More names than these on a line nobody reads.
+_NAMES_SHOWN = 5
+
+NormalizerName = Literal["none", "basic", "english"]
+ReportName = Literal["table", "json"]
+
+Reference = Annotated[
+    str,
+    typer.Argument(
+        metavar="REFERENCE",
+        help="What was said: a text file, a folder of them, or a manifest (jsonl).",
+        show_default=False,
+    ),
+]
+Hypothesis = Annotated[
+    str,
+    typer.Argument(
+        metavar="HYPOTHESIS",
+        help="What was heard: the same, or json or jsonl of w2v transcribe. - is standard input.",
+        show_default=False,
+    ),
+]
+Normalizer = Annotated[
+    NormalizerName,
+    typer.Option(
+        "--normalizer",
+        "-n",
+        help="What does not count. none: white space. basic: case, punctuation and [remarks] "
+        "too. english: numbers in digits, contractions, titles, spellings and uh as well.",
+        rich_help_panel=SCORING_GROUP,
+    ),
+]
+ByLine = Annotated[
+    bool,
+    typer.Option(
+        "--by-line",
+        help="Compare text files line by line instead of as a whole.",
+        rich_help_panel=SCORING_GROUP,
+    ),
+]
+Report = Annotated[
+    ReportName,
+    typer.Option(
+        "--format",
+        "-f",
+        help="table: a line a text. json: with what was heard in place of what, too.",
+        rich_help_panel=options.OUTPUT_GROUP,
+    ),
+]
+ShowErrors = Annotated[
+    bool,
+    typer.Option(
+        "--errors",
+        "-e",
+        help="Show the lines with errors, one text above the other; in colour on a terminal.",
+        rich_help_panel=options.OUTPUT_GROUP,
+    ),
+]
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|-",
+        help="The file to write, replaced only when all is done; - is stdout.",
+        rich_help_panel=options.OUTPUT_GROUP,
+    ),
+]
+
+
+def score(
+    reference: Reference,
+    hypothesis: Hypothesis,
+    normalizer: Normalizer = "none",
+    by_line: ByLine = False,
+    report: Report = "table",
+    errors: ShowErrors = False,
+    output: Output = STDOUT,
+    quiet: options.Quiet = False,
+) -> None:
+    """Count the words and characters that a transcript has wrong.
+
+    \b
+    Examples:
+      w2v score said.txt heard.txt
+      w2v score --normalizer english --errors said.txt heard.txt
+      w2v score references/ transcripts/
+      w2v score --normalizer basic manifest.jsonl heard.jsonl
+      w2v score --format json --output score.json manifest.jsonl heard.json
+      w2v transcribe -f jsonl *.wav | w2v score manifest.jsonl -
+
+    Two single texts belong together; of several, those of one name do, without suffix and
+    with as many folders as tell them apart. WER is the share of words that were replaced,
+    left out (deleted) or added (inserted); CER the same of characters.
+
+    Texts without a partner are named on stderr and not counted.
+
+    Exit codes: 0 all were compared, 1 failed, 2 wrong command line or a file that cannot be
+    read, 3 some texts have no partner.
+    """
+    if reference == hypothesis == STDIN:
+        raise UsageError("- stands for standard input, which can be read only once; name a file")
+    if errors and report == "json":
+        raise UsageError("--errors: json has them already; leave it out, or use --format table")
+    from w2v_cli.scoring import pair_texts, read_texts, score_pairs
+
+    pairing = pair_texts(
+        read_texts(reference, by_line=by_line), read_texts(hypothesis, by_line=by_line)
+    )
+    console = Console(quiet=quiet)
+    if not pairing.pairs:
+        raise UsageError(
+            f"{reference} and {hypothesis} have no name in common: {_some(_alone(pairing))}"
+        )
+    result = score_pairs(pairing.pairs, normalizer=normalizer)
+    with Results(output, "txt", 1) as results:
+        if report == "json":
+            results.write(score_json(result, pairing, normalizer), "")
+        else:
+            shown = errors_view(result, for_terminal=output == STDOUT) if errors else ""
+            results.write(shown + score_table(result), "")
+    for names, missing in (
+        (pairing.without_hypothesis, "hypothesis"),
+        (pairing.without_reference, "reference"),
+    ):
+        if names:
+            console.error(f"without a {missing}, and not counted: {_some(names)}")
+    raise typer.Exit(SOME_INPUTS_FAILED if _alone(pairing) else 0)
+
+
+def _alone(pairing: Pairing) -> tuple[str, ...]:
+    return pairing.without_hypothesis + pairing.without_reference
+
+
+def _some(names: tuple[str, ...]) -> str:
+    rest = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def score_json(result: Score, pairing: Pairing, normalizer: str) -> str:
+    """Return the scores as a JSON object on several lines; docs/scoring.md names the fields."""
+    fields = {
+        "schema_version": SCHEMA_VERSION,
+        "normalizer": normalizer,
+        **_rates(result.words, result.characters),
+        "files": [_file(pair) for pair in result.pairs],
+        "without_hypothesis": list(pairing.without_hypothesis),
+        "without_reference": list(pairing.without_reference),
+    }
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def _file(pair: ScoredPair) -> dict[str, Any]:
+    return {
+        "name": pair.name,
+        **_rates(pair.words, pair.characters),
+        "alignment": [
+            {
+                "type": stretch.kind,
+                "reference": " ".join(stretch.reference),
+                "hypothesis": " ".join(stretch.hypothesis),
+            }
+            for stretch in pair.alignment
+        ],
+    }
+
+
+def _rates(words: Counts, characters: Counts) -> dict[str, Any]:
+    return {
+        "wer": _rounded(words.rate),
+        "cer": _rounded(characters.rate),
+        "words": _counts(words),
+        "characters": _counts(characters),
+    }
+
+
+def _counts(counts: Counts) -> dict[str, int]:
+    return {
+        "reference": counts.n_reference,
+        "hits": counts.hits,
+        "substitutions": counts.substitutions,
+        "deletions": counts.deletions,
+        "insertions": counts.insertions,
+    }
+
+
+def _rounded(rate: float | None) -> float | None:
+    return None if rate is None else round(rate, _DIGITS)

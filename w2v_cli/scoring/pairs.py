@@ -1,0 +1,103 @@
+"""Which hypothesis belongs to which reference."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from w2v_cli.errors import UsageError
+from w2v_cli.scoring.sources import NamedText
+
+Key = tuple[str, ...]
+
+_SUFFIX = re.compile(r"(?<=.)\.[A-Za-z][A-Za-z0-9]{0,7}$")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What was said, and what was heard."""
+
+    name: str
+    reference: str
+    hypothesis: str
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """References and hypotheses side by side.
+
+    Attributes:
+        pairs: Those that belong together, in the order of the references.
+        without_hypothesis: References that no hypothesis has the name of.
+        without_reference: Hypotheses that no reference has the name of.
+    """
+
+    pairs: tuple[Pair, ...]
+    without_hypothesis: tuple[str, ...] = ()
+    without_reference: tuple[str, ...] = ()
+
+
+def pair_texts(references: Sequence[NamedText], hypotheses: Sequence[NamedText]) -> Pairing:
+    """Return the texts in pairs.
+
+    A single reference and a single hypothesis belong together whatever their names are.
+    Otherwise names do, without suffix, and with as many of their folders as it takes to tell
+    all apart: ``audio/bed/1.opus`` and ``/data/audio/bed/1.wav``.
+
+    Raises:
+        UsageError: A name is used twice, also with all its folders.
+    """
+    if len(references) == len(hypotheses) == 1:
+        (reference,), (hypothesis,) = references, hypotheses
+        if reference.text is not None and hypothesis.text is not None:
+            return Pairing((Pair(reference.name, reference.text, hypothesis.text),))
+    reference_keys, hypothesis_keys = _keys(references, hypotheses)
+    texts = dict(zip(hypothesis_keys, (h.text for h in hypotheses), strict=True))
+    pairs, without = [], []
+    for key, reference in zip(reference_keys, references, strict=True):
+        text = texts.get(key)
+        if text is None or reference.text is None:
+            without.append(reference.name)
+        else:
+            pairs.append(Pair(reference.name, reference.text, text))
+    known = set(reference_keys)
+    return Pairing(
+        tuple(pairs),
+        tuple(without),
+        tuple(
+            h.name for key, h in zip(hypothesis_keys, hypotheses, strict=True) if key not in known
+        ),
+    )
+
+
+def _keys(
+    references: Sequence[NamedText], hypotheses: Sequence[NamedText]
+) -> tuple[list[Key], list[Key]]:
+    """Return the ends of all names, long enough to tell them apart."""
+    paths = [[_parts(text.name) for text in texts] for texts in (references, hypotheses)]
+    longest = max((len(parts) for side in paths for parts in side), default=1)
+    for n_parts in range(1, longest + 1):
+        keys = [[parts[-n_parts:] for parts in side] for side in paths]
+        if all(len(set(side)) == len(side) for side in keys):
+            return keys[0], keys[1]
+    for side, what in zip(paths, ("reference", "hypothesis"), strict=True):
+        (parts, count), *_ = Counter(side).most_common(1) or [((), 0)]
+        if count > 1:
+            raise UsageError(
+                f"{'/'.join(parts)}: {count} texts have this name on the side of the {what}; "
+                f"leave one of each"
+            )
+    raise AssertionError("names that differ are told apart by all their folders")
+
+
+def _parts(name: str) -> Key:
+    """Return a path's folders and its last part without suffix; a number is none.
+
+    >>> _parts("a/b.wav"), _parts("take.2")
+    (('a', 'b'), ('take.2',))
+    """
+    *folders, last = PurePath(name).parts or ("",)
+    return (*folders, _SUFFIX.sub("", last))

@@ -1,0 +1,135 @@
+"""Texts with names, out of a file, a folder, a manifest or what `w2v transcribe` wrote."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from w2v_cli.errors import UsageError
+
+STDIN = "-"
+
+# In a folder with several files of one name the first of these is read.
+_SUFFIXES = (".txt", ".json", ".jsonl")
+_OTHER_TEXTS = (".labels.txt",)  # Audacity's
+# What manifests and transcripts call a recording and its text.
+_NAME_FIELDS = ("audio_filepath", "source", "audio", "path", "id")
+_TEXT_FIELDS = ("text", "transcript", "sentence")
+
+
+@dataclass(frozen=True)
+class NamedText:
+    """A text and what it belongs to.
+
+    Attributes:
+        name: The recording, as the manifest or transcript names it, or the text's own file.
+        text: The text; None where a transcription failed and left an error in its place.
+    """
+
+    name: str
+    text: str | None
+
+
+def read_texts(source: str, *, by_line: bool = False) -> list[NamedText]:
+    """Return the texts of a source, in its order.
+
+    Args:
+        source: A text file, which is one text; a folder, whose texts are named by their paths
+            in it; a manifest (jsonl, with audio_filepath and text); the json or
+            jsonl of `w2v transcribe`; or "-" for one of these on standard input.
+        by_line: Each line of a text file is a text, named by its number.
+
+    Raises:
+        UsageError: It cannot be read, or is none of these.
+    """
+    if source == STDIN:
+        return _texts(sys.stdin.buffer.read(), "standard input", "", by_line)
+    path = Path(source)
+    if path.is_dir():
+        return [text for file in _files(path) for text in _texts_of_file(file, path)]
+    return _texts(_content(path), source, path.suffix.lower(), by_line)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield one file for every name in a folder, in the order of names."""
+    found: dict[Path, Path] = {}
+    for suffix in reversed(_SUFFIXES):
+        for path in folder.rglob(f"*{suffix}"):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if not hidden and not path.name.endswith(_OTHER_TEXTS) and path.is_file():
+                found[path.with_suffix("")] = path
+    if not found:
+        raise UsageError(f"{folder}: no {', '.join(_SUFFIXES)} files in this folder")
+    yield from (found[name] for name in sorted(found))
+
+
+def _texts_of_file(path: Path, folder: Path) -> list[NamedText]:
+    texts = _texts(_content(path), str(path), path.suffix.lower(), by_line=False)
+    if len(texts) == 1:  # a file for each recording, named like it
+        return [NamedText(path.relative_to(folder).as_posix(), texts[0].text)]
+    return texts
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _texts(content: bytes, source: str, suffix: str, by_line: bool) -> list[NamedText]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{source}: not in UTF-8; convert it, for instance: iconv -f latin1 -t utf-8 {source}"
+        ) from error
+    # What comes by a pipe has no suffix; a spoken text does not begin with a bracket and a quote.
+    is_json = suffix in (".json", ".jsonl") or (not suffix and _looks_like_json(text))
+    if not is_json:
+        if by_line:
+            return [NamedText(str(n), line) for n, line in enumerate(text.splitlines(), start=1)]
+        return [NamedText(source, text)]
+    if by_line:
+        raise UsageError(f"{source}: --by-line is for text files; leave it out")
+    return [_named_text(row, where) for row, where in _rows(text, source)]
+
+
+def _looks_like_json(text: str) -> bool:
+    return "".join(text[:100].split()).startswith(('{"', '[{"', "[]"))
+
+
+def _rows(text: str, source: str) -> Iterator[tuple[Any, str]]:
+    """Yield the objects of a json or jsonl file, each with its place."""
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        whole = None
+    if whole is not None:
+        rows = whole if isinstance(whole, list) else [whole]
+        yield from ((row, f"{source}, object {n}") for n, row in enumerate(rows, start=1))
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UsageError(f"{source}:{number}: not JSON: {error}") from error
+        yield row, f"{source}:{number}"
+
+
+def _named_text(row: Any, where: str) -> NamedText:
+    fields = row if isinstance(row, dict) else {}
+    name = next((fields[f] for f in _NAME_FIELDS if isinstance(fields.get(f), str)), None)
+    text = next((fields[f] for f in _TEXT_FIELDS if isinstance(fields.get(f), str)), None)
+    failed = text is None and "error" in fields
+    if text is None and not failed:
+        raise UsageError(f"{where}: no text; a row needs one of {', '.join(_TEXT_FIELDS)}")
+    if name is None and failed:
+        raise UsageError(f"{where}: no name; a row needs one of {', '.join(_NAME_FIELDS)}")
+    return NamedText(name if name is not None else where, text)
