@@ -13,6 +13,7 @@ from w2v_cli import __version__
 from w2v_cli.cli.align import align
 from w2v_cli.cli.console import print_error
 from w2v_cli.cli.grouped_help import GroupedCommand
+from w2v_cli.cli.lm import lm
 from w2v_cli.cli.models import models
 from w2v_cli.cli.score import score
 from w2v_cli.cli.transcribe import transcribe
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command("transcribe", cls=GroupedCommand)(transcribe)
 app.command("align", cls=GroupedCommand)(align)
 app.command("score", cls=GroupedCommand)(score)
+app.add_typer(lm)
 app.command("models", cls=GroupedCommand)(models)
 
 

@@ -1,0 +1,253 @@
+"""`w2v lm tune`: the weights of a language model that give the fewest wrong words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from w2v_cli.cli import options
+from w2v_cli.cli.console import Console
+from w2v_cli.cli.lm_options import LM_GROUP, ModelArgument, parse_numbers
+from w2v_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from w2v_cli.decoding.ngram import NGram
+    from w2v_cli.language_model.tune import Clip, Point
+
+GRID_GROUP = "Search"
+DEFAULT_ALPHAS = "0,0.25,0.5,0.75,1,1.5"
+DEFAULT_BETAS = "-1,0,1,2,3"
+MARK = "*"
+
+ReportName = Literal["table", "json"]
+
+
+def tune(
+    model: ModelArgument,
+    manifest: Annotated[
+        str,
+        typer.Argument(
+            metavar="MANIFEST",
+            help="A JSON object a line, with audio_filepath (from the manifest's folder), text "
+            "and perhaps split.",
+            show_default=False,
+        ),
+    ],
+    language_model: Annotated[
+        str | None,
+        typer.Option(
+            "--lm",
+            metavar="DIR|FILE",
+            help="The language model; without it the one in the model's folder.",
+            show_default=False,
+            rich_help_panel=LM_GROUP,
+        ),
+    ] = None,
+    alphas: Annotated[
+        str,
+        typer.Option(
+            "--alpha",
+            metavar="A,A,...",
+            help="Weights of the language model to try.",
+            rich_help_panel=GRID_GROUP,
+        ),
+    ] = DEFAULT_ALPHAS,
+    betas: Annotated[
+        str,
+        typer.Option(
+            "--beta",
+            metavar="B,B,...",
+            help="Scores for every word to try.",
+            rich_help_panel=GRID_GROUP,
+        ),
+    ] = DEFAULT_BETAS,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="NAME",
+            help="Use the recordings of this split only, such as dev.",
+            show_default=False,
+            rich_help_panel=GRID_GROUP,
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            metavar="N",
+            help="Use N recordings, evenly from the whole manifest.",
+            show_default=False,
+            rich_help_panel=GRID_GROUP,
+        ),
+    ] = None,
+    beam_width: Annotated[
+        int,
+        typer.Option(
+            "--beam-width",
+            min=1,
+            metavar="N",
+            help="Readings kept after each frame.",
+            rich_help_panel=GRID_GROUP,
+        ),
+    ] = 100,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            min=0,
+            metavar="N",
+            help="Processes that search; 0 searches in this one.",
+            rich_help_panel=GRID_GROUP,
+        ),
+    ] = 1,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write",
+            help="Save the best weights in the language model's attrs.json.",
+            rich_help_panel=options.OUTPUT_GROUP,
+        ),
+    ] = False,
+    report: Annotated[
+        ReportName,
+        typer.Option(
+            "--format",
+            "-f",
+            help="table: error rates in percent, alpha down and beta across. json: all points.",
+            rich_help_panel=options.OUTPUT_GROUP,
+        ),
+    ] = "table",
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    offline: options.Offline = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Find the weights of a language model that give the fewest wrong words.
+
+    \b
+    Examples:
+      w2v lm tune mini-with-lm dev/manifest.jsonl --split dev --write
+      w2v lm tune mini manifest.jsonl --lm my-lm --alpha 0,0.5,1 --beta 0,1,2
+      w2v lm tune mini-with-lm manifest.jsonl --limit 200 --format json
+
+    The network hears each recording once; then every pair of weights is tried. The best pair
+    is marked with *. Tune on recordings that are not the ones you will report results on.
+
+    Exit codes: 0 done, 1 failed, 2 wrong command line, 4 no model or language model,
+    5 a package is missing, 130 interrupted.
+    """
+    grid = (parse_numbers("--alpha", alphas, float), parse_numbers("--beta", betas, float))
+    console = Console(quiet=quiet, verbose=verbose)
+
+    from w2v_cli.checkpoint.options import HubOptions
+    from w2v_cli.inference.runtime import Runtime
+    from w2v_cli.language_model.tune import best_point, read_manifest, weights_json
+
+    clips = read_manifest(Path(manifest), split=split, limit=limit)
+    runtime = Runtime(device=device, threads=threads)
+    hub = HubOptions(local_files_only=offline)
+    ngram, place = find_language_model(model, language_model, hub)
+    if write and place is None:
+        raise UsageError("--write needs a folder with attrs.json; give one with --lm DIR")
+    with console.warnings_as_lines():
+        points = surface(model, clips, ngram, grid, beam_width, workers, runtime, hub, console)
+    best = best_point(points)
+    typer.echo(as_json(points, best) if report == "json" else as_table(points, best))
+    if write and place is not None:
+        from w2v_cli.checkpoint.atomic import write_text
+
+        write_text(place, weights_json(ngram, best))
+        console.note(f"{place}: alpha {best.alpha:g}, beta {best.beta:g}")
+
+
+def find_language_model(model: str, chosen: str | None, hub: Any) -> tuple[NGram, Path | None]:
+    """Return the language model that was chosen or is in the model, and where its weights lie."""
+    from w2v_cli.checkpoint.language_models import language_model_folder
+    from w2v_cli.checkpoint.resolve import locate
+    from w2v_cli.decoding.ngram import ATTRS_FILE, NGram
+
+    folder = Path(chosen) if chosen is not None else language_model_folder(model, hub)
+    if folder is None:
+        raise UsageError(f"{model}: no language model in it; name one with --lm")
+    ngram = NGram.load(folder)
+    # What lies in the Hub's cache is not ours to change.
+    is_ours = folder.is_dir() and (chosen is not None or locate(model) is not None)
+    return ngram, ngram.path.parent / ATTRS_FILE if is_ours else None
+
+
+def surface(
+    model: str,
+    clips: Sequence[Clip],
+    ngram: NGram,
+    grid: tuple[Sequence[float], Sequence[float]],
+    beam_width: int,
+    workers: int,
+    runtime: Any,
+    hub: Any,
+    console: Console,
+) -> list[Point]:
+    """Return what each pair of weights gives on the clips."""
+    from w2v_cli.audio import read_waveforms
+    from w2v_cli.checkpoint.progress import show_progress
+    from w2v_cli.decoding.alphabet import Alphabet
+    from w2v_cli.decoding.options import BeamOptions
+    from w2v_cli.decoding.pool import DecoderPool
+    from w2v_cli.inference.emitter import Emitter
+    from w2v_cli.language_model.tune import search
+
+    beam = BeamOptions(**ngram.own_options() | {"beam_width": beam_width})
+    alphas, betas = grid
+    n_steps = len(clips) + len(alphas) * len(betas)
+    with console.progress(n_steps) as progress, show_progress(progress):
+        emitter = Emitter.load(model, runtime=runtime, hub=hub)
+        console.note(emitter.description)
+        alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
+        emissions = []
+        for clip in clips:
+            progress.begin(Path(clip.path).name)
+            heard = read_waveforms(clip.path, channel="mix")
+            emissions.append(emitter.emissions(heard.channels[0], sample_rate=heard.sample_rate))
+            progress.input_done()
+        progress.begin("trying weights")
+        with DecoderPool(alphabet, ngram, beam, workers=workers) as pool:
+            return search(
+                pool,
+                emissions,
+                [clip.text for clip in clips],
+                beam,
+                alphas=alphas,
+                betas=betas,
+                tell=progress.input_done,
+            )
+
+
+def as_table(points: Sequence[Point], best: Point) -> str:
+    """Return the surface of error rates in percent, a line an alpha, a column a beta."""
+    betas = list(dict.fromkeys(point.beta for point in points))
+    lines = ["alpha\\beta" + "".join(f"{beta:>9g}" for beta in betas)]
+    for alpha in dict.fromkeys(point.alpha for point in points):
+        row = [point for point in points if point.alpha == alpha]
+        cells = (f"{100 * p.wer:8.2f}{MARK if p == best else ' '}" for p in row)
+        lines.append(f"{alpha:<10g}" + "".join(cells).rstrip())
+    lines.append(
+        f"{MARK} alpha {best.alpha:g}, beta {best.beta:g}: WER {100 * best.wer:.2f} % "
+        f"({best.errors} of {best.n_words} words)"
+    )
+    return "\n".join(lines)
+
+
+def as_json(points: Sequence[Point], best: Point) -> str:
+    """Return all points and the best one."""
+
+    def record(point: Point) -> dict[str, float]:
+        rate = {"wer": round(point.wer, 6), "errors": point.errors, "n_words": point.n_words}
+        return {"alpha": point.alpha, "beta": point.beta, **rate}
+
+    return json.dumps({"best": record(best), "points": [record(p) for p in points]}, indent=2)

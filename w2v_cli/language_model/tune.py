@@ -1,0 +1,151 @@
+"""Which weights of a language model give the fewest wrong words: a grid, searched."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from w2v_cli.errors import UsageError
+from w2v_cli.language_model.layout import attrs_json
+from w2v_cli.scoring import Pair, score_pairs
+
+if TYPE_CHECKING:
+    from w2v_cli.decoding.ngram import NGram
+    from w2v_cli.decoding.options import BeamOptions
+    from w2v_cli.decoding.pool import DecoderPool
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recording of a manifest.
+
+    Attributes:
+        path: The recording.
+        text: What is said in it.
+    """
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one pair of weights gave.
+
+    Attributes:
+        alpha: Weight of the language model.
+        beta: Score added for each word.
+        errors: Words that were wrong.
+        n_words: Words that were said.
+    """
+
+    alpha: float
+    beta: float
+    errors: int
+    n_words: int
+
+    @property
+    def wer(self) -> float:
+        """The word error rate."""
+        return self.errors / max(1, self.n_words)
+
+
+def read_manifest(manifest: Path, *, split: str | None, limit: int | None) -> list[Clip]:
+    """Return the clips of a manifest: a JSON object a line, with audio_filepath and text.
+
+    Args:
+        manifest: The file; recordings are found from its folder.
+        split: Take those of this split only; None for all.
+        limit: Take so many, evenly from all over the manifest; None for all.
+
+    Raises:
+        UsageError: It cannot be read, a line is none of that kind, or no clip is left.
+    """
+    clips = []
+    number = 0
+    try:
+        with manifest.open(encoding="utf-8") as file:
+            for line in file:
+                number += 1
+                if not line.strip():
+                    continue
+                entry = json.loads(line)
+                if split is None or entry.get("split") == split:
+                    path = os.fspath(manifest.parent / entry["audio_filepath"])
+                    clips.append(Clip(path, str(entry["text"])))
+    except OSError as error:
+        raise UsageError(f"{manifest}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise UsageError(
+            f"{manifest}:{number}: needs a JSON object with audio_filepath and text ({error})"
+        ) from error
+    if not clips:
+        of = f" of the split {split}" if split else ""
+        raise UsageError(f"{manifest}: no recordings{of} there; check --split")
+    if limit is not None and limit < len(clips):
+        clips = [clips[index * len(clips) // limit] for index in range(limit)]
+    return clips
+
+
+def search(
+    pool: DecoderPool,
+    emissions: Sequence[FloatArray],
+    references: Sequence[str],
+    options: BeamOptions,
+    *,
+    alphas: Sequence[float],
+    betas: Sequence[float],
+    tell: Callable[[], None] = lambda: None,
+) -> list[Point]:
+    """Return what each pair of weights gives, alphas in the outer loop.
+
+    Case and punctuation don't count as errors.
+
+    Args:
+        pool: The decoder, with its language model.
+        emissions: Of each clip, (frames, vocab).
+        references: What is said in each.
+        options: All other options.
+        alphas: Weights of the language model to try.
+        betas: Scores for each word to try.
+        tell: Called when a pair is done.
+    """
+    points = []
+    for alpha in alphas:
+        for beta in betas:
+            chosen = replace(options, alpha=alpha, beta=beta)
+            found = pool.submit(list(emissions), chosen).result()
+            pairs = [
+                Pair(str(index), reference, readings[0].text)
+                for index, (reference, readings) in enumerate(zip(references, found, strict=True))
+            ]
+            words = score_pairs(pairs, normalizer="basic").words
+            points.append(Point(alpha, beta, words.errors, words.n_reference))
+            tell()
+    return points
+
+
+def best_point(points: Sequence[Point]) -> Point:
+    """Return the point with the fewest errors; of equals the one in the middle of its equals.
+
+    Where many weights do equally well, those at the edge are the least sure to do so elsewhere.
+    """
+    fewest = min(point.errors for point in points)
+    equals = [point for point in points if point.errors == fewest]
+    alpha = float(np.mean([point.alpha for point in equals]))
+    beta = float(np.mean([point.beta for point in equals]))
+    return min(equals, key=lambda p: (p.alpha - alpha) ** 2 + (p.beta - beta) ** 2)
+
+
+def weights_json(ngram: NGram, point: Point) -> str:
+    """Return attrs.json with the weights of a point."""
+    return attrs_json(ngram, alpha=point.alpha, beta=point.beta)
