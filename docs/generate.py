@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -41,9 +43,14 @@ Generated from `w2v --help` by `python3 dev.py docs`; do not edit it by hand.
 
 def cli_reference() -> str:
     """Return docs/cli.md."""
-    parts = [CLI_HEAD, _section("w2v", [])]
-    parts += [_section(f"w2v {name}", [name]) for name in get_command(app).commands]
-    return "\n".join(parts)
+    return "\n".join([CLI_HEAD, *_sections(get_command(app), [])])
+
+
+def _sections(command: Any, arguments: list[str]) -> Iterator[str]:
+    """Yield the section of a command, and after it those of the commands it is a group of."""
+    yield _section(" ".join(["w2v", *arguments]), arguments)
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _sections(inner, [*arguments, name])
 
 
 def _section(title: str, arguments: list[str]) -> str:

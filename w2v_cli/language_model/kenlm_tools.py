@@ -7,6 +7,7 @@ it disagrees with ends the process, and what it wrote is loaded and compared bef
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import shutil
 import subprocess
@@ -70,14 +71,15 @@ def run_lmplz(
         )
         assert process.stdin is not None
         try:
-            process.stdin.writelines(lines)
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # it says below why it stopped reading
+            with contextlib.suppress(BrokenPipeError):  # it says below why it stopped reading
+                process.stdin.writelines(lines)
         except BaseException:
             process.kill()
             process.wait()
             raise
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
         code = process.wait()
         said.seek(0)
         words = said.read()

@@ -1,0 +1,140 @@
+"""w2v lm: from a text to a model that needs no further option."""
+
+import gzip
+import json
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from w2v_cli.decoding.ngram import NGram
+
+SENTENCES = ["eat on the rod", "the tins are hot", "rod hid the tins", "3 hot tins"] * 4
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join(SENTENCES))
+    return path
+
+
+@pytest.fixture
+def lm_folder(w2v, text, tmp_path):
+    folder = tmp_path / "lm"
+    run = w2v("lm", "build", text, "-o", folder, "--estimator", "own", "--quiet")
+    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    return folder
+
+
+def test_build_writes_the_published_layout(lm_folder):
+    ngram = NGram.load(lm_folder)
+    assert ngram.unigrams == tuple(sorted(["EAT", "ON", "THE", "ROD", "TINS", "ARE", "HOT", "HID"]))
+    assert (ngram.alpha, ngram.beta, ngram.lm_score_boundary) == (0.5, 1.5, True)
+    assert ngram.labels[:6] == ("", "<s>", "</s>", "⁇", " ", "E")
+    assert len(list((lm_folder / "language_model").iterdir())) == 3
+    if ngram.path.name == "lm.bin":
+        arpa = gzip.decompress((lm_folder / "lm.arpa.gz").read_bytes()).decode()
+        assert "\\3-grams:" in arpa
+        assert "\tTHE TINS" in arpa
+
+
+def test_build_says_what_it_left_out(w2v, text, tmp_path):
+    run = w2v("lm", "build", text, "-o", tmp_path / "lm", "--order", "2", "--verbose")
+    assert run.exit_code == 0
+    assert "4 words with something the model cannot write were left out (3 ...)" in run.stderr
+    assert "too small to estimate discounts" in run.stderr
+    assert "16 sentences, 56 words, 8 different" in run.stderr
+
+
+def test_build_reads_standard_input(w2v_process, tmp_path):
+    run = w2v_process("lm", "build", "-", "-o", tmp_path / "lm", stdin=b"hot tins\n")
+    assert run.exit_code == 0, run.stderr
+    assert NGram.load(tmp_path / "lm").unigrams == ("HOT", "TINS")
+
+
+def test_attach_makes_a_model_that_both_libraries_read(w2v, lm_folder, ctc_folder, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path / "with-lm"
+    run = w2v("lm", "attach", ctc_folder, lm_folder, "-o", folder)
+    assert (run.exit_code, run.stderr) == (0, "")
+    for name in ("config.json", "model.safetensors", "vocab.json"):
+        assert (folder / name).read_bytes() == (ctc_folder / name).read_bytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is deprecated there
+        processor = transformers.AutoProcessor.from_pretrained(folder)
+    assert type(processor).__name__ == "Wav2Vec2ProcessorWithLM"
+    assert processor.language_model.alpha == 0.5
+
+
+def test_what_is_attached_is_used(w2v, lm_folder, ctc_folder, tmp_path, recording):
+    folder = tmp_path / "with-lm"
+    w2v("lm", "attach", ctc_folder, lm_folder, "-o", folder)
+    sound = recording()
+    attached = w2v("transcribe", "--model", folder, sound)
+    chosen = w2v("transcribe", "--model", ctc_folder, "--lm", lm_folder, sound)
+    assert attached.exit_code == 0, attached.stderr
+    assert attached.stdout == chosen.stdout
+
+
+def test_a_language_model_in_other_letters_is_refused(w2v, lm_folder, ctc_folder, tmp_path):
+    run = w2v("lm", "attach", "mini", lm_folder, "-o", tmp_path / "out")
+    assert run.exit_code == 4
+    assert "w2v lm build" in run.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_in_use_is_not_overwritten(w2v, text, lm_folder):
+    run = w2v("lm", "build", text, "-o", lm_folder)
+    assert run.exit_code == 1
+    assert "--force" in run.stderr
+    assert w2v("lm", "build", text, "-o", lm_folder, "--force", "-q").exit_code == 0
+
+
+def test_tune_prints_the_surface_and_writes_the_best(
+    w2v, lm_folder, ctc_folder, tmp_path, recording
+):
+    recording("a.wav", seed=1), recording("b.wav", seed=2)
+    manifest = tmp_path / "manifest.jsonl"
+    entries = [{"audio_filepath": f"{n}.wav", "text": "hot tins"} for n in "ab"]
+    manifest.write_text("\n".join(map(json.dumps, entries)))
+    grid = ("--alpha", "0,1", "--beta", "0,2,4", "--workers", "0", "--lm", lm_folder)
+    table = w2v("lm", "tune", ctc_folder, manifest, *grid)
+    assert table.exit_code == 0, table.stderr
+    assert table.stdout.splitlines()[0].split() == ["alpha\\beta", "0", "2", "4"]
+    assert table.stdout.count("*") == 2
+    assert "of 4 words)" in table.stdout
+    report = json.loads(
+        w2v("lm", "tune", ctc_folder, manifest, *grid, "--format", "json", "--write").stdout
+    )
+    assert len(report["points"]) == 6
+    assert report["best"]["wer"] == min(point["wer"] for point in report["points"])
+    ngram = NGram.load(lm_folder)
+    assert (ngram.alpha, ngram.beta) == (report["best"]["alpha"], report["best"]["beta"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--prune", "1,0"], "do not fall"),
+        (["--prune", "x"], "write numbers"),
+        (["--discount-fallback", "2,1,1"], "three numbers"),
+        (["--order", "9"], "--order"),
+    ],
+)
+def test_options_that_make_no_sense(w2v, text, tmp_path, arguments, said):
+    run = w2v("lm", "build", text, "-o", tmp_path / "lm", *arguments)
+    assert run.exit_code == 2
+    assert said in run.stderr
+
+
+def test_help_loads_nothing_heavy():
+    for command in ("build", "attach", "tune"):
+        program = (
+            "import sys; from w2v_cli.cli import main\n"
+            f"sys.argv = ['w2v', 'lm', '{command}', '--help']\n"
+            "try: main()\nexcept SystemExit: pass\n"
+            "assert not {'numpy', 'torch', 'jiwer'} & set(sys.modules)\n"
+        )
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
