@@ -49,6 +49,20 @@ LiteralText = Annotated[
         rich_help_panel=options.RECORDING_GROUP,
     ),
 ]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="NAME",
+        parser=options.parse_format,
+        autocompletion=options.complete_format,
+        help="Any format of w2v transcribe: json, srt, vtt, csv (words), ctm, textgrid ... "
+        "May be repeated; all is each of them. [default: json]",
+        show_default=False,
+        rich_help_panel=options.OUTPUT_GROUP,
+    ),
+]
 
 
 def align(
@@ -63,7 +77,7 @@ def align(
     channel: options.Channel = None,
     start: options.Start = None,
     end: options.End = None,
-    formats: options.Formats = None,
+    formats: Formats = None,
     output: options.Output = STDOUT,
     word_timestamps: options.WordTimestamps = False,
     max_line_width: options.MaxLineWidth = SUBTITLE_DEFAULTS.max_line_width,
