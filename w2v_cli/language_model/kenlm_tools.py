@@ -92,7 +92,7 @@ def run_lmplz(
 def write_binary(arpa: Path, binary: Path, *, kind: str = "trie") -> bool:
     """Write KenLM's binary of an ARPA file and return whether there is a way to do so.
 
-    It is taken only if it gives a sentence the same scores as the ARPA file does.
+    What the library writes is taken only if KenLM scores words with it as with the ARPA file.
 
     Args:
         arpa: The ARPA file.
