@@ -44,6 +44,17 @@ def test_the_embedded_model_finds_a_word(w2v, name, text):
     assert 0.1 < word["end"] - word["start"] < 0.9
 
 
+def test_wildcards_cover_what_is_said_and_leave_the_rest_in_place(w2v):
+    demo = ("align", "-m", "mini", DATA / "demo.opus", "--text")
+    written = words_of(w2v(*demo, "yes no up down on off stop go one two three"))
+    stop, go, three = written[6], written[7], written[10]
+    star, found_stop, dash, found_go, _, digit = words_of(w2v(*demo, "* Stop — go, * 3"))
+    for found, known in ((found_stop, stop), (found_go, go), (digit, three)):
+        assert (found["start"], found["end"]) == (known["start"], known["end"])
+    assert (star["start"], star["end"]) == (written[0]["start"], written[5]["end"])
+    assert (dash["start"], dash["end"]) == (found_stop["end"], found_go["start"])
+
+
 def test_a_literal_text_and_a_format(w2v, recording):
     path = recording(seconds=2)
     run = w2v("align", path, "--text", "no tea", "--format", "ctm")
