@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,12 +73,14 @@ class NativeEngine:
         if self._ngram is None:
             return package.BeamSearchDecoder(list(self._labels.texts))
         path = self._ngram.path
+        # None says that words are not known, [] that there are none: then all are unknown.
+        words = list(self._ngram.unigrams or ()) or None
         try:
-            with _silent_stderr():
+            with _silent_stderr(), _model_file(path, with_words=words is not None) as file:
                 return package.BeamSearchDecoder(
                     list(self._labels.texts),
-                    kenlm_model_path=str(path),
-                    unigrams=list(self._ngram.unigrams or ()),
+                    kenlm_model_path=str(file),
+                    unigrams=words,
                     alpha=options.alpha,
                     beta=options.beta,
                     unk_score_offset=options.unk_score_offset,
@@ -103,6 +108,24 @@ def import_native() -> Any:
 
 def _weights(options: BeamOptions) -> tuple[float, float, float, bool]:
     return options.alpha, options.beta, options.unk_score_offset, options.lm_score_boundary
+
+
+@contextlib.contextmanager
+def _model_file(path: Path, *, with_words: bool) -> Iterator[Path]:
+    """Give a path to a language model whose words are not read from it unless they are known.
+
+    ctc-beam-decoder reads the words of what is called .arpa, and KenLM goes by what is inside.
+    """
+    if with_words or path.suffix != ".arpa":
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        other_name = Path(folder) / "model.lm"
+        try:
+            other_name.symlink_to(path.absolute())
+        except OSError:  # links are not for everyone on Windows
+            shutil.copyfile(path, other_name)
+        yield other_name
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import threading
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -64,19 +65,14 @@ def serve(recipe: Recipe, connection: Connection, parents_end: Connection | None
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if parents_end is not None:
         parents_end.close()
+    threading.Thread(target=_end_with_parent, name="w2v-parent", daemon=True).start()
     try:
         decoder = recipe.make()
     except Exception as error:
         _send(connection, error)
         return
     _send(connection, READY)
-    parent = parent_process()
-    sentinels = [] if parent is None else [parent.sentinel]
     while True:
-        # A sibling that was forked later has this connection open too: the parent's own end
-        # tells for sure.
-        if connection not in wait([connection, *sentinels]):
-            return
         try:
             emissions, options = connection.recv()
         except (EOFError, OSError):
@@ -86,6 +82,17 @@ def serve(recipe: Recipe, connection: Connection, parents_end: Connection | None
         except Exception as error:  # the parent raises it where the result is asked for
             answer = error
         _send(connection, answer)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent dies, also in the middle of a long decoding.
+
+    Its connection would not tell: a sibling that was forked later has it open too.
+    """
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _send(connection: Connection, answer: Any) -> None:
