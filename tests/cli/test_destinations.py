@@ -1,6 +1,7 @@
 """Which file which transcript ends up in, and what is refused before anything is done."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,7 @@ def test_a_recording_that_is_named_twice(tmp_path):
         ("-", ["srt"], 2, r"--format srt: a file holds one recording, and there are 2; .* DIR/"),
         ("x.vtt", ["vtt"], 3, r"--format vtt: a file holds one .*: --output x\.vtt/"),
         ("x", ["txt", "csv"], 2, r"--format txt and csv: 2 recordings don't fit .* --output x/"),
+        ("no/out", ["srt", "vtt"], 1, r"there is no folder .*/no; make it first: mkdir -p "),
         ("no/such/", ["srt"], 1, r"there is no folder .*/no; make it first: mkdir -p "),
     ],
 )
@@ -139,6 +141,20 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "texts").write_text("")
     with pytest.raises(UsageError, match="a file, not a folder"):
         destination(f"{tmp_path}/texts/", ["srt"], ["a.wav"])
+
+
+def test_a_folder_in_the_way(tmp_path):
+    (tmp_path / "talk.srt").mkdir()
+    with pytest.raises(UsageError, match=r"talk\.srt: a directory"):
+        destination(str(tmp_path), ["txt", "srt"], ["talk.wav"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_takes_no_files(tmp_path):
+    tmp_path.chmod(0o500)
+    for output in (tmp_path, tmp_path / "out"):
+        with pytest.raises(OutputError, match="cannot be written: Permission denied"):
+            destination(str(output), ["txt", "srt"], ["talk.wav"])
 
 
 def test_a_recording_is_not_overwritten(tmp_path):

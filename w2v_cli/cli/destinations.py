@@ -18,7 +18,7 @@ from types import TracebackType
 
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.options import ALL_FORMATS
-from w2v_cli.cli.output import STDOUT, AtomicFile, Results, cannot_write, check_output
+from w2v_cli.cli.output import STDOUT, AtomicFile, Results, cannot_write, check_output, check_place
 from w2v_cli.errors import UsageError, W2VError
 from w2v_cli.formats import FORMATS, SubtitleOptions, format_transcript, json_error_line
 from w2v_cli.results import Transcript
@@ -114,6 +114,7 @@ def destination(
         )
     stem = _without_suffix(output, formats)
     files = {name: Path(stem + FORMATS[name].suffix) for name in formats}
+    check_place(str(files[formats[0]]))  # that there is a folder
     _check_files({inputs[0]: files}, inputs)
     return FilesDestination(None, {inputs[0]: files}, options)
 
@@ -256,9 +257,12 @@ def _candidates(source: str) -> list[str]:
 
 
 def _check_files(files: Files, inputs: Sequence[str]) -> None:
+    """Refuse now what would fail when the first recording, or the last, is done."""
     for paths in files.values():
         for path in paths.values():
             check_output(str(path), inputs)
+            if path.parent.is_dir():  # else it is the folder that is to be made
+                check_place(str(path))
 
 
 def _as_folder(output: str) -> str:

@@ -122,13 +122,7 @@ class AtomicFile:
         self._target = target
         # A link stays a link: what it points to is replaced.
         path = Path(os.path.realpath(target))
-        if path.is_dir():
-            raise UsageError(f"--output {target}: a directory; name a file in it")
-        if not path.parent.is_dir():
-            raise UsageError(
-                f"--output {target}: there is no folder {path.parent}; make it first: "
-                f"mkdir -p {path.parent}"
-            )
+        check_place(target)
         self._path = path
         self._temporary: Path | None = None
         try:
@@ -177,6 +171,25 @@ class AtomicFile:
                 self._temporary.unlink()
         except OSError as error:
             raise cannot_write(self._target, error) from error
+
+
+def check_place(target: str) -> None:
+    """Refuse a name that no file can be written under.
+
+    Raises:
+        UsageError: It is a folder, or its folder is not there.
+        OutputError: Its folder takes no new files.
+    """
+    path = Path(os.path.realpath(target))
+    if path.is_dir():
+        raise UsageError(f"--output {target}: a directory; name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"--output {target}: there is no folder {path.parent}; make it first: "
+            f"mkdir -p {path.parent}"
+        )
+    if (path.is_file() or not path.exists()) and not os.access(path.parent, os.W_OK | os.X_OK):
+        raise cannot_write(target, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
 def check_output(target: str, inputs: Sequence[str]) -> None:
