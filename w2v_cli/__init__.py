@@ -29,6 +29,7 @@ HOMES = {
     "w2v_cli.processing.ctc_text": ("Wav2Vec2CTCTokenizerOutput",),
     "w2v_cli.processing.feature_extractor": ("Wav2Vec2FeatureExtractor",),
     "w2v_cli.processing.processor": ("Wav2Vec2Processor",),
+    "w2v_cli.processing.processor_with_lm": ("Wav2Vec2ProcessorWithLM",),
     "w2v_cli.processing.tokenizer": ("Wav2Vec2CTCTokenizer",),
 }
 
@@ -55,6 +56,9 @@ if TYPE_CHECKING:
         Wav2Vec2FeatureExtractor as Wav2Vec2FeatureExtractor,
     )
     from w2v_cli.processing.processor import Wav2Vec2Processor as Wav2Vec2Processor
+    from w2v_cli.processing.processor_with_lm import (
+        Wav2Vec2ProcessorWithLM as Wav2Vec2ProcessorWithLM,
+    )
     from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer as Wav2Vec2CTCTokenizer
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, HOMES)

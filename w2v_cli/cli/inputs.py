@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from w2v_cli.cli.console import Console, ProgressDisplay
 from w2v_cli.errors import (
@@ -51,29 +52,88 @@ def for_each_input(
         console: Where errors are told.
         progress: What is shown meanwhile.
     """
-    exit_codes = []
-    n_done = 0
-    try:
-        for source in inputs:
-            progress.begin(Path(source).name)
-            try:
-                result = work(source)
-            except (AudioError, MissingDependencyError) as error:
-                with progress.hidden():
-                    console.error(error)
-                    if fail is not None:
-                        fail(source, error)
-                exit_codes.append(error.exit_code)
-            else:
-                with progress.hidden():
-                    write(result)
-                n_done += 1
-            progress.input_done()
-    except KeyboardInterrupt:
-        kept = f"; {n_done} of {len(inputs)} results are kept" if len(inputs) > 1 else ""
-        with progress.hidden():
-            console.error(f"interrupted{kept}")
-        raise
-    if n_done and exit_codes:
-        return SOME_INPUTS_FAILED
-    return min(exit_codes, default=0)
+    return InputRun(write, fail, console, progress).run(inputs, lambda source: _done(work(source)))
+
+
+def _done(result: Result) -> Callable[[], Result]:
+    return lambda: result
+
+
+class InputRun(Generic[Result]):
+    """A run over inputs whose results may take longer than the next input's beginning.
+
+    Args:
+        write: Writes a result where it belongs.
+        fail: Writes that an input has no result, beside the line on stderr that says why.
+        console: Where errors are told.
+        progress: What is shown meanwhile.
+        ahead: How many inputs may have begun before the first of them is waited for.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Result], None],
+        fail: Callable[[str, W2VError], None] | None,
+        console: Console,
+        progress: ProgressDisplay,
+        *,
+        ahead: int = 0,
+    ) -> None:
+        self._write, self._fail = write, fail
+        self._console, self._progress = console, progress
+        self._ahead = ahead
+        self._n_done = 0
+        self._exit_codes: list[int] = []
+
+    def run(self, inputs: Sequence[str], begin: Callable[[str], Callable[[], Result]]) -> int:
+        """Return the exit code after every input was begun, waited for and written, in order.
+
+        Args:
+            inputs: Paths, or "-" for standard input.
+            begin: Begins with an input and returns what waits for its result. Both may raise
+                what is wrong with that input.
+        """
+        begun: deque[tuple[str, Callable[[], Result]]] = deque()
+        try:
+            for source in inputs:
+                self._progress.begin(Path(source).name)
+                try:
+                    begun.append((source, begin(source)))
+                except (AudioError, MissingDependencyError) as error:
+                    begun.append((source, _raising(error)))
+                while len(begun) > self._ahead:
+                    self._finish(*begun.popleft())
+            while begun:
+                self._finish(*begun.popleft())
+        except KeyboardInterrupt:
+            n = len(inputs)
+            kept = f"; {self._n_done} of {n} results are kept" if n > 1 else ""
+            with self._progress.hidden():
+                self._console.error(f"interrupted{kept}")
+            raise
+        if self._n_done and self._exit_codes:
+            return SOME_INPUTS_FAILED
+        return min(self._exit_codes, default=0)
+
+    def _finish(self, source: str, wait: Callable[[], Result]) -> None:
+        """Wait for an input's result and write it, or tell why there is none."""
+        try:
+            result = wait()
+        except (AudioError, MissingDependencyError) as error:
+            with self._progress.hidden():
+                self._console.error(error)
+                if self._fail is not None:
+                    self._fail(source, error)
+            self._exit_codes.append(error.exit_code)
+        else:
+            with self._progress.hidden():
+                self._write(result)
+            self._n_done += 1
+        self._progress.input_done()
+
+
+def _raising(error: W2VError) -> Callable[[], NoReturn]:
+    def wait() -> NoReturn:
+        raise error
+
+    return wait

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2v_cli.cli import options
+from w2v_cli.cli import decoding_options, options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.destinations import destination
-from w2v_cli.cli.inputs import check_inputs, for_each_input
+from w2v_cli.cli.inputs import InputRun, check_inputs
 from w2v_cli.cli.options import SUBTITLE_DEFAULTS
 from w2v_cli.cli.output import STDOUT
 from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from w2v_cli.audio import Waveforms
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.inference.runtime import Runtime
     from w2v_cli.results import Transcript
+    from w2v_cli.tasks.decoding import DecodingChoice
     from w2v_cli.tasks.transcribe import Transcriber
 
 Inputs = Annotated[
@@ -43,6 +44,15 @@ def transcribe(
     channel: options.Channel = None,
     start: options.Start = None,
     end: options.End = None,
+    lm: decoding_options.LanguageModel = None,
+    decoder: decoding_options.Decoder = "auto",
+    beam_width: decoding_options.BeamWidth = None,
+    alpha: decoding_options.Alpha = None,
+    beta: decoding_options.Beta = None,
+    hotword: decoding_options.HotwordList = None,
+    hotwords: decoding_options.HotwordsFile = None,
+    n_best: decoding_options.NBest = 1,
+    workers: decoding_options.Workers = None,
     formats: options.Formats = None,
     output: options.Output = STDOUT,
     word_timestamps: options.WordTimestamps = False,
@@ -70,6 +80,7 @@ def transcribe(
       w2v transcribe --format srt --max-line-width 32 --highlight-words talk.wav
       w2v transcribe --format all --output talk talk.wav
       w2v transcribe --format jsonl *.ogg | jq -r .text
+      w2v transcribe --lm my-lm/ --hotword Marvin --hotword Sheila:15 *.wav
       w2v transcribe --start 1:30 --end 2:00 --channel 1 call.wav
       cat talk.ogg | w2v transcribe -
 
@@ -92,6 +103,18 @@ def transcribe(
         word_timestamps=word_timestamps,
     )
     target = destination(output, formats or options.DEFAULT_FORMATS, inputs, subtitles)
+    decoding = decoding_options.decoding_choice(
+        lm=lm,
+        decoder=decoder,
+        beam_width=beam_width,
+        alpha=alpha,
+        beta=beta,
+        hotwords=hotword,
+        hotwords_file=hotwords,
+        n_best=n_best,
+        workers=workers,
+        n_inputs=len(inputs),
+    )
     console = Console(quiet=quiet, verbose=verbose)
 
     # Only now: help and usage errors must not wait for torch and numpy.
@@ -102,32 +125,45 @@ def transcribe(
 
     runtime = Runtime(device=device, dtype=dtype, threads=threads, attn=attn)
     hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
-    transcriber = loaded_once(model, lang, runtime, hub, console)
-
-    def work(source: str) -> Transcript:
-        # Read first: a wrong file's name must not wait for a model to load.
-        waveforms = read_waveforms(
-            source, channel=channel, start_seconds=start_seconds, end_seconds=end
-        )
-        hears = transcriber()
-        began = time.perf_counter()
-        transcript = hears.transcribe(waveforms, source=source)
-        took_seconds = time.perf_counter() - began
-        console.note(
-            f"{source}: {transcript.duration_seconds:.1f} s transcribed in {took_seconds:.2f} s"
-        )
-        return transcript
-
     with (
         console.warnings_as_lines(),
         target as results,
         console.progress(len(inputs)) as progress,
         show_progress(progress),
+        LoadedOnce(model, lang, runtime, hub, decoding, console) as transcriber,
     ):
-        exit_code = for_each_input(
-            inputs, work, results.write, fail=results.fail, console=console, progress=progress
-        )
+
+        def begin(source: str) -> Callable[[], Transcript]:
+            # Read first: a wrong file's name must not wait for a model to load.
+            waveforms = read_waveforms(
+                source, channel=channel, start_seconds=start_seconds, end_seconds=end
+            )
+            return begun(transcriber(), waveforms, source, console)
+
+        run = InputRun(results.write, results.fail, console, progress, ahead=2 * decoding.workers)
+        exit_code = run.run(inputs, begin)
     raise typer.Exit(exit_code)
+
+
+def begun(
+    transcriber: Transcriber, waveforms: Waveforms, source: str, console: Console
+) -> Callable[[], Transcript]:
+    """Return what waits for a transcript, once the network has heard the recording."""
+    start_time = time.perf_counter()
+    pending = transcriber.begin(waveforms, source=source)
+    network_seconds = time.perf_counter() - start_time
+
+    def wait() -> Transcript:
+        wait_time = time.perf_counter()
+        transcript = pending.result()
+        decoding_seconds = time.perf_counter() - wait_time
+        console.note(
+            f"{source}: {transcript.duration_seconds:.1f} s transcribed in "
+            f"{network_seconds:.2f} s, and {decoding_seconds:.2f} s waited for the decoder"
+        )
+        return transcript
+
+    return wait
 
 
 def checked_start(start: float | None, end: float | None) -> float:
@@ -144,19 +180,43 @@ def checked_start(start: float | None, end: float | None) -> float:
     return start_seconds
 
 
-def loaded_once(
-    model: str, lang: str | None, runtime: Runtime, hub: HubOptions, console: Console
-) -> Callable[[], Transcriber]:
-    """Return a function that loads the model when first called, and returns it again later."""
+class LoadedOnce:
+    """A model that is loaded when first called for; a `with` block ends its processes."""
 
-    @cache
-    def load() -> Transcriber:
-        from w2v_cli.tasks.transcribe import Transcriber
+    def __init__(
+        self,
+        model: str,
+        lang: str | None,
+        runtime: Runtime,
+        hub: HubOptions,
+        decoding: DecodingChoice,
+        console: Console,
+    ) -> None:
+        self._model, self._lang, self._runtime, self._hub = model, lang, runtime, hub
+        self._decoding, self._console = decoding, console
+        self._transcriber: Transcriber | None = None
 
-        began = time.perf_counter()
-        transcriber = Transcriber.load(model, runtime=runtime, hub=hub, target_lang=lang)
-        took_seconds = time.perf_counter() - began
-        console.note(f"{transcriber.emitter.description}; loaded in {took_seconds:.2f} s")
-        return transcriber
+    def __call__(self) -> Transcriber:
+        """Return the transcriber, loaded if it is not yet."""
+        if self._transcriber is None:
+            from w2v_cli.tasks.transcribe import Transcriber
 
-    return load
+            began = time.perf_counter()
+            self._transcriber = Transcriber.load(
+                self._model,
+                runtime=self._runtime,
+                hub=self._hub,
+                target_lang=self._lang,
+                decoding=self._decoding,
+            )
+            took_seconds = time.perf_counter() - began
+            description = self._transcriber.emitter.description
+            self._console.note(f"{description}; loaded in {took_seconds:.2f} s")
+        return self._transcriber
+
+    def __enter__(self) -> LoadedOnce:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._transcriber is not None:
+            self._transcriber.close()
