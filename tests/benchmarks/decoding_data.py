@@ -55,4 +55,5 @@ def simulated(count: int, seed: int) -> tuple[list[np.ndarray], Alphabet]:
         words = tests.spoken_sentence(rng, int(rng.integers(1, 12)))
         logits = tests.simulated_logits(rng, words, noise=float(rng.uniform(0.8, 2.0)))
         matrices.append(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
-    return matrices, Alphabet(tuple(tests.LM_ALPHABET), 0, 4, frozenset({1, 2, 3}))
+    letters = (token.lower() for token in tests.LM_ALPHABET)
+    return matrices, Alphabet(tuple(letters), 0, 4, frozenset({1, 2, 3}))
