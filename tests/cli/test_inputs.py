@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.inputs import check_inputs, for_each_input
+from w2v_cli.cli.inputs import InputRun, check_inputs, for_each_input
 from w2v_cli.errors import AudioError, MissingDependencyError, ModelError, UsageError
 
 BAD = AudioError("bad.wav: broken")
@@ -27,6 +27,85 @@ def run(*outcomes):
     with console.progress(len(sources)) as progress:
         code = for_each_input(sources, work, written.append, console=console, progress=progress)
     return code, written
+
+
+class Promise:
+    """A result that says what was asked of it; ready when told so."""
+
+    def __init__(self, name, log, *, ready=False, error=None):
+        self.name, self.log, self.ready, self.error = name, log, ready, error
+
+    def result(self):
+        self.log.append(f"waited for {self.name}")
+        if self.error is not None:
+            raise self.error
+        return self.name
+
+
+def run_ahead(log, begin, inputs, ahead):
+    def write(name):
+        log.append(f"wrote {name}")
+
+    console = Console()
+    with console.progress(len(inputs)) as progress:
+        run = InputRun(
+            lambda name: log.append(f"wrote {name}"), None, console, progress, ahead=ahead
+        )
+        return run.run(inputs, begin)
+
+
+def test_the_next_inputs_begin_before_the_first_is_waited_for():
+    log = []
+
+    def begin(source):
+        log.append(f"began {source}")
+        return Promise(source, log)
+
+    assert run_ahead(log, begin, ["a", "b", "c"], 1) == 0
+    assert log == [
+        *("began a", "began b", "waited for a", "wrote a"),
+        *("began c", "waited for b", "wrote b", "waited for c", "wrote c"),
+    ]
+
+
+def test_what_is_ready_is_written_at_once_and_in_order():
+    log = []
+    promises = {"a": Promise("a", log), "b": Promise("b", log, ready=True)}
+
+    def begin(source):
+        if source == "c":
+            assert log == []  # b is ready and waits for a
+            promises["a"].ready = True
+            return Promise("c", log, ready=True)
+        return promises[source]
+
+    assert run_ahead(log, begin, ["a", "b", "c"], 5) == 0
+    assert log[1::2] == ["wrote a", "wrote b", "wrote c"]
+
+
+def test_an_error_while_waiting_is_told_and_the_others_go_on(capsys):
+    log = []
+    errors = {"a": BAD}
+    code = run_ahead(log, lambda s: Promise(s, log, error=errors.get(s)), ["a", "b"], 2)
+    assert code == 3
+    assert log[-1] == "wrote b"
+    assert "bad.wav: broken" in capsys.readouterr().err
+
+
+def test_an_interruption_writes_what_is_ready(capsys):
+    log = []
+    promise = Promise("a", log)
+
+    def begin(source):
+        if source == "b":
+            promise.ready = True
+            raise KeyboardInterrupt
+        return promise
+
+    with pytest.raises(KeyboardInterrupt):
+        run_ahead(log, begin, ["a", "b"], 2)
+    assert log[-1] == "wrote a"
+    assert "1 of 2 results are kept" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, NoReturn, Protocol, TypeVar
 
 from w2v_cli.cli.console import Console, ProgressDisplay
 from w2v_cli.errors import (
@@ -19,6 +20,7 @@ from w2v_cli.errors import (
 STDIN = "-"
 
 Result = TypeVar("Result")
+Awaited = TypeVar("Awaited", covariant=True)
 
 
 def check_inputs(inputs: Sequence[str]) -> None:
@@ -52,11 +54,38 @@ def for_each_input(
         console: Where errors are told.
         progress: What is shown meanwhile.
     """
-    return InputRun(write, fail, console, progress).run(inputs, lambda source: _done(work(source)))
+    return InputRun(write, fail, console, progress).run(inputs, lambda source: _Done(work(source)))
 
 
-def _done(result: Result) -> Callable[[], Result]:
-    return lambda: result
+class Pending(Protocol[Awaited]):
+    """A result that was begun."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it need not be waited for."""
+        ...
+
+    def result(self) -> Awaited:
+        """Wait for it, and return it or raise what is wrong with the input."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Done(Generic[Result]):
+    value: Result
+    ready: bool = True
+
+    def result(self) -> Result:
+        return self.value
+
+
+@dataclass(frozen=True)
+class _Failed:
+    error: W2VError
+    ready: bool = True
+
+    def result(self) -> NoReturn:
+        raise self.error
 
 
 class InputRun(Generic[Result]):
@@ -85,27 +114,30 @@ class InputRun(Generic[Result]):
         self._n_done = 0
         self._exit_codes: list[int] = []
 
-    def run(self, inputs: Sequence[str], begin: Callable[[str], Callable[[], Result]]) -> int:
+    def run(self, inputs: Sequence[str], begin: Callable[[str], Pending[Result]]) -> int:
         """Return the exit code after every input was begun, waited for and written, in order.
+
+        What is ready is written before the next input begins, and before Ctrl-C ends the run.
 
         Args:
             inputs: Paths, or "-" for standard input.
-            begin: Begins with an input and returns what waits for its result. Both may raise
-                what is wrong with that input.
+            begin: Begins with an input, or raises what is wrong with it.
         """
-        begun: deque[tuple[str, Callable[[], Result]]] = deque()
+        begun: deque[tuple[str, Pending[Result]]] = deque()
         try:
             for source in inputs:
                 self._progress.begin(Path(source).name)
                 try:
                     begun.append((source, begin(source)))
                 except (AudioError, MissingDependencyError) as error:
-                    begun.append((source, _raising(error)))
-                while len(begun) > self._ahead:
+                    begun.append((source, _Failed(error)))
+                while begun and (begun[0][1].ready or len(begun) > self._ahead):
                     self._finish(*begun.popleft())
             while begun:
                 self._finish(*begun.popleft())
         except KeyboardInterrupt:
+            while begun and begun[0][1].ready:
+                self._finish(*begun.popleft())
             n = len(inputs)
             kept = f"; {self._n_done} of {n} results are kept" if n > 1 else ""
             with self._progress.hidden():
@@ -115,10 +147,10 @@ class InputRun(Generic[Result]):
             return SOME_INPUTS_FAILED
         return min(self._exit_codes, default=0)
 
-    def _finish(self, source: str, wait: Callable[[], Result]) -> None:
+    def _finish(self, source: str, pending: Pending[Result]) -> None:
         """Wait for an input's result and write it, or tell why there is none."""
         try:
-            result = wait()
+            result = pending.result()
         except (AudioError, MissingDependencyError) as error:
             with self._progress.hidden():
                 self._console.error(error)
@@ -130,10 +162,3 @@ class InputRun(Generic[Result]):
                 self._write(result)
             self._n_done += 1
         self._progress.input_done()
-
-
-def _raising(error: W2VError) -> Callable[[], NoReturn]:
-    def wait() -> NoReturn:
-        raise error
-
-    return wait

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from w2v_cli.inference.runtime import Runtime
     from w2v_cli.results import Transcript
     from w2v_cli.tasks.decoding import DecodingChoice
-    from w2v_cli.tasks.transcribe import Transcriber
+    from w2v_cli.tasks.transcribe import PendingTranscript, Transcriber
 
 Inputs = Annotated[
     list[str],
@@ -133,37 +133,50 @@ def transcribe(
         LoadedOnce(model, lang, runtime, hub, decoding, console) as transcriber,
     ):
 
-        def begin(source: str) -> Callable[[], Transcript]:
+        def begin(source: str) -> TimedTranscript:
             # Read first: a wrong file's name must not wait for a model to load.
             waveforms = read_waveforms(
                 source, channel=channel, start_seconds=start_seconds, end_seconds=end
             )
-            return begun(transcriber(), waveforms, source, console)
+            return TimedTranscript.begin(transcriber(), waveforms, source, console)
 
         run = InputRun(results.write, results.fail, console, progress, ahead=2 * decoding.workers)
         exit_code = run.run(inputs, begin)
     raise typer.Exit(exit_code)
 
 
-def begun(
-    transcriber: Transcriber, waveforms: Waveforms, source: str, console: Console
-) -> Callable[[], Transcript]:
-    """Return what waits for a transcript, once the network has heard the recording."""
-    start_time = time.perf_counter()
-    pending = transcriber.begin(waveforms, source=source)
-    network_seconds = time.perf_counter() - start_time
+@dataclass(frozen=True)
+class TimedTranscript:
+    """A transcript that was begun, and tells how long it took when it is there."""
 
-    def wait() -> Transcript:
-        wait_time = time.perf_counter()
-        transcript = pending.result()
-        decoding_seconds = time.perf_counter() - wait_time
-        console.note(
-            f"{source}: {transcript.duration_seconds:.1f} s transcribed in "
-            f"{network_seconds:.2f} s, and {decoding_seconds:.2f} s waited for the decoder"
+    pending: PendingTranscript
+    network_seconds: float
+    console: Console
+
+    @classmethod
+    def begin(
+        cls, transcriber: Transcriber, waveforms: Waveforms, source: str, console: Console
+    ) -> TimedTranscript:
+        """Run the network over a recording."""
+        began = time.perf_counter()
+        pending = transcriber.begin(waveforms, source=source)
+        return cls(pending, time.perf_counter() - began, console)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it need not be waited for."""
+        return self.pending.ready
+
+    def result(self) -> Transcript:
+        """Wait for the transcript and return it."""
+        began = time.perf_counter()
+        transcript = self.pending.result()
+        decoding_seconds = time.perf_counter() - began
+        self.console.note(
+            f"{transcript.source}: {transcript.duration_seconds:.1f} s transcribed in "
+            f"{self.network_seconds:.2f} s, and {decoding_seconds:.2f} s waited for the decoder"
         )
         return transcript
-
-    return wait
 
 
 def checked_start(start: float | None, end: float | None) -> float:

@@ -47,6 +47,11 @@ class DecodingHandle:
         if n_tasks == 0:
             self._done.set()
 
+    @property
+    def ready(self) -> bool:
+        """Whether `result` would answer at once, or at least wait for no other process."""
+        return self._done.is_set()
+
     def result(self) -> list[Any]:
         """Return each matrix's readings in the order they were submitted; a tuple for each.
 

@@ -50,6 +50,11 @@ class DecodingChoice:
 class Handle(Protocol):
     """Hypotheses that are being looked for."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether nothing has to be waited for."""
+        ...
+
     def result(self) -> Sequence[tuple[Hypothesis, ...]]:
         """Wait for them: for each matrix of emissions its readings, best first."""
         ...
@@ -84,6 +89,7 @@ class GreedyDecoder:
 @dataclass(frozen=True)
 class _Done:
     hypotheses: list[tuple[Hypothesis, ...]]
+    ready: bool = True
 
     def result(self) -> list[tuple[Hypothesis, ...]]:
         return self.hypotheses

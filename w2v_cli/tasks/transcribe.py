@@ -192,6 +192,11 @@ class PendingTranscript:
     model: str
     source: str | None
 
+    @property
+    def ready(self) -> bool:
+        """Whether `result` has nothing to wait for."""
+        return self.handle.ready
+
     def result(self) -> Transcript:
         """Return the transcript.
 

@@ -1,0 +1,150 @@
+"""The options of decoding: what they come to, and that the command obeys each of them."""
+
+import json
+import math
+
+import pytest
+
+from w2v_cli.cli.decoding_options import decoding_choice, parse_hotword
+from w2v_cli.decoding.options import Hotword
+from w2v_cli.errors import UsageError
+
+DEMO = "tests/data/demo.opus"
+
+
+def choice(**changes):
+    asked = {
+        "lm": None,
+        "decoder": "auto",
+        "beam_width": None,
+        "alpha": None,
+        "beta": None,
+        "hotwords": None,
+        "hotwords_file": None,
+        "n_best": 1,
+        "workers": None,
+        "n_inputs": 1,
+    }
+    return decoding_choice(**{**asked, **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "hotword"),
+    [
+        ("marvin", Hotword("marvin")),
+        ("marvin:12", Hotword("marvin", 12.0)),
+        ("New  York:1.5", Hotword("New York", 1.5)),
+    ],
+)
+def test_hotwords(text, hotword):
+    assert parse_hotword(text) == hotword
+
+
+@pytest.mark.parametrize("text", ["", ":3", "word:", "word:much"])
+def test_what_is_no_hotword(text):
+    with pytest.raises(UsageError, match="--hotword"):
+        parse_hotword(text)
+
+
+def test_a_file_of_hotwords(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("# names\nMarvin\n\nSheila:15  # louder\n", encoding="utf-8")
+    chosen = choice(hotwords=["up"], hotwords_file=str(path))
+    assert chosen.hotwords == (Hotword("up"), Hotword("Marvin"), Hotword("Sheila", 15.0))
+    with pytest.raises(UsageError, match="No such file"):
+        choice(hotwords_file=str(tmp_path / "none.txt"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "search"),
+    [
+        ({}, False),
+        ({"beam_width": 10}, True),
+        ({"hotwords": ["up"]}, True),
+        ({"n_best": 3}, True),
+        ({"decoder": "beam"}, True),
+        ({"decoder": "greedy"}, False),
+    ],
+)
+def test_when_a_beam_is_searched(changes, search):
+    assert choice(**changes).search is search
+
+
+def test_greedy_and_a_language_model_contradict_each_other():
+    with pytest.raises(UsageError, match="--lm needs a beam search"):
+        choice(decoder="greedy", lm="lm")
+
+
+def test_workers_begin_with_the_second_recording():
+    assert choice().workers == 0
+    assert choice(n_inputs=2).workers == 1
+    assert choice(n_inputs=2, workers=0).workers == 0
+
+
+ARPA = """\\data\\
+ngram 1=6
+ngram 2=4
+
+\\1-grams:
+-1.5\t<unk>\t0
+0\t<s>\t-0.3
+-0.8\t</s>\t0
+-0.8\tstop\t-0.3
+-0.8\tup\t-0.3
+-0.8\tsop\t-0.3
+
+\\2-grams:
+-0.2\t<s> up
+-0.3\tup </s>
+-0.1\tup stop
+-0.2\tstop </s>
+
+\\end\\
+"""
+
+
+@pytest.fixture
+def lm(tmp_path):
+    path = tmp_path / "lm.arpa"
+    path.write_text(ARPA, encoding="utf-8")
+    return path
+
+
+def read(w2v, *arguments):
+    run = w2v("transcribe", "--model", "mini", "tests/data/stop.opus", "-f", "json", *arguments)
+    assert run.exit_code == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+def test_a_language_model_ranks_the_readings(w2v, lm):
+    heard = read(w2v, "--lm", lm, "--n-best", "3")
+    assert heard["text"] == "stop"
+    scores = [reading["lm_score"] for reading in heard["n_best"]]
+    assert scores == sorted(scores, reverse=True)
+    assert len(scores) > 1
+    unweighted = read(w2v, "--lm", lm, "--n-best", "1", "--alpha", "0", "--beta", "0")
+    [best] = unweighted["n_best"]
+    assert math.isclose(best["lm_score"], best["logit_score"], abs_tol=1e-3)
+
+
+def test_beta_is_added_for_every_word(w2v, lm):
+    scores = [
+        read(w2v, "--lm", lm, "--alpha", "0.5", "--beta", beta)["n_best"][0]["lm_score"]
+        for beta in ("0", "2")
+    ]
+    assert math.isclose(scores[1] - scores[0], 2, abs_tol=1e-3)
+
+
+def test_workers_change_nothing(w2v, lm):
+    paths = ["tests/data/stop.opus", "tests/data/happy.opus", "tests/data/seven.opus"]
+    texts = {
+        w2v("transcribe", "--model", "mini", "--lm", lm, "--workers", n, *paths).stdout
+        for n in (0, 1, 2)
+    }
+    assert len(texts) == 1
+
+
+def test_a_language_model_that_is_not_there(w2v, tmp_path):
+    run = w2v("transcribe", "--model", "mini", "--lm", tmp_path / "none", "tests/data/stop.opus")
+    assert run.exit_code == 4
+    assert "no such language model" in run.stderr
