@@ -3,10 +3,10 @@
     python tests/benchmarks/decoding_agreement.py DATA --lm LM [--model mini] [--real 84]
 
 DATA has the folders commands, digits and librispeech with a manifest.jsonl each; `--real` clips
-of each are heard by the model, their first six seconds, and as many matrices are simulated as there are real ones. Both
-engines decode each matrix with each set of options. A case that differs is looked at once more
-with pyctcdecode, its tokens in another order: where pyctcdecode then differs from itself, there
-is nothing to agree with.
+of each are heard by the model, their first six seconds, and as many matrices are simulated as
+there are real ones. Both engines decode each matrix with each set of options. A case that differs
+is looked at once more with pyctcdecode, its tokens in another order: where pyctcdecode then
+differs from itself, there is nothing to agree with.
 """
 
 from __future__ import annotations
