@@ -16,8 +16,9 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,14 @@ from w2v_cli import (
     Wav2Vec2ForSequenceClassification,
     Wav2Vec2PreTrainedModel,
 )
-from w2v_cli.models.mini.evaluate import evaluate, normalise, save_processor
+from w2v_cli.models.mini.evaluate import (
+    BLANK_ID,
+    VOCABULARY,
+    evaluate,
+    normalise,
+    save_processor,
+    word_errors,
+)
 from w2v_cli.models.mini.examples import (
     WORDS,
     Batch,
@@ -46,6 +54,10 @@ from w2v_cli.models.mini.recordings import SAMPLE_RATE, cut_word, load_clips
 SEED = 20261124
 CONSISTENCY = 0.2
 """Weight of the divergence between two views of a batch, beside their CTC loss."""
+
+DRAWS = 6
+CTC_SHARE = 0.1
+"""Readings that are drawn of an item, and the weight of the CTC loss beside the risk."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,15 @@ RECIPES = {
         batch_seconds=20,
         pool_items=200,
         strength=0.5,
+        power=0.6,
+        long_pauses=0.06,
+    ),
+    "risk": Recipe(
+        peak_rate=3e-4,
+        warmup_share=0.05,
+        batch_seconds=36,
+        pool_items=200,
+        strength=0.7,
         power=0.6,
         long_pauses=0.06,
     ),
@@ -221,12 +242,73 @@ def ctc_loss(network: Wav2Vec2PreTrainedModel, batch: Batch) -> torch.Tensor:
     logs = nn.functional.log_softmax(output.logits.float(), dim=-1)
     one, other = logs.chunk(2)
     apart = divergence(one, other.detach()) + divergence(other, one.detach())
-    frames = (mask.sum(-1)[: len(one), None] / mask.shape[1] * logs.shape[1]).ceil()
-    heard = torch.arange(logs.shape[1]) < frames
+    heard = torch.arange(logs.shape[1]) < frames_heard(batch.attention_mask, logs.shape[1])[:, None]
     letters = (batch.labels >= 0).sum(-1).clamp(min=1)
     apart = (apart * heard).sum(-1) / letters
     loss: torch.Tensor = output.loss + CONSISTENCY / 2 * apart.mean()
     return loss
+
+
+def risk_loss(network: Wav2Vec2PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Return the expected word errors among sampled readings, and a share of the CTC loss.
+
+    CTC takes each frame's letter by itself: unsure between two words, it writes letters of
+    both. Here readings are drawn from the network's own output, and those with fewer words wrong
+    gain on the others (minimum word error rate training, Prabhavalkar et al. 2018).
+    """
+    output = network(batch.input_values, attention_mask=batch.attention_mask, labels=batch.labels)
+    logs = nn.functional.log_softmax(output.logits.float(), dim=-1)  # (items, frames, letters)
+    frames = frames_heard(batch.attention_mask, logs.shape[1])
+    readings = draw_readings(logs.detach(), frames, batch.labels)
+    ids = [reading for of_item in readings for reading in of_item]
+    most = max(1, *(len(reading) for reading in ids))
+    padded = torch.tensor([list(reading) + [1] * (most - len(reading)) for reading in ids])
+    owner = torch.tensor([item for item, some in enumerate(readings) for _ in some])
+    scores = -nn.functional.ctc_loss(
+        logs[owner].transpose(0, 1),
+        padded,
+        frames[owner],
+        torch.tensor([len(reading) for reading in ids]),
+        blank=BLANK_ID,
+        reduction="none",
+        zero_infinity=True,
+    )
+    risks = []
+    for item, (some, of_item) in enumerate(
+        zip(torch.split(scores, [len(r) for r in readings]), readings, strict=True)
+    ):
+        said = words_of(batch.labels[item].tolist())
+        errors = torch.tensor([float(word_errors(said, words_of(r))) for r in of_item])
+        risks.append((some.softmax(0) * (errors - errors.mean())).sum())
+    loss: torch.Tensor = torch.stack(risks).mean() + CTC_SHARE * output.loss
+    return loss
+
+
+def draw_readings(
+    logs: torch.Tensor, frames: torch.Tensor, labels: torch.Tensor
+) -> list[list[tuple[int, ...]]]:
+    """Return each item's different readings: what was said, the greedy one, and some drawn."""
+    greedy = logs.argmax(-1, keepdim=True)
+    noise = -torch.empty((*logs.shape[:2], DRAWS, logs.shape[2])).exponential_().log()
+    drawn = (logs[:, :, None] + noise).argmax(-1)  # the Gumbel-max trick: (items, frames, draws)
+    paths = torch.cat([greedy, drawn], dim=-1)
+    found = []
+    for item, length in enumerate(frames.tolist()):
+        readings = {tuple(label for label in labels[item].tolist() if label >= 0): None}
+        for path in paths[item, :length].T.tolist():
+            readings[tuple(letter for letter, _ in groupby(path) if letter != BLANK_ID)] = None
+        found.append(list(readings))
+    return found
+
+
+def words_of(ids: Sequence[int]) -> list[str]:
+    """Return the words that letters' ids spell."""
+    return "".join(VOCABULARY[index] for index in ids if index >= 0).replace("|", " ").split()
+
+
+def frames_heard(mask: torch.Tensor, n_frames: int) -> torch.Tensor:
+    """Return how many of so many frames belong to each item, (items,)."""
+    return (mask.sum(-1) / mask.shape[1] * n_frames).ceil().long()
 
 
 def divergence(logs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -287,7 +369,7 @@ def transcribe(options: argparse.Namespace) -> None:
         masking = {name: value for name, value in ENCODER.items() if name.startswith("mask_")}
         network = Wav2Vec2ForCTC.from_pretrained(options.start, **masking)
     else:
-        before = {"ctc": "classify", "settle": "ctc"}[options.stage]
+        before = {"ctc": "classify", "settle": "ctc", "risk": "settle"}[options.stage]
         network = start_from(options.output / f"{before}.pt")
     run = Run(options.stage, network, options.output)
 
@@ -296,7 +378,8 @@ def transcribe(options: argparse.Namespace) -> None:
         save_processor(options.output / "mini")
         return evaluate(network, options.data, options.cache)
 
-    train(run, examples(run, options, Composer.words_to_transcribe), ctc_loss, check, options)
+    loss = risk_loss if options.stage == "risk" else ctc_loss
+    train(run, examples(run, options, Composer.words_to_transcribe), loss, check, options)
 
 
 def examples(
