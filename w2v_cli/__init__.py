@@ -27,6 +27,7 @@ HOMES = {
     "w2v_cli.processing.added_token": ("AddedToken",),
     "w2v_cli.processing.batch": ("BatchEncoding", "BatchFeature"),
     "w2v_cli.processing.ctc_text": ("Wav2Vec2CTCTokenizerOutput",),
+    "w2v_cli.processing.decoder_output": ("Wav2Vec2DecoderWithLMOutput",),
     "w2v_cli.processing.feature_extractor": ("Wav2Vec2FeatureExtractor",),
     "w2v_cli.processing.processor": ("Wav2Vec2Processor",),
     "w2v_cli.processing.processor_with_lm": ("Wav2Vec2ProcessorWithLM",),
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
     from w2v_cli.processing.batch import BatchFeature as BatchFeature
     from w2v_cli.processing.ctc_text import (
         Wav2Vec2CTCTokenizerOutput as Wav2Vec2CTCTokenizerOutput,
+    )
+    from w2v_cli.processing.decoder_output import (
+        Wav2Vec2DecoderWithLMOutput as Wav2Vec2DecoderWithLMOutput,
     )
     from w2v_cli.processing.feature_extractor import (
         Wav2Vec2FeatureExtractor as Wav2Vec2FeatureExtractor,

@@ -1,6 +1,7 @@
 """The errors a user can meet, each with the exit code that `w2v` ends with.
 
     W2VError                      1   a run failed
+    ├── WorkerDiedError           1   a decoding that its process did not survive (decoding/pool)
     ├── UsageError                2   the command line is wrong
     ├── AudioError                1   a recording cannot be read
     │   └── AlignmentError            a text cannot be found in it
@@ -8,6 +9,7 @@
     ├── ModelError                4   a model cannot be loaded
     │   ├── ModelNotFoundError        no such folder, model id, revision or file
     │   ├── CheckpointError           the files are there, but do not fit the model
+    │   │   └── AlphabetMismatchError         a language model of other letters (processing)
     │   └── HubError                  the Hub cannot be reached, or refuses
     └── MissingDependencyError    5   an optional package is not installed
 
