@@ -19,7 +19,7 @@ def test_is_current(path):
 
 def test_the_reference_lists_every_command_and_option():
     reference = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    for command in ("w2v transcribe", "w2v models"):
+    for command in ("w2v transcribe", "w2v align", "w2v score", "w2v lm build", "w2v models"):
         assert f"## {command}\n" in reference
     for option in ("--model", "--channel", "--format", "--output", "--device", "--quiet"):
         assert f"{option} " in reference
@@ -39,7 +39,11 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     [
         (["w2v", "tr"], ["transcribe"]),
         (["w2v", "transcribe", "--fo"], ["--format"]),
-        (["w2v", "transcribe", "--format", "''"], ["txt", "json"]),
+        (["w2v", "transcribe", "--format", "js"], ["json", "jsonl"]),
+        (
+            ["w2v", "transcribe", "--decoder", "''"],
+            ["auto", "greedy", "beam", "native", "pyctcdecode"],
+        ),
         (["w2v", "transcribe", "--device", "c"], ["cpu", "cuda"]),
     ],
 )

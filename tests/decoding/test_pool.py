@@ -172,13 +172,15 @@ def test_closing_ends_everything(alphabet, ngram, batch):
 
 
 PROGRAM = """
-import os, sys, time
+import os, signal, sys, time
 import numpy as np
 from w2v_cli.decoding import Alphabet
 from w2v_cli.decoding.options import BeamOptions
 from w2v_cli.decoding.pool import DecoderPool
 
 if __name__ == "__main__":
+    # What runs in the background of a shell inherits that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     pool = DecoderPool(
         Alphabet(("_", "|", *"ABCDEFGH"), 0, 1), None, BeamOptions(beam_width=2000), workers=2,
         start_method=sys.argv[1],
