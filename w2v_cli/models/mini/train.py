@@ -56,7 +56,7 @@ CONSISTENCY = 0.2
 """Weight of the divergence between two views of a batch, beside their CTC loss."""
 
 DRAWS = 6
-CTC_SHARE = 0.1
+CTC_SHARE = 0.3
 """Readings that are drawn of an item, and the weight of the CTC loss beside the risk."""
 
 
@@ -250,7 +250,7 @@ def ctc_loss(network: Wav2Vec2PreTrainedModel, batch: Batch) -> torch.Tensor:
 
 
 def risk_loss(network: Wav2Vec2PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Return the expected word errors among sampled readings, and a share of the CTC loss.
+    """Return the expected word error rate of sampled readings, and a share of the CTC loss.
 
     CTC takes each frame's letter by itself: unsure between two words, it writes letters of
     both. Here readings are drawn from the network's own output, and those with fewer words wrong
@@ -278,7 +278,8 @@ def risk_loss(network: Wav2Vec2PreTrainedModel, batch: Batch) -> torch.Tensor:
         zip(torch.split(scores, [len(r) for r in readings]), readings, strict=True)
     ):
         said = words_of(batch.labels[item].tolist())
-        errors = torch.tensor([float(word_errors(said, words_of(r))) for r in of_item])
+        wrong = [word_errors(said, words_of(reading)) for reading in of_item]
+        errors = torch.tensor(wrong) / max(len(said), 1)
         risks.append((some.softmax(0) * (errors - errors.mean())).sum())
     loss: torch.Tensor = torch.stack(risks).mean() + CTC_SHARE * output.loss
     return loss
