@@ -4,7 +4,8 @@
     ├── WorkerDiedError           1   a decoding that its process did not survive (decoding/pool)
     ├── UsageError                2   the command line is wrong
     ├── AudioError                1   a recording cannot be read
-    │   └── AlignmentError            a text cannot be found in it
+    │   ├── AlignmentError            a text cannot be found in it
+    │   └── OutOfMemoryError          it does not fit into the memory
     ├── WriteError                1   a file or a folder cannot be written
     ├── ModelError                4   a model cannot be loaded
     │   ├── ModelNotFoundError        no such folder, model id, revision or file
@@ -41,6 +42,10 @@ class AudioError(W2VError):
 
 class AlignmentError(AudioError):
     """A recording that cannot hold a text: too short for it, or of other letters."""
+
+
+class OutOfMemoryError(AudioError):
+    """Audio that does not fit into the device's memory, in one pass of the network."""
 
 
 class WriteError(W2VError, OSError):

@@ -71,6 +71,7 @@ class Recipe:
     strength: float = 1.0
     power: float = 0.4
     long_pauses: float = 0.0
+    sentences: float = 0.0
     average: float = 0.999
     weight_decay: float = 0.02
     filter_rate: float = 0.1
@@ -84,7 +85,14 @@ class Recipe:
 
 RECIPES = {
     "classify": Recipe(peak_rate=1.5e-3, warmup_share=0.03, batch_seconds=24, pool_items=240),
-    "ctc": Recipe(peak_rate=1.0e-3, warmup_share=0.03, batch_seconds=20, pool_items=200, power=0.5),
+    "ctc": Recipe(
+        peak_rate=1.0e-3,
+        warmup_share=0.03,
+        batch_seconds=32,
+        pool_items=240,
+        power=0.5,
+        sentences=0.1,
+    ),
     "settle": Recipe(
         peak_rate=4e-4,
         warmup_share=0.03,
@@ -396,6 +404,7 @@ def examples(
         strength=recipe.strength,
         power=recipe.power,
         long_pauses=recipe.long_pauses,
+        sentences=recipe.sentences,
     )
     rng = np.random.default_rng(SEED + run.step)
     return in_background(recipe.batches(lambda rng: compose(composer, rng), rng))
