@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+import contextlib
+import math
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
+
+import numpy as np
+
+from w2v_cli.audio.decoders import BrokenRecordingError, Recording, open_recording
+from w2v_cli.audio.sources import ByteSource, open_source
+from w2v_cli.errors import AudioError
 
 if TYPE_CHECKING:
     from w2v_cli.audio.decoders import FloatArray
+
+SAMPLE_RATE = 16000
+"""Hz; every published wav2vec2 model was trained on this rate."""
+
+# No recording of speech has a lower rate; a header that says so is damaged, and at 1 Hz a
+# short file would become hours of nothing.
+_LOWEST_RATE = 1000
+
+ChannelChoice = int | Literal["mix", "all"] | None
 
 
 class WaveformStream(Protocol):
@@ -38,3 +56,207 @@ class WaveformStream(Protocol):
     def duration_seconds(self) -> float:
         """How much was read until now."""
         ...
+
+
+@contextlib.contextmanager
+def open_waveforms(
+    source: str | os.PathLike[str] | BinaryIO,
+    *,
+    channel: ChannelChoice = None,
+    start_seconds: float = 0.0,
+    end_seconds: float | None = None,
+    sample_rate: int = SAMPLE_RATE,
+    name: str | None = None,
+) -> Iterator[RecordingStream]:
+    """Yield a recording's waveforms as a stream, of which nothing has been decoded yet.
+
+    Args and errors are those of `w2v_cli.audio.read_waveforms`; what is wrong with the samples
+    is raised by the stream's `blocks`.
+    """
+    if sample_rate <= 0:
+        raise ValueError(f"sample_rate must be positive, not {sample_rate}")
+    if isinstance(channel, str) and channel not in ("mix", "all"):
+        raise ValueError(f"channel must be a number, 'mix', 'all' or None, not {channel!r}")
+    with open_source(source, name) as opened:
+        _check_range(opened.label, start_seconds, end_seconds)
+        with open_recording(opened) as recording:
+            _check_rate(opened.label, recording.sample_rate)
+            columns = _columns(opened.label, recording.channels, channel)
+            span = _Span(opened.label, recording, start_seconds, end_seconds)
+            yield RecordingStream(opened, span, columns, sample_rate, apart=channel == "all")
+
+
+class RecordingStream:
+    """A recording that is open; see `WaveformStream`."""
+
+    def __init__(
+        self,
+        source: ByteSource,
+        span: _Span,
+        columns: list[int] | None,
+        sample_rate: int,
+        *,
+        apart: bool,
+    ) -> None:
+        self._source, self._span, self._columns = source, span, columns
+        self.n_channels = 1 if columns is None else len(columns)
+        self.sample_rate = sample_rate
+        self.channel_numbers: tuple[int | None, ...] = (None,)
+        if apart:
+            self.channel_numbers = tuple(range(1, self.n_channels + 1))
+        self.start_seconds = span.start_frame / span.sample_rate
+        self.expected_seconds = span.expected_seconds
+
+    @property
+    def duration_seconds(self) -> float:
+        """How much was read until now."""
+        return self._span.read_frames / self._span.sample_rate
+
+    def blocks(self) -> Iterator[FloatArray]:
+        """Yield float32 (channels, samples) until the end, once.
+
+        Raises:
+            AudioError: See `WaveformStream.blocks`.
+        """
+        chosen = _choose(self._span.blocks(), self._columns)
+        rates = self._span.sample_rate, self.sample_rate
+        for block in _resample(chosen, *rates, self.n_channels):
+            yield np.ascontiguousarray(block.T)  # (channels, samples)
+        self._source.check()
+        self._span.check_complete()
+
+
+def _check_range(label: str, start_seconds: float, end_seconds: float | None) -> None:
+    """Raise AudioError for a range that no recording has."""
+    if not 0 <= start_seconds < math.inf:
+        raise AudioError(f"{label}: cannot start at {start_seconds:g} s; --start counts from 0")
+    if end_seconds is not None and not end_seconds > start_seconds:
+        raise AudioError(
+            f"{label}: nothing lies between {start_seconds:g} s and {end_seconds:g} s; "
+            "choose an --end after --start"
+        )
+
+
+def _check_rate(label: str, rate: int) -> None:
+    """Raise AudioError for a sample rate at which nothing can be understood."""
+    if rate < _LOWEST_RATE:
+        raise AudioError(
+            f"{label}: a sample rate of {rate} Hz is too low for speech; "
+            "if its header is damaged, copy or convert it again"
+        )
+
+
+def _columns(label: str, count: int, channel: ChannelChoice) -> list[int] | None:
+    """Return which of `count` channels were chosen, from 0; None for the mean of all."""
+    if channel == "all":
+        return list(range(count))
+    if channel is None and count > 2:
+        raise AudioError(
+            f"{label}: {count} channels; pick one with --channel N or mix them with --channel mix"
+        )
+    if channel is None or channel == "mix":
+        return None
+    if not 1 <= channel <= count:
+        there = "there is only one" if count == 1 else f"choose one from 1 to {count}"
+        raise AudioError(f"{label}: no channel {channel}; {there}")
+    return [channel - 1]
+
+
+class _Span:
+    """The stretch of a recording that was asked for, and how much of it was there."""
+
+    def __init__(
+        self, label: str, recording: Recording, start_seconds: float, end_seconds: float | None
+    ) -> None:
+        rate = recording.sample_rate
+        self.sample_rate = rate
+        self.start_frame = round(start_seconds * rate)
+        self.read_frames = 0
+        self._end_frame = None
+        if end_seconds is not None and end_seconds < math.inf:
+            self._end_frame = round(end_seconds * rate)
+        self._label = label
+        self._recording = recording
+        self._broken = recording.breaks_off
+
+    @property
+    def expected_seconds(self) -> float | None:
+        """How long the stretch should be; None where neither header nor user says so."""
+        end_frame = self._recording.frames
+        if self._end_frame is not None:
+            end_frame = min(self._end_frame, end_frame or self._end_frame)
+        return (
+            None if end_frame is None else max(end_frame - self.start_frame, 0) / self.sample_rate
+        )
+
+    def blocks(self) -> Iterator[FloatArray]:
+        """Yield (frames, channels) blocks until the end or a place that cannot be decoded."""
+        blocks = self._recording.blocks(self.start_frame, self._end_frame)
+        try:
+            for block in blocks:
+                self._check_finite(block)
+                self.read_frames += len(block)
+                yield block
+        except BrokenRecordingError:
+            self._broken = True
+
+    def _check_finite(self, block: FloatArray) -> None:
+        finite = np.isfinite(block).all(axis=1)
+        if not finite.all():
+            frame = self.start_frame + self.read_frames + int(np.argmin(finite))
+            raise AudioError(
+                f"{self._label}: NaN or infinite samples, the first at "
+                f"{frame / self.sample_rate:.3f} s; export it again, as 16-bit for instance"
+            )
+
+    def check_complete(self) -> None:
+        """Raise AudioError if a part of what was asked for should be there and is not."""
+        end_frame = self.start_frame + self.read_frames
+        if self._end_frame is not None and end_frame >= self._end_frame:
+            return
+        tolerance = self._recording.tolerance_seconds * self.sample_rate
+        promised = self._recording.frames
+        if self._broken or (promised is not None and promised - end_frame > tolerance):
+            raise AudioError(f"{self._label}: {self._cut_short(end_frame)}")
+        if self.read_frames == 0 and self.start_frame > 0:
+            start_seconds = self.start_frame / self.sample_rate
+            end = "before" if promised is None else f"at {promised / self.sample_rate:.2f} s"
+            raise AudioError(
+                f"{self._label}: cannot start at {start_seconds:g} s: it ends {end}; "
+                "choose a smaller --start"
+            )
+
+    def _cut_short(self, end_frame: int) -> str:
+        if self.read_frames == 0:
+            start = f" from {self.start_frame / self.sample_rate:g} s on" if end_frame else ""
+            return f"cut short or damaged: nothing can be read{start}; copy it again"
+        hundredths = end_frame * 100 // self.sample_rate
+        there = f"{hundredths / 100:.2f}"
+        promised, of = self._recording.frames, ""
+        if promised is not None and promised > end_frame:
+            of = f" of {promised / self.sample_rate:.2f} s"
+        return (
+            f"cut short or damaged: {there} s{of} can be read; "
+            f"copy it again, or read what is there with --end {there}"
+        )
+
+
+def _choose(blocks: Iterable[FloatArray], columns: list[int] | None) -> Iterator[FloatArray]:
+    """Yield the chosen channels of each block, (frames, chosen)."""
+    for block in blocks:
+        yield block.mean(axis=1, keepdims=True) if columns is None else block[:, columns]
+
+
+def _resample(
+    blocks: Iterable[FloatArray], from_rate: int, to_rate: int, channels: int
+) -> Iterator[FloatArray]:
+    """Yield the blocks at the new rate, (samples, channels)."""
+    if from_rate == to_rate:
+        yield from blocks
+        return
+    import soxr  # only here: a 16 kHz recording does without
+
+    stream = soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield stream.resample_chunk(np.ascontiguousarray(block))
+    yield stream.resample_chunk(np.zeros((0, channels), np.float32), last=True)
