@@ -37,9 +37,6 @@ WORD_COUNT_CHANCES = (0.05, 0.5, 0.15, 0.11, 0.1, 0.09)
 """How often an item of the CTC stage holds 0, 1, ... 5 words."""
 
 
-LONGEST_SENTENCE = 16 * SAMPLE_RATE
-"""Samples. A longer sentence would be a batch of its own."""
-
 NOISE_SEED = 20261124
 IGNORED_LABEL = -100
 PADDING_STEP = 1600
@@ -65,7 +62,6 @@ class Composer:
         strength: float = 1.0,
         power: float = 0.4,
         long_pauses: float = 0.0,
-        sentences: float = 0.0,
     ) -> None:
         """Load the training clips and the noises.
 
@@ -73,16 +69,13 @@ class Composer:
             strength: of the augmentation, 1 at most.
             power: see `ClipSampler`.
             long_pauses: share of the pauses that last one to four seconds.
-            sentences: share of the items that are read sentences, of any words.
         """
         self.strength = strength
         self.long_pauses = long_pauses
-        self.sentence_share = sentences
         commands = load_clips(data, "commands", "train", cache)
         digits = load_clips(data, "digits", "train", cache)
         speech = load_clips(data, "librispeech", "train", cache)
         self.sampler = ClipSampler(commands + digits, power=power)
-        self.sentences = [clip for clip in speech if len(clip.waveform) <= LONGEST_SENTENCE]
         silences = [clip for clip in commands if not clip.text]
         self.noises = Noises(silences, speech, np.random.default_rng(NOISE_SEED))
 
@@ -97,8 +90,6 @@ class Composer:
 
     def words_to_transcribe(self, rng: np.random.Generator) -> Item:
         """Return up to five words in a row with what a microphone hears before and after."""
-        if self.sentence_share and rng.random() < self.sentence_share:
-            return self.sentence(rng)
         count = int(rng.choice(len(WORD_COUNT_CHANCES), p=WORD_COUNT_CHANCES))
         if count == 0:
             return Item(self.no_word(rng, rng.uniform(0.5, 3.0)), ())
@@ -115,14 +106,6 @@ class Composer:
         joined = join(pieces, [edges[0], *gaps, edges[1]])
         joined = change_surroundings(joined, rng, self.noises, self.strength)
         return Item(normalise(joined), spell([clip.text for clip in clips]))
-
-    def sentence(self, rng: np.random.Generator) -> Item:
-        """Return a sentence read by someone: most of its words are none that `mini` is to know."""
-        clip = self.sentences[rng.integers(len(self.sentences))]
-        spoken = change_voice(clip.waveform, rng, draw_speed(rng, self.strength), self.strength)
-        spoken = change_surroundings(spoken, rng, self.noises, self.strength)
-        letters = "".join(c for c in clip.text.lower() if c == " " or c in LETTER_IDS)
-        return Item(normalise(spoken), spell(letters.split()))
 
     def spoken_word(
         self, clip: Clip, rng: np.random.Generator, *, speed: float, whole: bool = False

@@ -134,7 +134,11 @@ class ClipSampler:
     """Draws training clips so that neither a frequent word nor a frequent corpus rules."""
 
     def __init__(self, clips: Sequence[Clip], *, power: float = 0.4) -> None:
-        """Group the clips by word and corpus; a group of n clips is drawn like n ** power."""
+        """Group the clips by word and corpus, and see how often each group is to be drawn.
+
+        That grows as the number of its clips to the `power`, or rather as the geometric mean of
+        that and the number of its voices: five voices, however often they said a word, teach less.
+        """
         groups: dict[tuple[str, str], list[Clip]] = defaultdict(list)
         voices: dict[str, list[Clip]] = defaultdict(list)
         for clip in clips:
@@ -142,7 +146,9 @@ class ClipSampler:
                 groups[clip.text, clip.corpus].append(clip)
                 voices[clip.speaker].append(clip)
         self.groups = list(groups.values())
-        weights = np.array([len(group) ** power for group in self.groups])
+        speakers = [len({clip.speaker for clip in group}) for group in self.groups]
+        sizes = np.array([len(group) for group in self.groups]) * np.array(speakers)
+        weights = sizes ** (power / 2)
         self.cumulative = np.cumsum(weights / weights.sum())
         self.voices = [group for group in voices.values() if len({c.text for c in group}) > 2]
 

@@ -55,7 +55,7 @@ SEED = 20261124
 CONSISTENCY = 0.2
 """Weight of the divergence between two views of a batch, beside their CTC loss."""
 
-DRAWS = 6
+DRAWS = 8
 CTC_SHARE = 0.3
 """Readings that are drawn of an item, and the weight of the CTC loss beside the risk."""
 
@@ -71,7 +71,6 @@ class Recipe:
     strength: float = 1.0
     power: float = 0.4
     long_pauses: float = 0.0
-    sentences: float = 0.0
     average: float = 0.999
     weight_decay: float = 0.02
     filter_rate: float = 0.1
@@ -85,14 +84,7 @@ class Recipe:
 
 RECIPES = {
     "classify": Recipe(peak_rate=1.5e-3, warmup_share=0.03, batch_seconds=24, pool_items=240),
-    "ctc": Recipe(
-        peak_rate=1.0e-3,
-        warmup_share=0.03,
-        batch_seconds=32,
-        pool_items=240,
-        power=0.5,
-        sentences=0.1,
-    ),
+    "ctc": Recipe(peak_rate=1.0e-3, warmup_share=0.03, batch_seconds=20, pool_items=200, power=0.5),
     "settle": Recipe(
         peak_rate=4e-4,
         warmup_share=0.03,
@@ -103,13 +95,13 @@ RECIPES = {
         long_pauses=0.06,
     ),
     "risk": Recipe(
-        peak_rate=3e-4,
+        peak_rate=5e-4,
         warmup_share=0.05,
         batch_seconds=36,
         pool_items=200,
-        strength=0.7,
-        power=0.6,
-        long_pauses=0.06,
+        power=0.55,
+        long_pauses=0.05,
+        average=0.9995,
     ),
 }
 
@@ -375,8 +367,8 @@ def start_from(checkpoint: Path) -> Wav2Vec2ForCTC:
 def transcribe(options: argparse.Namespace) -> None:
     """Run one of the CTC stages, from the stage before or from a folder with a network."""
     if options.start is not None:
-        masking = {name: value for name, value in ENCODER.items() if name.startswith("mask_")}
-        network = Wav2Vec2ForCTC.from_pretrained(options.start, **masking)
+        noise = {k: v for k, v in ENCODER.items() if k.startswith("mask_") or "dropout" in k}
+        network = Wav2Vec2ForCTC.from_pretrained(options.start, **noise)
     else:
         before = {"ctc": "classify", "settle": "ctc", "risk": "settle"}[options.stage]
         network = start_from(options.output / f"{before}.pt")
@@ -404,7 +396,6 @@ def examples(
         strength=recipe.strength,
         power=recipe.power,
         long_pauses=recipe.long_pauses,
-        sentences=recipe.sentences,
     )
     rng = np.random.default_rng(SEED + run.step)
     return in_background(recipe.batches(lambda rng: compose(composer, rng), rng))
