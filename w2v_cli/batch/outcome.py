@@ -53,3 +53,7 @@ class Engine(Protocol[Result]):
         loaded for instance, is raised. Closing the iterator ends the work.
         """
         ...
+
+    def close(self) -> None:
+        """End what is running, and let go of the model and of other machines."""
+        ...
