@@ -14,7 +14,13 @@ import torch
 
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import pin
-from w2v_cli.errors import AudioError, CheckpointError, ModelError, UsageError
+from w2v_cli.errors import (
+    AudioError,
+    CheckpointError,
+    ModelError,
+    OutOfMemoryError,
+    UsageError,
+)
 from w2v_cli.inference.runtime import (
     Runtime,
     check_attention,
@@ -22,8 +28,10 @@ from w2v_cli.inference.runtime import (
     choose_dtype,
     set_threads,
 )
+from w2v_cli.processing.feature_extractor import VARIANCE_FLOOR
 
 if TYPE_CHECKING:
+    from w2v_cli.inference.chunks import Chunk
     from w2v_cli.model.config import Wav2Vec2Config
     from w2v_cli.model.ctc import Wav2Vec2ForCTC
     from w2v_cli.processing.processor import Wav2Vec2Processor
@@ -129,6 +137,11 @@ class Emitter:
         return cls(str(name), model, processor)
 
     @property
+    def longest_chunk_seconds(self) -> float:
+        """What the machine's memory has room for at once, and no more than is of use."""
+        return 60.0
+
+    @property
     def description(self) -> str:
         """One line about what runs where."""
         dtype = str(self.model.dtype).removeprefix("torch.")
@@ -166,28 +179,71 @@ class Emitter:
             AudioError: The model hears another sample rate, the memory is too small, or the
                 precision is.
         """
+        self.check_rate(sample_rate)
+        arrays = [np.asarray(waveform, dtype=np.float32) for waveform in waveforms]
+        emissions = [np.zeros((0, self.vocab_size), np.float32)] * len(arrays)
+        heard = [index for index, array in enumerate(arrays) if array.size > 0]
+        if heard:
+            rows = [self.normalised(arrays[index]) for index in heard]
+            for index, emitted in zip(heard, self._run(rows), strict=True):
+                if np.isnan(emitted).any():
+                    raise self.not_a_number()
+                emissions[index] = emitted
+        return emissions
+
+    def run(self, chunks: Sequence[Chunk]) -> list[FloatArray]:
+        """Return each chunk's emissions, from one pass over all, padded to the longest.
+
+        They are not looked at: one recording that gives what is not a number (`not_a_number`)
+        is no reason to lose its neighbours.
+
+        Raises:
+            OutOfMemoryError: The memory is too small for so many, or for one so long.
+        """
+        if not chunks:
+            return []
+        return self._run(
+            [chunk.input_values for chunk in chunks], "choose a smaller --chunk-seconds"
+        )
+
+    def check_rate(self, sample_rate: int) -> None:
+        """Refuse waveforms of another rate than the model hears.
+
+        Raises:
+            AudioError: They have one.
+        """
         if sample_rate != self.sample_rate:
             raise AudioError(
                 f"{self.name} hears {self.sample_rate} Hz and was given {sample_rate} Hz; "
                 f"resample the recording to {self.sample_rate} Hz"
             )
-        arrays = [np.asarray(waveform, dtype=np.float32) for waveform in waveforms]
-        emissions = [np.zeros((0, self.vocab_size), np.float32)] * len(arrays)
-        heard = [index for index, array in enumerate(arrays) if array.size > 0]
-        if heard:
-            rows = [self._normalised(arrays[index]) for index in heard]
-            for index, emitted in zip(heard, self._run(rows), strict=True):
-                emissions[index] = emitted
-        return emissions
 
-    def _normalised(self, waveform: FloatArray) -> FloatArray:
+    def normalised(self, waveform: FloatArray) -> FloatArray:
         """Return input values (samples,), with zeros up to the receptive field if need be."""
         extracted = self.processor.feature_extractor(waveform, sampling_rate=self.sample_rate)
         values: FloatArray = extracted["input_values"][0]
         missing = self.receptive_field_samples - len(values)
         return np.pad(values, (0, missing)) if missing > 0 else values
 
-    def _run(self, rows: Sequence[FloatArray]) -> list[FloatArray]:
+    def scaled(self, waveform: FloatArray, mean: float, variance: float) -> FloatArray:
+        """Return input values (samples,) of a part of a recording, given the statistics of more.
+
+        They are what the feature extractor makes of the part if mean and variance are its own.
+        """
+        extractor = self.processor.feature_extractor
+        if not extractor.do_normalize:
+            return waveform
+        return (waveform - np.float32(mean)) / np.float32(math.sqrt(variance + VARIANCE_FLOOR))
+
+    def not_a_number(self) -> AudioError:
+        """Return the error to raise for emissions that are not numbers."""
+        is_exact = self.model.dtype == torch.float32
+        advice = "its weights or the recording are broken" if is_exact else "use --dtype float32"
+        return AudioError(f"{self.name} gave what is not a number; {advice}")
+
+    def _run(
+        self, rows: Sequence[FloatArray], advice: str = "read it in parts with --start and --end"
+    ) -> list[FloatArray]:
         """Return the emissions of input values, each row at its own length."""
         lengths = [len(row) for row in rows]
         longest = max(lengths)
@@ -206,19 +262,10 @@ class Emitter:
             if not _is_out_of_memory(error):
                 raise
             seconds = longest * len(rows) / self.sample_rate
-            raise AudioError(
+            raise OutOfMemoryError(
                 f"{seconds:.0f} s of audio do not fit into the memory of {self.model.device}; "
-                f"read it in parts with --start and --end"
+                f"{advice}"
             ) from error
-        if np.isnan(emissions).any():
-            raise AudioError(
-                f"{self.name} gave what is not a number; "
-                + (
-                    "its weights or the recording are broken"
-                    if self.model.dtype == torch.float32
-                    else "use --dtype float32"
-                )
-            )
         n_frames = self.model._get_feat_extract_output_lengths(torch.tensor(lengths)).tolist()
         return [row[:n] for row, n in zip(emissions, n_frames, strict=True)]
 

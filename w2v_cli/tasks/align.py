@@ -13,7 +13,7 @@ from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.errors import AlignmentError, AudioError
 from w2v_cli.inference.emitter import Emitter
 from w2v_cli.results import Segment, Transcript, Word
-from w2v_cli.tasks.transcribe import Clock
+from w2v_cli.tasks.session import Clock
 
 if TYPE_CHECKING:
     from w2v_cli.audio import Waveforms
