@@ -1,0 +1,81 @@
+"""Files that appear whole: written beside their place under a name that can be found again.
+
+A run that was killed leaves at most such parts behind. The next run knows what they are called
+and either gives them their name, if the journal says that they are complete, or removes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import zlib
+from pathlib import Path
+
+# The longest name is 255 bytes; 40 letters of any script, and the rest, stay below.
+_KEPT_LETTERS = 40
+
+
+def part_path(path: Path) -> Path:
+    """Return the name under which a file is written, in the folder where it will be.
+
+    >>> part_path(Path("texts/talk.srt")).name
+    '.talk.srt.ad162e7a.w2v-part'
+    """
+    target = Path(os.path.realpath(path))  # a link stays a link: what it points to is replaced
+    number = zlib.crc32(os.fsencode(target.name))
+    return target.with_name(f".{target.name[:_KEPT_LETTERS]}.{number:08x}.w2v-part")
+
+
+def write_part(path: Path, content: bytes) -> None:
+    """Write what a file will hold, durably, without touching the file.
+
+    What is no plain file, a pipe or a device, is written to at once.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    old = _mode(path)
+    if old is not None and not stat.S_ISREG(old):
+        with path.open("wb") as device:
+            device.write(content)
+        return
+    part = part_path(path)
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if old is not None:
+            part.chmod(stat.S_IMODE(old))
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+
+
+def finish_part(path: Path) -> bool:
+    """Give a part its name, and return whether there was one.
+
+    Raises:
+        OSError: It cannot be renamed.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        part_path(path).replace(target)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def drop_part(path: Path) -> None:
+    """Remove a part that was never completed, if there is one."""
+    with contextlib.suppress(OSError):
+        part_path(path).unlink()
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return None
