@@ -1,4 +1,4 @@
-"""Where the bytes of a recording come from: a file, standard input, an open file."""
+"""Where the bytes of a recording come from: a file, a URL, standard input, an open file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
+from w2v_cli.audio.remote import is_url, local_path, open_url, url_suffix
 from w2v_cli.errors import AudioError
 
 STDIN = "-"
@@ -112,20 +113,27 @@ def open_source(
     """Yield the bytes of a recording, able to seek.
 
     Args:
-        source: A path, "-" for standard input, or a file open for reading bytes.
+        source: A path, a URL, "-" for standard input, or a file open for reading bytes.
         name: What errors call it; its path if None.
 
     Raises:
         AudioError: It cannot be opened or read, or is empty.
+        MissingDependencyError: The package for a URL's protocol is not installed.
     """
     with contextlib.ExitStack() as stack:
         if isinstance(source, (str, os.PathLike)):
             path = os.fsdecode(source)
             label = printable(name or ("standard input" if path == STDIN else path))
-            handle: IO[bytes] = _standard_input(label) if path == STDIN else _open(path, label)
-            if path != STDIN:
+            path = local_path(path) or path
+            suffix = url_suffix(path) if is_url(path) else Path(path).suffix.lower()
+            handle: IO[bytes]
+            if path == STDIN:
+                handle = _standard_input(label)
+            elif is_url(path):
+                handle = cast("IO[bytes]", stack.enter_context(open_url(path, label)))
+            else:
+                handle = _open(path, label)
                 stack.callback(handle.close)
-            suffix = Path(path).suffix.lower()
         else:
             handle = source
             own_name = getattr(source, "name", None)

@@ -50,8 +50,9 @@ def read_waveforms(
     counts, not the file's suffix.
 
     Args:
-        source: A path; "-" for standard input; or a file open for reading bytes, which is
-            read from its beginning if it can seek and from where it stands if it cannot.
+        source: A path; a URL that fsspec knows; "-" for standard input; or a file open for
+            reading bytes, which is read from its beginning if it can seek and from where it
+            stands if it cannot.
         channel: A channel's number from 1, "mix" for the mean of all channels, "all" for
             each apart. None takes a single channel as it is, mixes two, and refuses more.
         start_seconds: Where to start, from the beginning of the recording.
@@ -66,7 +67,7 @@ def read_waveforms(
     Raises:
         AudioError: The recording cannot be opened or decoded, is cut short, has samples
             that are not numbers, or lacks the range or the channel.
-        MissingDependencyError: The format needs the extra `containers`.
+        MissingDependencyError: The format needs the extra `containers`, or the URL `urls`.
         ValueError: `sample_rate` is not positive, or `channel` is another word.
     """
     with open_waveforms(
