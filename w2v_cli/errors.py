@@ -2,6 +2,7 @@
 
     W2VError                      1   a run failed
     ├── WorkerDiedError           1   a decoding that its process did not survive (decoding/pool)
+    ├── WorkerLostError           1   a recording that no machine of a cluster survived
     ├── UsageError                2   the command line is wrong
     ├── AudioError                1   a recording cannot be read
     │   ├── AlignmentError            a text cannot be found in it
@@ -20,6 +21,8 @@ mistake is a ValueError or a TypeError; anything else is a bug and keeps its tra
 
 from __future__ import annotations
 
+from typing import Any
+
 SOME_INPUTS_FAILED = 3
 INTERRUPTED = 130
 
@@ -34,6 +37,10 @@ class UsageError(W2VError):
     """Options that contradict each other or cannot be understood."""
 
     exit_code = 2
+
+
+class WorkerLostError(W2VError):
+    """A recording with which one worker of a cluster after the other went down."""
 
 
 class AudioError(W2VError):
@@ -90,3 +97,15 @@ class MissingDependencyError(W2VError):
         )
         self.package = package
         self.extra = extra
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how it is made anew where it is unpickled, from its message alone."""
+        return (_unpickled, (type(self), str(self), self.__dict__))
+
+
+def _unpickled(
+    kind: type[MissingDependencyError], message: str, attributes: dict[str, Any]
+) -> MissingDependencyError:
+    error = kind.__new__(kind, message)
+    error.__dict__.update(attributes)
+    return error
