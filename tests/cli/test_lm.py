@@ -85,6 +85,23 @@ def test_a_language_model_in_other_letters_is_refused(w2v, lm_folder, ctc_folder
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("place", [".", "language_model/lm.bin"])
+def test_a_language_model_is_not_attached_to_where_it_lies(w2v, lm_folder, ctc_folder, place):
+    before = sorted(lm_folder.rglob("*"))
+    if lm_folder / place not in [lm_folder, *before]:
+        pytest.skip("no KenLM binary can be written here")
+    run = w2v("lm", "attach", ctc_folder, lm_folder / place, "-o", lm_folder, "--force")
+    assert run.exit_code == 2
+    assert "the language model lies there itself" in run.stderr
+    assert sorted(lm_folder.rglob("*")) == before
+
+
+def test_nothing_left_by_pruning_is_said(w2v, text, tmp_path):
+    run = w2v("lm", "build", text, "-o", tmp_path / "lm", "--prune", "99", "--estimator", "own")
+    assert run.exit_code == 1
+    assert "--prune 99 leaves no word" in run.stderr
+
+
 def test_a_folder_in_use_is_not_overwritten(w2v, text, lm_folder):
     run = w2v("lm", "build", text, "-o", lm_folder)
     assert run.exit_code == 1

@@ -13,7 +13,7 @@ from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import locate, pin, resolve_file
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.labels import fitting_labels
-from w2v_cli.decoding.ngram import ALPHABET_FILE, NGram, arpa_words
+from w2v_cli.decoding.ngram import ALPHABET_FILE, FOLDER, NGram, arpa_words
 from w2v_cli.errors import ModelNotFoundError, UsageError
 from w2v_cli.language_model.layout import alphabet_json, attrs_json, check_unused, write_layout
 
@@ -66,6 +66,10 @@ def attach(
     files = _model_files(model, hub)
     if folder.resolve() in {path.resolve().parent for path in files.values()}:
         raise UsageError(f"-o {folder}: the model lies there itself; choose another folder")
+    if ngram.path.resolve().parent in ((folder / FOLDER).resolve(), folder.resolve()):
+        raise UsageError(
+            f"-o {folder}: the language model lies there itself; choose another folder"
+        )
     check_unused(folder, force=force)
     make_folder(folder)
     for name, path in files.items():

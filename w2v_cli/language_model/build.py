@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from w2v_cli.checkpoint.atomic import make_folder, replacing
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.ngram import arpa_words
+from w2v_cli.errors import CheckpointError
 from w2v_cli.language_model import kenlm_tools
 from w2v_cli.language_model.arpa import write_arpa
 from w2v_cli.language_model.kneser_ney import FALLBACK_DISCOUNTS, Discounts, estimate
@@ -90,7 +91,8 @@ def build(
 
     Raises:
         UsageError: A text cannot be read, or has no words.
-        W2VError: The folder is in use or cannot be written, or the text is too small.
+        W2VError: The folder is in use or cannot be written, or the text is too small, also
+            for what is pruned.
     """
     check_unused(folder, force=force)
     progress.begin("reading")
@@ -103,11 +105,12 @@ def build(
     arpa = folder / ARPA_FILE
     try:
         fell_back = _estimate(corpus, arpa, options, progress)
+        unigrams = _unigrams(arpa, options)
         inside = write_layout(
             folder,
             alphabet=alphabet_json(tokenizer),
             attrs=attrs_json(),
-            unigrams=sorted(arpa_words(arpa)),
+            unigrams=unigrams,
         )
         progress.begin("writing the binary")
         binary = inside / BINARY_FILE
@@ -156,6 +159,16 @@ def _estimate(
         lambda n_ngrams: progress.begin(f"writing, {n_ngrams / 1e6:.1f} M n-grams"),
     )
     return tuple(k for k, table in enumerate(estimates, start=1) if table.fell_back)
+
+
+def _unigrams(arpa: Path, options: BuildOptions) -> list[str]:
+    try:
+        return sorted(arpa_words(arpa))
+    except CheckpointError as error:
+        pruned = ",".join(map(str, options.prune))
+        raise kenlm_tools.BuildError(
+            f"--prune {pruned} leaves no word of the text; take smaller numbers, or more text"
+        ) from error
 
 
 def _compress(source: Path, target: Path) -> None:
