@@ -41,7 +41,7 @@ def test_hotwords(text, hotword):
     assert parse_hotword(text) == hotword
 
 
-@pytest.mark.parametrize("text", ["", ":3", "word:", "word:much"])
+@pytest.mark.parametrize("text", ["", ":3", "word:", "word:much", "word:nan", "word:inf"])
 def test_what_is_no_hotword(text):
     with pytest.raises(UsageError, match="--hotword"):
         parse_hotword(text)
@@ -49,11 +49,20 @@ def test_what_is_no_hotword(text):
 
 def test_a_file_of_hotwords(tmp_path):
     path = tmp_path / "words.txt"
-    path.write_text("# names\nMarvin\n\nSheila:15  # louder\n", encoding="utf-8")
+    text = "Marvin\r\n# names\r\n\r\nSheila:15  # louder\r\n"
+    path.write_text(text, encoding="utf-8-sig")  # as Windows writes it
     chosen = choice(hotwords=["up"], hotwords_file=str(path))
     assert chosen.hotwords == (Hotword("up"), Hotword("Marvin"), Hotword("Sheila", 15.0))
-    with pytest.raises(UsageError, match="No such file"):
-        choice(hotwords_file=str(tmp_path / "none.txt"))
+    for missing in (str(tmp_path / "none.txt"), ""):
+        with pytest.raises(UsageError, match="No such file"):
+            choice(hotwords_file=missing)
+
+
+@pytest.mark.parametrize("option", ["alpha", "beta"])
+def test_weights_are_finite(option):
+    for number in (math.nan, math.inf):
+        with pytest.raises(UsageError, match=f"--{option} "):
+            choice(**{option: number})
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ def test_a_phrase_is_as_many_hotwords_as_it_has_words():
     assert options.word_weights == {"new": 3.0, "york": 7.0, "ode": 7.0}
     with pytest.raises(ValueError, match="empty"):
         Hotword("  ")
+    with pytest.raises(ValueError, match="the weight of sea is nan"):
+        Hotword("sea", float("nan"))
 
 
 def test_they_cannot_be_changed_and_travel_between_processes():

@@ -52,7 +52,8 @@ def test_a_manifest_gives_its_recordings(tmp_path):
         {"audio_filepath": f"{i}.wav", "text": str(i), "split": "dev" if i % 2 else "train"}
         for i in range(10)
     ]
-    manifest.write_text("\n".join(map(json.dumps, entries)) + "\n\n")
+    text = "\n".join(map(json.dumps, entries)) + "\n\n"
+    manifest.write_text(text, encoding="utf-8-sig")  # with the mark that Windows puts first
     assert len(read_manifest(manifest, split=None, limit=None)) == 10
     assert [c.text for c in read_manifest(manifest, split="dev", limit=2)] == ["1", "5"]
     assert read_manifest(manifest, split="dev", limit=1)[0].path == str(tmp_path / "1.wav")
@@ -60,7 +61,9 @@ def test_a_manifest_gives_its_recordings(tmp_path):
         read_manifest(manifest, split="test", limit=None)
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"text": "a"}', "3"])
+@pytest.mark.parametrize(
+    "line", ["{", "[]", '{"text": "a"}', "3", '{"audio_filepath": "b", "text": null}']
+)
 def test_a_line_that_is_no_recording_is_named(tmp_path, line):
     manifest = tmp_path / "manifest.jsonl"
     manifest.write_text(f'{{"audio_filepath": "a", "text": ""}}\n{line}\n')

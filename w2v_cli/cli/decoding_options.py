@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -130,8 +131,12 @@ def decoding_choice(
     """Return what the options of this group come to.
 
     Raises:
-        UsageError: One of them contradicts another, or a file of hotwords cannot be read.
+        UsageError: One of them contradicts another or is no number, or a file of hotwords
+            cannot be read.
     """
+    for option, number in (("--alpha", alpha), ("--beta", beta)):
+        if number is not None and not math.isfinite(number):
+            raise UsageError(f"{option} {number}: it must be a finite number, such as 0.5")
     wants = {
         "--lm": lm is not None,
         "--beam-width": beam_width is not None,
@@ -147,7 +152,7 @@ def decoding_choice(
 
     from w2v_cli.tasks.decoding import DecodingChoice
 
-    written = [*(hotwords or ()), *(_lines(hotwords_file) if hotwords_file else ())]
+    written = [*(hotwords or ()), *(() if hotwords_file is None else _lines(hotwords_file))]
     return DecodingChoice(
         lm=lm,
         search=decoder != "greedy" and (decoder != "auto" or bool(asked)),
@@ -179,7 +184,7 @@ def parse_hotword(text: str) -> Hotword:
     if not weight:
         return Hotword(word)
     try:
-        return Hotword(word, float(weight))
+        return Hotword(word, float(weight))  # which refuses nan and inf
     except ValueError as error:
         raise UsageError(
             f"--hotword {text!r}: {weight!r} is no weight; write a number, such as {word}:12"
@@ -189,7 +194,8 @@ def parse_hotword(text: str) -> Hotword:
 def _lines(path: str) -> list[str]:
     """Return the lines of a file that are neither empty nor a comment."""
     try:
-        with open(path, encoding="utf-8") as file:
+        # With or without the mark that Windows puts first.
+        with open(path, encoding="utf-8-sig") as file:
             lines = [line.partition("#")[0].strip() for line in file]
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file in UTF-8"

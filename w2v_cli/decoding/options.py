@@ -21,6 +21,8 @@ class Hotword:
     def __post_init__(self) -> None:
         if not self.text.strip():
             raise ValueError("a hotword is empty")
+        if self.weight is not None and not math.isfinite(self.weight):
+            raise ValueError(f"the weight of {self.text} is {self.weight}; it must be finite")
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def read_manifest(manifest: Path, *, split: str | None, limit: int | None) -> li
     clips = []
     number = 0
     try:
-        with manifest.open(encoding="utf-8") as file:
+        with manifest.open(encoding="utf-8-sig") as file:
             for line in file:
                 number += 1
                 if not line.strip():
@@ -81,7 +81,9 @@ def read_manifest(manifest: Path, *, split: str | None, limit: int | None) -> li
                 entry = json.loads(line)
                 if split is None or entry.get("split") == split:
                     path = os.fspath(manifest.parent / entry["audio_filepath"])
-                    clips.append(Clip(path, str(entry["text"])))
+                    if not isinstance(entry["text"], str):
+                        raise TypeError(f"the text is {entry['text']!r}")
+                    clips.append(Clip(path, entry["text"]))
     except OSError as error:
         raise UsageError(f"{manifest}: cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, AttributeError, TypeError) as error:
