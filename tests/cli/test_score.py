@@ -113,6 +113,11 @@ def test_words_where_none_were_said(w2v, write):
     assert json.loads(w2v("score", said, heard, "-f", "json").stdout)["wer"] is None
 
 
+def test_large_rates_stand_apart(w2v, write):
+    run = w2v("score", write("a.txt", "go"), write("b.txt", "left " * 2000))
+    assert run.stdout.split()[-4:] == ["200000.00", "%", "499950.00", "%"]
+
+
 def test_folders_that_do_not_match_are_named(w2v, write, tmp_path):
     for name in ("said/a.txt", "said/b.txt", "heard/b.txt", "heard/c.json"):
         write(name, '{"text": "go"}' if name.endswith("json") else "go")
@@ -151,6 +156,7 @@ def test_a_file_of_scores(w2v, texts, tmp_path):
         (["-", "-"], "can be read only once"),
         (["missing.txt", "-"], "missing.txt: cannot be read"),
         (["a.txt", "b.txt", "-e", "-f", "json"], "--errors: json has them already"),
+        ([__file__, "b.txt", "-o", __file__], "this is an input too"),
     ],
 )
 def test_what_is_refused(w2v, arguments, message):

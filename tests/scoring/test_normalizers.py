@@ -55,6 +55,7 @@ def test_basic_is_whisper_s_where_there_is_no_apostrophe(text):
         ("twenty-one", "21"),
         ("on May 3rd, 1920", "on may third nineteen twenty"),
         ("in the 1960s", "in the nineteen sixties"),
+        ("two 6s", "two sixes"),
         ("1,250,000", "one million two hundred fifty thousand"),
         ("12.5%", "twelve point five percent"),
         ("$1 and $20", "one dollar and twenty dollars"),

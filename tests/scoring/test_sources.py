@@ -45,6 +45,15 @@ def test_a_manifest(tmp_path):
     ]
 
 
+def test_only_line_breaks_end_a_line(tmp_path):
+    text = "go\x0cleft\u2028now\r\nstop\r\n"
+    path = write(tmp_path / "said.txt", text)
+    said = [NamedText("1", "go\x0cleft\u2028now"), NamedText("2", "stop")]
+    assert read_texts(path, by_line=True) == said
+    rows = [json.dumps({"id": t.name, "text": t.text}, ensure_ascii=False) for t in said]
+    assert read_texts(write(tmp_path / "said.jsonl", "\r\n".join(rows))) == said
+
+
 @pytest.mark.parametrize("format_name", ["json", "jsonl"])
 def test_what_transcribe_wrote(tmp_path, format_name):
     segments = (Segment(0, 0.0, 1.0, "go left", ()),)

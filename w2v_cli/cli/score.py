@@ -10,7 +10,7 @@ import typer
 from w2v_cli.cli import options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.inputs import STDIN
-from w2v_cli.cli.output import STDOUT, Results
+from w2v_cli.cli.output import STDOUT, Results, check_output
 from w2v_cli.cli.score_report import errors_view, score_table
 from w2v_cli.errors import SOME_INPUTS_FAILED, UsageError
 
@@ -126,6 +126,7 @@ def score(
         raise UsageError("- stands for standard input, which can be read only once; name a file")
     if errors and report == "json":
         raise UsageError("--errors: json has them already; leave it out, or use --format table")
+    check_output(output, [reference, hypothesis])
     from w2v_cli.scoring import pair_texts, read_texts, score_pairs
 
     pairing = pair_texts(

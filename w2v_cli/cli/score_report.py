@@ -46,7 +46,7 @@ def score_table(score: Score) -> str:
             _percent(words),
             _percent(characters),
         )
-        row = "".join(cell.rjust(w) for cell, w in zip(cells, _WIDTHS, strict=True))
+        row = "".join(" " + cell.rjust(w - 1) for cell, w in zip(cells, _WIDTHS, strict=True))
         lines.append(f"{name:{width}}{row}")
     return "\n".join(lines) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -92,11 +93,16 @@ def _texts(content: bytes, source: str, suffix: str, by_line: bool) -> list[Name
     is_json = suffix in (".json", ".jsonl") or (not suffix and _looks_like_json(text))
     if not is_json:
         if by_line:
-            return [NamedText(str(n), line) for n, line in enumerate(text.splitlines(), start=1)]
+            return [NamedText(str(n), line) for n, line in enumerate(_lines(text), start=1)]
         return [NamedText(source, text)]
     if by_line:
         raise UsageError(f"{source}: --by-line is for text files; leave it out")
     return [_named_text(row, where) for row, where in _rows(text, source)]
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Return the lines of a text: a form feed or U+2028 ends none, as in any other reader."""
+    return (line.rstrip("\n") for line in io.StringIO(text, newline=None))
 
 
 def _looks_like_json(text: str) -> bool:
@@ -113,7 +119,7 @@ def _rows(text: str, source: str) -> Iterator[tuple[Any, str]]:
         rows = whole if isinstance(whole, list) else [whole]
         yield from ((row, f"{source}, object {n}") for n, row in enumerate(rows, start=1))
         return
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_lines(text), start=1):
         if not line.strip():
             continue
         try:

@@ -132,7 +132,8 @@ def _in_words(match: re.Match[str]) -> str:
     if match["ordinal"]:
         words = _ordinal(words)
     if match["plural"]:
-        words = words[:-1] + "ies" if words.endswith("y") else words + "s"
+        stem = words[:-1] + "i" if words.endswith("y") else words
+        words = stem + ("es" if words.endswith(("x", "y")) else "s")
     if match["percent"]:
         words += " percent"
     if match["currency"]:
