@@ -91,6 +91,7 @@ def test_a_text_that_does_not_fit(w2v, recording):
         (["-", "-"], "can be read only once"),
         (["talk.wav", "missing.txt"], "missing.txt: the text cannot be read"),
         (["talk.wav", "--text", " "], "--text: it has no words"),
+        (["talk.wav", "--text", "caf\udce9"], "--text: it is not in UTF-8"),
         (["talk.wav", "--text", "go", "--channel", "all"], "--channel all"),
         (["talk.wav", "--text", "go", "--start", "5", "--end", "4"], "--end 4 s is not after"),
     ],

@@ -184,8 +184,12 @@ def check_arguments(
         raise UsageError(
             "--channel all: a text is aligned with one channel; choose it by its number, or mix"
         )
-    if literal_text is not None and not literal_text.split():
+    if literal_text is None:
+        return
+    if not literal_text.split():
         raise UsageError("--text: it has no words; there is nothing to align")
+    if any("\ud800" <= letter <= "\udfff" for letter in literal_text):  # bytes that Python keeps
+        raise UsageError("--text: it is not in UTF-8; put it into a file that is")
 
 
 def read_text(name: str) -> str:

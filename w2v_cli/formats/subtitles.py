@@ -10,15 +10,16 @@ from w2v_cli.formats.options import SubtitleOptions
 from w2v_cli.formats.spoken import clock
 from w2v_cli.results import Transcript
 
-# SubRip has no escapes, and players take some tags of HTML and of SubStation in it.
-_SRT_LOOKALIKES = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
+# SubRip has no escapes, and players take some tags of HTML and of SubStation in it, and its \\N.
+_SRT_LOOKALIKES = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")", "\\": "∖"})
 _VTT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def srt(transcript: Transcript, options: SubtitleOptions) -> str:
     """Return SubRip subtitles; nothing at all where nobody speaks.
 
-    Angle brackets and braces, which SubRip cannot escape, are replaced by similar signs.
+    Angle brackets, braces and backslashes, which SubRip cannot escape, are replaced by similar
+    signs.
     """
     blocks: list[str] = []
     for cue, highlighted in _shown(transcript, options):
