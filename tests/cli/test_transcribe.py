@@ -215,7 +215,7 @@ def test_a_bug_keeps_its_traceback(w2v, recording, monkeypatch):
     def broken(self, *arguments, **options):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(Transcriber, "begin", broken)
+    monkeypatch.setattr(Transcriber, "session", broken)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         w2v("transcribe", recording())
 
@@ -223,13 +223,13 @@ def test_a_bug_keeps_its_traceback(w2v, recording, monkeypatch):
 def test_a_warning_is_a_line_unless_quiet(w2v, recording, monkeypatch):
     import warnings
 
-    begin = Transcriber.begin
+    begin = Transcriber.session
 
     def warning(self, *arguments, **options):
         warnings.warn("this is\nold", UserWarning, stacklevel=1)
         return begin(self, *arguments, **options)
 
-    monkeypatch.setattr(Transcriber, "begin", warning)
+    monkeypatch.setattr(Transcriber, "session", warning)
     monkeypatch.setattr(sys, "warnoptions", [])
     warnings.simplefilter("always")
     path = recording()

@@ -116,7 +116,7 @@ class Ledger:
     def preview(self, items: Iterable[Item]) -> Iterator[tuple[Item, SetAside | None]]:
         """Yield all items, each with what is known about it, and change nothing."""
         for item in items:
-            yield item, self._known(item)
+            yield item, self._settled(item, self._known(item))
 
     def accept(self, aside: SetAside) -> None:
         """Count an input that was set aside among the results of this run."""
@@ -166,11 +166,17 @@ class Ledger:
         aside = self._known(item)
         if self._files is not None:
             self._settle_parts(item, aside)
-            if aside is None and self._policy.skip_existing and self._has_files(item.source):
-                return SetAside(item, None)
-            if aside is not None and aside.record is not None and aside.record.error is None:
-                return aside if self._has_files(item.source) else None
-        return aside
+        return self._settled(item, aside)
+
+    def _settled(self, item: Item, aside: SetAside | None) -> SetAside | None:
+        """Return what a journal and the files say together."""
+        if self._files is None:
+            return aside
+        if aside is None:
+            exists = self._policy.skip_existing and self._has_files(item.source)
+            return SetAside(item, None) if exists else None
+        failed = aside.record is not None and aside.record.error is not None
+        return aside if failed or self._has_files(item.source) else None
 
     def _settle_parts(self, item: Item, aside: SetAside | None) -> None:
         """Complete or remove what a run that was killed has left behind."""

@@ -259,8 +259,8 @@ class _Readers(Generic[Result]):
                     self._read(passage)
                 except Stopped:
                     pass  # this recording; if it is the run, the next begin says so
-                finally:
-                    self._window.end_reading(passage)
+                # Not after a bug: nothing may be made of what was read before it.
+                self._window.end_reading(passage)
         except Stopped:
             pass
         except BaseException as error:  # the engine raises it, where it is seen

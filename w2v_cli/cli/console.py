@@ -9,10 +9,14 @@ import contextlib
 import logging
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, TextIO
+
+from w2v_cli.cli.summary import hours
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -119,8 +123,14 @@ class ProgressDisplay:
     def begin(self, what: str) -> None:
         """Say what is done now."""
 
-    def input_done(self) -> None:
-        """Count one input more."""
+    def heard(self, source: str, seconds: float) -> None:
+        """Say which input is worked on now, and count audio of it."""
+
+    def input_done(self, source: str = "", seconds: float = 0.0) -> None:
+        """Count one input more, and all of its audio."""
+
+    def skip(self) -> None:
+        """Count one input less: there is nothing to do for it."""
 
     def start(self, filename: str, total_bytes: int | None) -> None:
         """Begin a download."""
@@ -155,6 +165,9 @@ class RichDisplay(ProgressDisplay):
         )
         self._n_inputs = n_inputs
         self._n_done = 0
+        self._done_seconds = 0.0
+        self._heard_seconds: dict[str, float] = {}
+        self._began = time.monotonic()
         self._inputs = self._progress.add_task("", total=n_inputs, amount=self._count())
         self._download: TaskID | None = None
         self._n_bytes = 0
@@ -177,12 +190,29 @@ class RichDisplay(ProgressDisplay):
     def begin(self, what: str) -> None:
         self._progress.update(self._inputs, description=what)
 
-    def input_done(self) -> None:
+    def heard(self, source: str, seconds: float) -> None:
+        self._heard_seconds[source] = self._heard_seconds.get(source, 0.0) + seconds
+        name = PurePath(source).name
+        self._progress.update(self._inputs, description=name, amount=self._count())
+
+    def input_done(self, source: str = "", seconds: float = 0.0) -> None:
         self._n_done += 1
+        self._done_seconds += seconds
+        self._heard_seconds.pop(source, None)
         self._progress.update(self._inputs, completed=self._n_done, amount=self._count())
 
+    def skip(self) -> None:
+        # Not as one more that is done: that would promise the rest in no time.
+        self._n_inputs -= 1
+        self._progress.update(self._inputs, total=self._n_inputs, amount=self._count())
+
     def _count(self) -> str:
-        return f"{self._n_done} of {self._n_inputs}" if self._n_inputs > 1 else ""
+        count = f"{self._n_done} of {self._n_inputs}" if self._n_inputs > 1 else ""
+        seconds = self._done_seconds + sum(self._heard_seconds.values())
+        if not seconds:
+            return count
+        speed = seconds / max(time.monotonic() - self._began, 1e-3)
+        return f"{count}  {hours(seconds)}  {speed:.1f}x".strip()
 
     def start(self, filename: str, total_bytes: int | None) -> None:
         self._n_bytes, self._total_bytes = 0, total_bytes

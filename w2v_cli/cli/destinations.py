@@ -3,7 +3,8 @@
     one format, no --output or -            stdout
     one format, --output FILE               that file
     several formats, --output NAME          NAME.srt, NAME.vtt ..., of one recording
-    --output DIR (there already, or DIR/)   DIR/RECORDING.srt ... of each recording
+    --output DIR (there already, or DIR/)   DIR/RECORDING.srt ... of each recording, in the folders
+                                            that it has below the one that was named
 
 A stream holds several recordings if its format can (see `Joining` in `w2v_cli.formats`).
 """
@@ -12,26 +13,48 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePath
 from types import TracebackType
 
-from w2v_cli.cli.inputs import STDIN
+from w2v_cli.batch.journal import Journal
+from w2v_cli.batch.ledger import Files, Ledger
+from w2v_cli.batch.naming import NameTemplate, OutputNames
+from w2v_cli.batch.outcome import Item
+from w2v_cli.batch.parts import drop_part, finish_part, write_part
 from w2v_cli.cli.options import ALL_FORMATS
-from w2v_cli.cli.output import STDOUT, AtomicFile, Results, cannot_write, check_output, check_place
+from w2v_cli.cli.output import (
+    ENCODING_ERRORS,
+    STDOUT,
+    OutputError,
+    Results,
+    cannot_write,
+    check_files,
+    check_output,
+    check_place,
+)
 from w2v_cli.errors import UsageError, W2VError
 from w2v_cli.formats import FORMATS, SubtitleOptions, format_transcript, json_error_line
 from w2v_cli.results import Transcript
-
-Files = Mapping[str, Mapping[str, Path]]
-"""For every recording and format: the file it is written to."""
 
 
 class Destination(ABC):
     """Takes transcripts as they are finished; inside a `with` block.
 
     Leaving the block keeps what is finished, however it is left.
+
+    Attributes:
+        journal_path: Where what is finished can be written down, so that a run that was killed
+            can go on; None where it cannot go on.
+        files: The files of every result; None where all results share one.
+        formats: What the results are written in.
+        options: How subtitles are laid out.
     """
+
+    journal_path: Path | None = None
+    files: Files | None = None
+    formats: tuple[str, ...]
+    options: SubtitleOptions
 
     @abstractmethod
     def __enter__(self) -> Destination:
@@ -59,6 +82,10 @@ class Destination(ABC):
     def fail(self, source: str, error: W2VError) -> None:
         """Write that there is no transcript, where the format has a place for it: in jsonl."""
 
+    def keeping(self, ledger: Ledger) -> Destination:
+        """Return the same, with everything that is finished written down in a ledger."""
+        raise ValueError("nothing can be resumed here")
+
 
 def chosen_formats(names: Sequence[str]) -> tuple[str, ...]:
     """Return the formats, each once, in the order of `FORMATS`; ``all`` stands for all.
@@ -72,8 +99,12 @@ def chosen_formats(names: Sequence[str]) -> tuple[str, ...]:
 def destination(
     output: str,
     format_names: Sequence[str],
-    inputs: Sequence[str],
+    inputs: Sequence[str | Item],
     options: SubtitleOptions | None = None,
+    *,
+    refused: Sequence[Item] = (),
+    template: NameTemplate | None = None,
+    apart: bool = True,
 ) -> Destination:
     """Return where the transcripts of `inputs` go, before anything is opened or written.
 
@@ -82,6 +113,9 @@ def destination(
         format_names: What was given as --format, each time.
         inputs: The recordings.
         options: How subtitles are laid out; None for the defaults.
+        refused: What was named and cannot be worked on; jsonl has a record of it.
+        template: How files in a folder are called; None for the recordings' names.
+        apart: Give recordings of the same name longer ones, instead of refusing them.
 
     Raises:
         UsageError: `output` cannot hold these formats of these recordings, or is one of them.
@@ -90,44 +124,56 @@ def destination(
         raise UsageError("--output: an empty name; name a file or a folder, or - for stdout")
     options = options or SubtitleOptions()
     formats = chosen_formats(format_names)
+    items = [Item(i, PurePath(PurePath(i).name)) if isinstance(i, str) else i for i in inputs]
     if output != STDOUT and (Path(output).is_dir() or output.endswith(("/", os.sep))):
-        return FilesDestination(Path(output), files_in_folder(output, formats, inputs), options)
+        files = files_in_folder(output, formats, items, template, apart)
+        return FilesDestination(Path(output), files, formats, options)
+    if template is not None:
+        raise UsageError(
+            f"--name: it names files in a folder; name one: --output {_as_folder(output)}"
+        )
     if len(formats) == 1:
         (name,) = formats
-        if len(inputs) > 1 and FORMATS[name].joining is None:
+        if len(items) > 1 and FORMATS[name].joining is None:
             raise UsageError(
-                f"--format {name}: a file holds one recording, and there are {len(inputs)}; name "
+                f"--format {name}: a file holds one recording, and there are {len(items)}; name "
                 f"a folder for the files: --output {_as_folder(output)}"
             )
-        check_output(output, inputs)
-        return StreamDestination(output, name, len(inputs), options)
+        check_output(output, [item.source for item in items])
+        return StreamDestination(output, name, [*refused, *items], options)
     several = f"--format {' and '.join(formats) if len(formats) < 4 else ALL_FORMATS}"
     if output == STDOUT:
         raise UsageError(
             f"{several}: several formats don't fit on stdout; name a folder for the files: "
             f"--output {_as_folder(output)}"
         )
-    if len(inputs) > 1:
+    if len(items) != 1:
         raise UsageError(
-            f"{several}: {len(inputs)} recordings don't fit into one file a format; name a "
+            f"{several}: {len(items)} recordings don't fit into one file a format; name a "
             f"folder for the files: --output {_as_folder(output)}"
         )
     stem = _without_suffix(output, formats)
-    files = {name: Path(stem + FORMATS[name].suffix) for name in formats}
-    check_place(str(files[formats[0]]))  # that there is a folder
-    _check_files({inputs[0]: files}, inputs)
-    return FilesDestination(None, {inputs[0]: files}, options)
+    files = {items[0].source: {name: Path(stem + FORMATS[name].suffix) for name in formats}}
+    check_place(str(files[items[0].source][formats[0]]))  # that there is a folder
+    check_files(files)
+    return FilesDestination(None, files, formats, options)
 
 
 class StreamDestination(Destination):
     """Everything in one format, on stdout or in one file."""
 
     def __init__(
-        self, target: str, format_name: str, n_inputs: int, options: SubtitleOptions
+        self, target: str, format_name: str, items: Sequence[Item], options: SubtitleOptions
     ) -> None:
-        self._results = Results(target, format_name, n_inputs)
+        self._results = Results(target, format_name, len(items))
+        self._target = target
+        self._items = items
         self._format_name = format_name
-        self._options = options
+        self.formats = (format_name,)
+        self.options = options
+        if len(items) > 1 and target != STDOUT and _is_plain_file(target):
+            path = Path(os.path.realpath(target))
+            self.journal_path = path.with_name(f".{path.name[:60]}.w2v-journal")
 
     def __enter__(self) -> StreamDestination:
         self._results.__enter__()
@@ -142,12 +188,66 @@ class StreamDestination(Destination):
         self._results.__exit__(kind, error, trace)
 
     def write(self, transcript: Transcript) -> None:
-        text = format_transcript(transcript, self._format_name, self._options)
+        text = format_transcript(transcript, self._format_name, self.options)
         self._results.write(text, transcript.source or "")
 
     def fail(self, source: str, error: W2VError) -> None:
         if self._format_name == "jsonl":
             self._results.write(json_error_line(source, str(error), error.exit_code), source)
+
+    def keeping(self, ledger: Ledger) -> Destination:
+        return JournaledFile(self._target, self._format_name, self._items, self.options, ledger)
+
+
+class JournaledFile(Destination):
+    """One file with everything in one format, put together in the end.
+
+    What is finished lies in the journal until then, each result on its own, so that a run that
+    was killed goes on where it was.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        format_name: str,
+        items: Sequence[Item],
+        options: SubtitleOptions,
+        ledger: Ledger,
+    ) -> None:
+        self._target = target
+        self._items = items
+        self._ledger = ledger
+        self._format_name = format_name
+        self.formats = (format_name,)
+        self.options = options
+
+    def __enter__(self) -> JournaledFile:
+        check_place(self._target)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OutputError):
+            return
+        with Results(self._target, self._format_name, len(self._items), in_part=True) as results:
+            for item in self._items:
+                text = self._ledger.result(item)
+                if text is not None:
+                    results.write(text, item.source)
+
+    def write(self, transcript: Transcript) -> None:
+        text = format_transcript(transcript, self._format_name, self.options)
+        self._ledger.done(transcript.source or "", transcript.duration_seconds, text)
+
+    def fail(self, source: str, error: W2VError) -> None:
+        text = None
+        if self._format_name == "jsonl":
+            text = json_error_line(source, str(error), error.exit_code)
+        self._ledger.failed(source, error, text)
 
 
 class FilesDestination(Destination):
@@ -156,13 +256,25 @@ class FilesDestination(Destination):
     Args:
         folder: Where they are, to be made when the first is written; None if it is there.
         files: The files by recording and format.
+        formats: What they are written in.
         options: How subtitles are laid out.
+        ledger: Where what is finished is written down; None for nowhere.
     """
 
-    def __init__(self, folder: Path | None, files: Files, options: SubtitleOptions) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        files: Files,
+        formats: tuple[str, ...],
+        options: SubtitleOptions,
+        ledger: Ledger | None = None,
+    ) -> None:
         self._folder = folder
-        self._files = files
-        self._options = options
+        self._ledger = ledger
+        self.files = files
+        self.formats = formats
+        self.options = options
+        self.journal_path = None if folder is None else folder / ".w2v-journal"
 
     def __enter__(self) -> FilesDestination:
         return self
@@ -175,35 +287,95 @@ class FilesDestination(Destination):
     ) -> None:
         pass  # each file was completed when it was written
 
+    def keeping(self, ledger: Ledger) -> Destination:
+        assert self.files is not None
+        return FilesDestination(self._folder, self.files, self.formats, self.options, ledger)
+
     def write(self, transcript: Transcript) -> None:
-        for name, path in self._files[transcript.source or ""].items():
-            self._write(path, format_transcript(transcript, name, self._options))
+        assert self.files is not None
+        source = transcript.source or ""
+        texts = {
+            path: format_transcript(transcript, name, self.options)
+            for name, path in self.files[source].items()
+        }
+        self._write_parts(texts)
+        if self._ledger is not None:
+            self._ledger.done(source, transcript.duration_seconds)
+        self._finish_parts(texts)
 
     def fail(self, source: str, error: W2VError) -> None:
-        path = self._files[source].get("jsonl")
-        if path is not None:
-            self._write(path, json_error_line(source, str(error), error.exit_code))
+        assert self.files is not None
+        texts = {}
+        if "jsonl" in self.formats and source in self.files:
+            line = json_error_line(source, str(error), error.exit_code)
+            texts = {self.files[source]["jsonl"]: line}
+        self._write_parts(texts)
+        if self._ledger is not None:
+            self._ledger.failed(source, error)
+        self._finish_parts(texts)
 
-    def _write(self, path: Path, text: str) -> None:
-        if self._folder is not None:
+    def _write_parts(self, texts: dict[Path, str]) -> None:
+        """Write everything beside its place: if anything does not fit, all stays as it was."""
+        self._make_folders(texts)
+        try:
+            for path, text in texts.items():
+                try:
+                    write_part(path, text.encode("utf-8", ENCODING_ERRORS))
+                except OSError as error:
+                    raise cannot_write(str(path), error) from error
+        except BaseException:
+            for path in texts:
+                drop_part(path)
+            raise
+
+    def _finish_parts(self, texts: dict[Path, str]) -> None:
+        for path in texts:
             try:
-                self._folder.mkdir(exist_ok=True)
+                finish_part(path)
             except OSError as error:
-                raise cannot_write(str(self._folder), error) from error
-        with AtomicFile(str(path)) as file:
-            file.write(text)
+                raise cannot_write(str(path), error) from error
+
+    def _make_folders(self, texts: dict[Path, str]) -> None:
+        if self._folder is None:
+            return
+        folders = {path.parent for path in texts}
+        if self._ledger is not None:
+            folders.add(self._folder)
+        for folder in folders:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise cannot_write(str(folder), error) from error
 
 
-def files_in_folder(folder: str, formats: Sequence[str], inputs: Sequence[str]) -> Files:
-    """Return the file of every recording and format in a folder.
-
-    It is named after the recording: ``talk.srt`` for ``talk.wav``. Where two would have the
-    same name, both keep more of theirs: ``talk.wav.srt`` beside ``talk.mp3.srt``, or
-    ``monday_talk.srt`` beside ``tuesday_talk.srt``.
+def open_journal(path: Path, shard: tuple[int, int] | None) -> Journal:
+    """Return the journal of a run, and let it see what other shards have done.
 
     Raises:
-        UsageError: The folder has no parent folder, a recording is named twice, or a file
-            would overwrite a recording.
+        WriteError: Another run has it, or it cannot be read.
+    """
+    own = path if shard is None else path.with_name(f"{path.name}-{shard[0]}of{shard[1]}")
+    others = [other for other in path.parent.glob(f"{path.name}*") if _is_journal(other, path)]
+    return Journal(own, tuple(sorted(other for other in others if other != own)))
+
+
+def _is_journal(other: Path, path: Path) -> bool:
+    rest = other.name.removeprefix(path.name)
+    return not rest or (rest[0] == "-" and all(part.isdigit() for part in rest[1:].split("of")))
+
+
+def files_in_folder(
+    folder: str,
+    formats: Sequence[str],
+    items: Sequence[Item],
+    template: NameTemplate | None = None,
+    apart: bool = True,
+) -> Files:
+    """Return the file of every recording and format in a folder.
+
+    Raises:
+        UsageError: The folder has no parent folder, two recordings would share a file, or a
+            file would overwrite a recording.
     """
     parent = Path(folder).absolute().parent
     if Path(folder).exists() and not Path(folder).is_dir():
@@ -212,57 +384,14 @@ def files_in_folder(folder: str, formats: Sequence[str], inputs: Sequence[str]) 
         raise UsageError(
             f"--output {folder}: there is no folder {parent}; make it first: mkdir -p {parent}"
         )
-    files: dict[str, dict[str, Path]] = {}
-    for source, name in zip(inputs, _names(inputs, formats), strict=True):
-        files[source] = {form: Path(folder, name + FORMATS[form].suffix) for form in formats}
-    _check_files(files, inputs)
+    suffixes = {name: FORMATS[name].suffix for name in formats}
+    files = OutputNames(folder, items, suffixes, template=template, apart=apart)
+    check_files(files)
     return files
 
 
-def _names(inputs: Sequence[str], formats: Sequence[str]) -> list[str]:
-    """Return a name for every recording, as short as tells them apart."""
-    candidates = [_candidates(source) for source in inputs]
-    level = [0] * len(inputs)
-    while True:
-        names = [candidates[index][level[index]] for index in range(len(inputs))]
-        users: dict[str, set[int]] = {}
-        for index, name in enumerate(names):
-            for form in formats:
-                # Some file systems don't tell upper from lower case.
-                users.setdefault((name + FORMATS[form].suffix).casefold(), set()).add(index)
-        clashing = {index for same in users.values() if len(same) > 1 for index in same}
-        if not clashing:
-            return names
-        longer = [index for index in clashing if level[index] + 1 < len(candidates[index])]
-        if not longer:
-            name = inputs[min(clashing)]
-            raise UsageError(f"{name}: the same recording is named more than once; name it once")
-        for index in longer:
-            level[index] += 1
-
-
-def _candidates(source: str) -> list[str]:
-    """Return names for a recording's files, longer and longer.
-
-    >>> _candidates("/calls/monday/talk.wav")
-    ['talk', 'talk.wav', 'monday_talk', 'calls_monday_talk', 'calls_monday_talk.wav']
-    """
-    if source == STDIN:
-        return ["stdin", "standard_input"]
-    path = Path(source).absolute()
-    folders = [part for part in path.parent.parts[1:] if part != ".."]
-    longer = ["_".join([*folders[-n:], path.stem]) for n in range(1, len(folders) + 1)]
-    longest = [longer[-1] + path.suffix] if longer and path.suffix else []
-    return [path.stem, path.name, *longer, *longest]
-
-
-def _check_files(files: Files, inputs: Sequence[str]) -> None:
-    """Refuse now what would fail when the first recording, or the last, is done."""
-    for paths in files.values():
-        for path in paths.values():
-            check_output(str(path), inputs)
-            if path.parent.is_dir():  # else it is the folder that is to be made
-                check_place(str(path))
+def _is_plain_file(target: str) -> bool:
+    return Path(target).is_file() or not Path(target).exists()
 
 
 def _as_folder(output: str) -> str:

@@ -12,11 +12,12 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from w2v_cli.batch.parts import part_path
 from w2v_cli.errors import UsageError, W2VError
 from w2v_cli.formats import FORMATS
 
@@ -36,10 +37,15 @@ class Results:
         target: A file's path, or "-" for stdout.
         format_name: The format that all results are in.
         n_inputs: How many inputs there are; more than one gives each a heading.
+        in_part: Write a file under the name that the next run will find, should this one be
+            killed (see `w2v_cli.batch.parts`); no two runs may do so at once.
     """
 
-    def __init__(self, target: str, format_name: str, n_inputs: int) -> None:
+    def __init__(
+        self, target: str, format_name: str, n_inputs: int, *, in_part: bool = False
+    ) -> None:
         self._target = target
+        self._in_part = in_part
         self._joining = FORMATS[format_name].joining
         self._several = n_inputs > 1
         self._n_written = 0
@@ -50,7 +56,7 @@ class Results:
         if self._target == STDOUT:
             self._stream = _utf8_stdout()
         else:
-            self._file = AtomicFile(self._target)
+            self._file = AtomicFile(self._target, in_part=self._in_part)
             self._stream = self._file.stream
         return self
 
@@ -111,14 +117,16 @@ class OutputError(W2VError):
 class AtomicFile:
     """A file under a temporary name beside its target, renamed when it is complete.
 
-    As a `with` block it is complete at the block's end, and given up if an error ends it.
+    Args:
+        target: Its path.
+        in_part: Call it as `w2v_cli.batch.parts` does, and not by chance.
 
     Raises:
         UsageError: The target is a folder, or lies in none.
         OutputError: It cannot be written.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, in_part: bool = False) -> None:
         self._target = target
         # A link stays a link: what it points to is replaced.
         path = Path(os.path.realpath(target))
@@ -127,37 +135,16 @@ class AtomicFile:
         self._temporary: Path | None = None
         try:
             if path.is_file() or not path.exists():
-                self._temporary = _temporary_beside(path)
+                self._temporary = part_path(path) if in_part else _temporary_beside(path)
             # A named pipe or /dev/null takes the results as they come.
             written = self._temporary or path
             self.stream: TextIO = written.open(
                 "w", encoding="utf-8", errors=ENCODING_ERRORS, newline="\n"
             )
+            if in_part and path.is_file():
+                written.chmod(_file_mode(path))
         except OSError as error:
             raise cannot_write(target, error) from error
-
-    def __enter__(self) -> AtomicFile:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close(keep=error is None)
-
-    def write(self, text: str) -> None:
-        """Write a text, and see that the disk has room for it.
-
-        Raises:
-            OutputError: It has not.
-        """
-        try:
-            self.stream.write(text)
-            self.stream.flush()
-        except OSError as error:
-            raise cannot_write(self._target, error) from error
 
     def close(self, *, keep: bool) -> None:
         """Rename the file to its target, or remove it if it is not to be kept."""
@@ -198,16 +185,53 @@ def check_output(target: str, inputs: Sequence[str]) -> None:
     Raises:
         UsageError: `target` is one of `inputs`.
     """
+    if target != STDOUT and Path(target).exists():
+        _check_targets({_identity(Path(target)): target}, inputs)
+
+
+def check_files(files: Mapping[str, Mapping[str, Path]]) -> None:
+    """Refuse now what would fail when the first recording, or the last, is done.
+
+    Args:
+        files: For every recording and format: the file it is written to.
+
+    Raises:
+        UsageError: A file is one of the recordings, or a folder.
+        OutputError: A folder takes no new files.
+    """
+    folders: set[Path] = set()
+    existing: dict[tuple[int, int], str] = {}
+    for paths in files.values():
+        for path in paths.values():
+            try:
+                status = path.stat()
+            except OSError:
+                if path.parent in folders:
+                    continue
+            else:
+                existing[(status.st_dev, status.st_ino)] = str(path)
+            if path.parent not in folders or stat.S_ISDIR(status.st_mode):
+                folders.add(path.parent)
+                if path.parent.is_dir():  # else it is to be made
+                    check_place(str(path))
+    _check_targets(existing, files)
+
+
+def _check_targets(targets: Mapping[tuple[int, int], str], inputs: Iterable[str]) -> None:
+    if not targets:
+        return
     for source in inputs:
-        if target != STDOUT and Path(source).is_file() and _is_same_file(target, source):
+        identity = _identity(Path(source)) if Path(source).is_file() else (0, 0)
+        if identity in targets:
             raise UsageError(
-                f"--output {target}: this is an input too, and would be overwritten; "
+                f"--output {targets[identity]}: this is an input too, and would be overwritten; "
                 f"name another file"
             )
 
 
-def _is_same_file(target: str, source: str) -> bool:
-    return Path(target).exists() and Path(target).samefile(source)
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _temporary_beside(path: Path) -> Path:

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2v_cli.cli import decoding_options, options
+from w2v_cli.cli import batch_options, decoding_options, options
+from w2v_cli.cli.batch_options import BatchChoice, Recordings
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.destinations import destination
-from w2v_cli.cli.inputs import InputRun, check_inputs
+from w2v_cli.cli.destinations import Destination, destination
 from w2v_cli.cli.options import SUBTITLE_DEFAULTS
 from w2v_cli.cli.output import STDOUT
 from w2v_cli.errors import UsageError
+from w2v_cli.formats import SubtitleOptions
 
 if TYPE_CHECKING:
-    from w2v_cli.audio import Waveforms
-    from w2v_cli.checkpoint.options import HubOptions
-    from w2v_cli.inference.runtime import Runtime
-    from w2v_cli.results import Transcript
-    from w2v_cli.tasks.decoding import DecodingChoice
-    from w2v_cli.tasks.transcribe import PendingTranscript, Transcriber
+    from w2v_cli.tasks.transcribe import TranscriptionJob
 
 Inputs = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        metavar="INPUT",
-        help="Recordings: wav, flac, ogg, opus, mp3, aiff ..., or - for one on standard input.",
+        metavar="[INPUT]",
+        help="Recordings: wav, flac, ogg, opus, mp3, aiff ..., or - for one on standard input; "
+        "folders with --recursive; patterns in quotes.",
         show_default=False,
     ),
 ]
 
 
 def transcribe(
-    inputs: Inputs,
+    inputs: Inputs = None,
     model: options.Model = options.DEFAULT_MODEL,
     lang: options.Language = None,
     revision: options.Revision = "main",
@@ -53,6 +49,19 @@ def transcribe(
     hotwords: decoding_options.HotwordsFile = None,
     n_best: decoding_options.NBest = 1,
     workers: decoding_options.Workers = None,
+    recursive: batch_options.Recursive = False,
+    include: batch_options.Include = None,
+    exclude: batch_options.Exclude = None,
+    files_from: batch_options.FilesFrom = None,
+    null: batch_options.Null = False,
+    manifest: batch_options.Manifest = None,
+    shard: batch_options.Shard = None,
+    name: batch_options.Name = None,
+    skip_existing: batch_options.SkipExisting = False,
+    overwrite: batch_options.Overwrite = False,
+    retry_failed: batch_options.RetryFailed = False,
+    fail_fast: batch_options.FailFast = False,
+    dry_run: batch_options.DryRun = False,
     formats: options.Formats = None,
     output: options.Output = STDOUT,
     word_timestamps: options.WordTimestamps = False,
@@ -83,16 +92,35 @@ def transcribe(
       w2v transcribe --lm my-lm/ --hotword Marvin --hotword Sheila:15 *.wav
       w2v transcribe --start 1:30 --end 2:00 --channel 1 call.wav
       cat talk.ogg | w2v transcribe -
+      w2v transcribe --recursive calls/ --format srt --output texts/
+      find . -name '*.flac' -print0 | w2v transcribe --files-from - -0 --format jsonl
 
     With several recordings each line starts with the recording's name, and json becomes an
     array; subtitles need a folder, with a file for each recording. A recording that cannot be
-    read is a line on stderr, and the others go on.
+    read is a line on stderr, and the others go on. What was written to a folder, or of several
+    recordings to a file, is not done again by the next run unless something has changed; so a
+    run that was interrupted or killed goes on where it was.
 
     Exit codes: 0 all done, 1 failed, 2 wrong command line, 3 some recordings failed,
     4 no model, 5 a package is missing, 130 interrupted.
     """
     start_seconds = checked_start(start, end)
-    check_inputs(inputs)
+    choice = batch_options.batch_choice(
+        recursive=recursive,
+        include=include,
+        exclude=exclude,
+        files_from=files_from,
+        null=null,
+        manifests=manifest,
+        shard=shard,
+        name=name,
+        skip_existing=skip_existing,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        fail_fast=fail_fast,
+        dry_run=dry_run,
+    )
+    recordings = batch_options.recordings(inputs or [], choice)
     subtitles = options.subtitle_options(
         max_line_width=max_line_width,
         max_line_count=max_line_count,
@@ -102,7 +130,7 @@ def transcribe(
         highlight_words=highlight_words,
         word_timestamps=word_timestamps,
     )
-    target = destination(output, formats or options.DEFAULT_FORMATS, inputs, subtitles)
+    target = output_of(recordings, choice, output, formats, subtitles)
     decoding = decoding_options.decoding_choice(
         lm=lm,
         decoder=decoder,
@@ -113,70 +141,85 @@ def transcribe(
         hotwords_file=hotwords,
         n_best=n_best,
         workers=workers,
-        n_inputs=len(inputs),
+        n_inputs=len(recordings.found.items),
     )
-    console = Console(quiet=quiet, verbose=verbose)
 
     # Only now: help and usage errors must not wait for torch and numpy.
-    from w2v_cli.audio import read_waveforms
     from w2v_cli.checkpoint.options import HubOptions
-    from w2v_cli.checkpoint.progress import show_progress
     from w2v_cli.inference.runtime import Runtime
+    from w2v_cli.tasks.transcribe import TranscriptionJob
 
-    runtime = Runtime(device=device, dtype=dtype, threads=threads, attn=attn)
-    hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
-    with (
-        console.warnings_as_lines(),
-        target as results,
-        console.progress(len(inputs)) as progress,
-        show_progress(progress),
-        LoadedOnce(model, lang, runtime, hub, decoding, console) as transcriber,
-    ):
-
-        def begin(source: str) -> TimedTranscript:
-            # Read first: a wrong file's name must not wait for a model to load.
-            waveforms = read_waveforms(
-                source, channel=channel, start_seconds=start_seconds, end_seconds=end
-            )
-            return TimedTranscript.begin(transcriber(), waveforms, source, console)
-
-        run = InputRun(results.write, results.fail, console, progress, ahead=2 * decoding.workers)
-        exit_code = run.run(inputs, begin)
-    raise typer.Exit(exit_code)
+    job = TranscriptionJob(
+        model=model,
+        target_lang=lang,
+        runtime=Runtime(device=device, dtype=dtype, threads=threads, attn=attn),
+        hub=HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline),
+        decoding=decoding,
+        channel=channel,
+        start_seconds=start_seconds,
+        end_seconds=end,
+    )
+    raise typer.Exit(run(job, recordings, target, choice, Console(quiet=quiet, verbose=verbose)))
 
 
-@dataclass(frozen=True)
-class TimedTranscript:
-    """A transcript that was begun, and tells how long it took when it is there."""
+def output_of(
+    recordings: Recordings,
+    choice: BatchChoice,
+    output: str,
+    formats: list[str] | None,
+    subtitles: SubtitleOptions,
+) -> Destination:
+    """Return where the transcripts go.
 
-    pending: PendingTranscript
-    network_seconds: float
-    console: Console
+    Raises:
+        UsageError: They cannot go there.
+    """
+    target = destination(
+        output,
+        formats or options.DEFAULT_FORMATS,
+        recordings.found.items,
+        subtitles,
+        refused=[item for item, _ in recordings.found.refused],
+        template=choice.template,
+        apart=recordings.named,
+    )
+    batch_options.check_policy(choice, resumable=target.journal_path is not None)
+    return target
 
-    @classmethod
-    def begin(
-        cls, transcriber: Transcriber, waveforms: Waveforms, source: str, console: Console
-    ) -> TimedTranscript:
-        """Run the network over a recording."""
-        began = time.perf_counter()
-        pending = transcriber.begin(waveforms, source=source)
-        return cls(pending, time.perf_counter() - began, console)
 
-    @property
-    def ready(self) -> bool:
-        """Whether it need not be waited for."""
-        return self.pending.ready
+def run(
+    job: TranscriptionJob,
+    recordings: Recordings,
+    target: Destination,
+    choice: BatchChoice,
+    console: Console,
+) -> int:
+    """Return the exit code after all recordings were transcribed.
 
-    def result(self) -> Transcript:
-        """Wait for the transcript and return it."""
-        began = time.perf_counter()
-        transcript = self.pending.result()
-        decoding_seconds = time.perf_counter() - began
-        self.console.note(
-            f"{transcript.source}: {transcript.duration_seconds:.1f} s transcribed in "
-            f"{self.network_seconds:.2f} s, and {decoding_seconds:.2f} s waited for the decoder"
+    Raises:
+        W2VError: The model cannot be loaded, or results cannot be written.
+    """
+    from w2v_cli.batch.local import LocalEngine
+    from w2v_cli.checkpoint.progress import show_progress
+    from w2v_cli.cli.batch_run import BatchRun, ledger_of, preview
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(console.warnings_as_lines())
+        ledger = ledger_of(target, job, choice)
+        if ledger is not None:
+            stack.enter_context(ledger.journal)
+            target = target.keeping(ledger)
+        if choice.dry_run:
+            preview(recordings, target, ledger)
+            return 0
+        results = stack.enter_context(target)
+        progress = stack.enter_context(console.progress(recordings.n_inputs))
+        stack.enter_context(show_progress(progress))
+        batch = BatchRun(recordings, results, ledger, console, progress, fail_fast=choice.fail_fast)
+        engine = stack.enter_context(
+            LocalEngine(job, on_load=batch.loaded, on_heard=batch.heard, warn=console.warn)
         )
-        return transcript
+        return batch.run(engine)
 
 
 def checked_start(start: float | None, end: float | None) -> float:
@@ -191,45 +234,3 @@ def checked_start(start: float | None, end: float | None) -> float:
             f"--end {end:g} s is not after --start {start_seconds:g} s; choose a later --end"
         )
     return start_seconds
-
-
-class LoadedOnce:
-    """A model that is loaded when first called for; a `with` block ends its processes."""
-
-    def __init__(
-        self,
-        model: str,
-        lang: str | None,
-        runtime: Runtime,
-        hub: HubOptions,
-        decoding: DecodingChoice,
-        console: Console,
-    ) -> None:
-        self._model, self._lang, self._runtime, self._hub = model, lang, runtime, hub
-        self._decoding, self._console = decoding, console
-        self._transcriber: Transcriber | None = None
-
-    def __call__(self) -> Transcriber:
-        """Return the transcriber, loaded if it is not yet."""
-        if self._transcriber is None:
-            from w2v_cli.tasks.transcribe import Transcriber
-
-            began = time.perf_counter()
-            self._transcriber = Transcriber.load(
-                self._model,
-                runtime=self._runtime,
-                hub=self._hub,
-                target_lang=self._lang,
-                decoding=self._decoding,
-            )
-            took_seconds = time.perf_counter() - began
-            description = self._transcriber.emitter.description
-            self._console.note(f"{description}; loaded in {took_seconds:.2f} s")
-        return self._transcriber
-
-    def __enter__(self) -> LoadedOnce:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._transcriber is not None:
-            self._transcriber.close()

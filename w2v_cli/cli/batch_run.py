@@ -1,0 +1,229 @@
+"""A run over recordings: an engine's outcomes are written, counted, shown, and summed up."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from w2v_cli.batch.ledger import Ledger, SetAside
+from w2v_cli.cli.destinations import Destination, open_journal
+from w2v_cli.cli.summary import Failure, Tally, print_summary
+from w2v_cli.errors import AudioError, W2VError
+
+if TYPE_CHECKING:
+    from w2v_cli.batch.outcome import Engine, Item, Outcome
+    from w2v_cli.cli.batch_options import BatchChoice, Recordings
+    from w2v_cli.cli.console import Console, ProgressDisplay
+    from w2v_cli.results import Transcript
+    from w2v_cli.tasks.transcribe import TranscriptionJob
+
+
+class BatchRun:
+    """A run, from the first recording to the summary.
+
+    Args:
+        inputs: The recordings.
+        results: Where results go; entered by whoever calls.
+        ledger: What earlier runs did; None where that is not kept track of.
+        console: Where errors are told.
+        progress: What is shown meanwhile.
+        fail_fast: Stop at the first recording that fails.
+    """
+
+    def __init__(
+        self,
+        inputs: Recordings,
+        results: Destination,
+        ledger: Ledger | None,
+        console: Console,
+        progress: ProgressDisplay,
+        *,
+        fail_fast: bool = False,
+    ) -> None:
+        self._items = inputs.found.items
+        self._refused = inputs.found.refused
+        self._n_inputs = inputs.n_inputs
+        self._sums_up = inputs.many or (console.draws and inputs.n_inputs > 1)
+        self._results = results
+        self._ledger = ledger
+        self._console = console
+        self._progress = progress
+        self._fail_fast = fail_fast
+        self._tally = Tally()
+        self._mark = time.perf_counter()
+
+    def loaded(self, task: Any, seconds: float) -> None:
+        """Say that the model is there; an engine calls it."""
+        self._mark = time.perf_counter()
+        self._console.note(f"{task.emitter.description}; loaded in {seconds:.2f} s")
+
+    def heard(self, item: Item, seconds: float) -> None:
+        """Show that more of an input was heard; an engine calls it."""
+        self._progress.heard(item.source, seconds)
+
+    def run(self, engine: Engine[Transcript]) -> int:
+        """Return the exit code after every input was done.
+
+        Raises:
+            W2VError: What ends the whole run.
+            KeyboardInterrupt: The user has interrupted; what was ready is written.
+        """
+        try:
+            self._run(engine)
+        except KeyboardInterrupt:
+            n_kept = self._tally.n_done + self._tally.n_skipped
+            kept = f"; {n_kept} of {self._n_inputs} results are kept" if self._n_inputs > 1 else ""
+            with self._progress.hidden():
+                self._sum_up()
+                self._console.error(f"interrupted{kept}")
+            raise
+        with self._progress.hidden():
+            self._sum_up()
+        return self._tally.exit_code
+
+    def _run(self, engine: Engine[Transcript]) -> None:
+        if self._items:
+            self._progress.begin(self._items[0].relative.name)
+        for item, error in self._refused:
+            self._failed(item.source, error)
+            if self._fail_fast:
+                return
+        items = self._ledger.todo(self._items) if self._ledger else iter(self._items)
+        with contextlib.closing(_closable(engine.run(items))) as outcomes:
+            for outcome in outcomes:
+                self._settle()
+                self._finish(outcome)
+                if self._fail_fast and self._tally.failures:
+                    return
+        self._settle()
+
+    def _settle(self) -> None:
+        """Count what needed no work."""
+        while self._ledger is not None and self._ledger.set_aside:
+            aside = self._ledger.set_aside.popleft()
+            self._ledger.accept(aside)
+            self._count_aside(aside)
+
+    def _count_aside(self, aside: SetAside) -> None:
+        self._progress.skip()
+        if aside.record is None or aside.record.error is None:
+            self._tally.n_skipped += 1
+            return
+        error = AudioError(aside.record.error)
+        error.exit_code = aside.record.exit_code
+        self._tally.failures.append(Failure(aside.item.source, error))
+        with self._progress.hidden():
+            self._console.error(f"{error} (failed before; try again with --retry-failed)")
+
+    def _finish(self, outcome: Outcome[Transcript]) -> None:
+        """Write an input's result, or tell why there is none."""
+        source = outcome.item.source
+        now = time.perf_counter()
+        took_seconds, self._mark = now - self._mark, now
+        if outcome.error is not None:
+            self._failed(source, outcome.error)
+        else:
+            assert outcome.result is not None
+            with self._progress.hidden():
+                self._console.note(
+                    f"{source}: {outcome.audio_seconds:.1f} s transcribed in {took_seconds:.2f} s"
+                )
+                self._results.write(outcome.result)
+            self._tally.n_done += 1
+            self._tally.audio_seconds += outcome.audio_seconds
+        self._progress.input_done(source, outcome.audio_seconds)
+
+    def _failed(self, source: str, error: W2VError) -> None:
+        with self._progress.hidden():
+            self._console.error(error)
+            self._results.fail(source, error)
+        self._tally.failures.append(Failure(source, error))
+
+    def _sum_up(self) -> None:
+        if self._sums_up:
+            print_summary(self._tally, self._n_inputs, self._console)
+
+
+class _closable:  # noqa: N801  # an adapter, used as a function
+    """An iterator that can be closed, whether it is a generator or not."""
+
+    def __init__(self, outcomes: Iterator[Any]) -> None:
+        self._outcomes = outcomes
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._outcomes
+
+    def close(self) -> None:
+        close = getattr(self._outcomes, "close", None)
+        if close is not None:
+            close()
+
+
+def ledger_of(
+    target: Destination, job: TranscriptionJob, choice: BatchChoice, *, hashes: bool = True
+) -> Ledger | None:
+    """Return what earlier runs into the same place did; None where that is not kept track of.
+
+    Args:
+        target: Where results go.
+        job: What is done with each recording.
+        choice: What is done about earlier results.
+        hashes: Read recordings for a hash of their content.
+
+    Raises:
+        WriteError: Another run is writing there.
+    """
+    if target.journal_path is None:
+        return None
+    from dataclasses import asdict
+
+    from w2v_cli.batch.fingerprint import files_fingerprint, model_fingerprint
+
+    def model() -> str:
+        parts = [model_fingerprint(job.model, job.hub)]
+        if job.decoding.lm is not None:
+            parts.append(files_fingerprint(job.decoding.lm))
+        return " ".join(parts)
+
+    settings = {
+        "model": job.model,
+        **job.settings(),
+        "formats": list(target.formats),
+        "subtitles": asdict(target.options),
+    }
+    journal = open_journal(target.journal_path, choice.shard)
+    return Ledger(journal, settings, model, target.files, choice.policy, hashes=hashes)
+
+
+def preview(inputs: Recordings, target: Destination, ledger: Ledger | None) -> None:
+    """Write on stdout what would be done with each recording: a line with tabs between columns.
+
+    These are what would be done, the recording, and its files.
+    """
+    lines = sys.stdout
+    for item, _ in inputs.found.refused:
+        lines.write(f"bad\t{_name(item.source)}\n")
+    known: Iterator[tuple[Item, SetAside | None]] = (
+        ledger.preview(inputs.found.items)
+        if ledger is not None
+        else ((item, None) for item in inputs.found.items)
+    )
+    for item, aside in known:
+        files = [] if target.files is None else target.files[item.source].values()
+        columns = [_state(aside), _name(item.source), *(_name(str(path)) for path in files)]
+        lines.write("\t".join(columns) + "\n")
+
+
+def _state(aside: SetAside | None) -> str:
+    if aside is None:
+        return "do"
+    return "failed" if aside.record is not None and aside.record.error is not None else "skip"
+
+
+def _name(name: str) -> str:
+    """Return a name without what would end its line or column."""
+    return str(PurePath(name)).translate({9: "\\t", 10: "\\n", 13: "\\r"})
