@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import warnings
@@ -255,10 +256,9 @@ class _Readers(Generic[Result]):
         failure: BaseException | None = None
         try:
             while (passage := self._next()) is not None:
-                try:
+                # This recording's end; if it is the run's, the next begin says so.
+                with contextlib.suppress(Stopped):
                     self._read(passage)
-                except Stopped:
-                    pass  # this recording; if it is the run, the next begin says so
                 # Not after a bug: nothing may be made of what was read before it.
                 self._window.end_reading(passage)
         except Stopped:
