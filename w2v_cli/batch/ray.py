@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
-import os
 import pickle
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -15,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from w2v_cli.batch.inputs import STDIN
 from w2v_cli.batch.outcome import Item, Outcome
-from w2v_cli.errors import MissingDependencyError, UsageError, W2VError
+from w2v_cli.batch.ray_driver import Driver
+from w2v_cli.batch.ray_worker import Assignment, Ledger, Worker
+from w2v_cli.errors import UsageError, W2VError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -118,7 +118,7 @@ class RayEngine(Generic[Result]):
         self._on_heard = on_heard
         self._warn = warn
         self._warned: set[str] = set()
-        self._has_joined = False
+        self._driver: Driver | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -133,11 +133,9 @@ class RayEngine(Generic[Result]):
 
     def close(self) -> None:
         """Leave the cluster, which ends this run's workers."""
-        if self._has_joined:
-            import ray
-
-            ray.shutdown()
-            self._has_joined = False
+        if self._driver is not None:
+            self._driver.leave()
+            self._driver = None
 
     def run(self, items: Iterable[Item]) -> Iterator[Outcome[Result]]:
         """Yield an outcome for every item, in their order, each as soon as that allows.
@@ -155,8 +153,9 @@ class RayEngine(Generic[Result]):
 
     def _run_wave(self, items: list[Item]) -> Iterator[Outcome[Result]]:
         """Yield the outcomes of items that are all known to Ray at once."""
-        self._join()
-        messages = self._messages(items)
+        if self._driver is None:
+            self._driver = Driver(self._address)
+        messages = self._messages(self._driver, items)
         try:
             for position, item in enumerate(items):
                 message = next(messages, None)
@@ -172,16 +171,15 @@ class RayEngine(Generic[Result]):
         finally:
             messages.close()
 
-    def _messages(self, items: list[Item]) -> Generator[Message, None, None]:
+    def _messages(self, driver: Driver, items: list[Item]) -> Generator[Message, None, None]:
         """Yield what the workers say of the items, in their order."""
-        from w2v_cli.batch.ray_worker import Assignment, Worker, import_ray
-
-        ray = import_ray()
-        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        workers = Workers.on(machines, use_gpus=self._use_gpus, cores_each=self._worker_cores)
+        ray = driver.ray
+        workers = Workers.on(
+            driver.machines(), use_gpus=self._use_gpus, cores_each=self._worker_cores
+        )
         n_threads = 1 if workers.num_gpus else self._worker_cores
         assignment = Assignment(self._job, self._batch_seconds, n_threads, str(Path.cwd()))
-        ledger = _start_ledger()
+        ledger = _start_ledger(ray)
         rows = list(_blocks(items, workers.count))
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
         dataset = dataset.flat_map(
@@ -192,46 +190,22 @@ class RayEngine(Generic[Result]):
             ),
             num_cpus=workers.num_cpus,
             num_gpus=workers.num_gpus,
-            scheduling_strategy="SPREAD",
         )
         dataset.context.execution_options.preserve_order = True
         dataset.context.enable_progress_bars = False
-        answers = iter(dataset.iter_rows())
+        # Without prefetching: the next block would be waited for before this one is handed out.
+        driver.lost_machines()
+        tables = iter(
+            dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+        )
         try:
-            for answer in answers:
-                yield pickle.loads(answer["message"])
+            for table in tables:
+                for address in driver.lost_machines():
+                    self._warn(f"the machine {address} was lost; others do again what it had")
+                yield from map(pickle.loads, table["message"].to_pylist())
         finally:
-            del answers
+            del tables
             ray.kill(ledger)
-
-    def _join(self) -> None:
-        """Become a part of the cluster, unless this process is one already.
-
-        Raises:
-            MissingDependencyError: Ray is not installed.
-            W2VError: There is no such cluster, or it will not have us.
-        """
-        # Ray reads these when it is imported; it reports its use to its makers otherwise.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        try:
-            import ray
-        except ImportError as error:
-            raise MissingDependencyError("ray", extra="cluster", purpose="--engine ray") from error
-        try:
-            import ray.data
-        except ImportError as error:
-            raise W2VError(f"Ray Data cannot be loaded: {error}") from error
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-        if ray.is_initialized():
-            return
-        try:
-            ray.init(self._address, logging_level=logging.ERROR, log_to_driver=False)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise W2VError(f"{self._place()} cannot be joined: {_first_line(error)}") from error
-        self._has_joined = True
-
-    def _place(self) -> str:
-        return f"the Ray cluster at {self._address}" if self._address else "a Ray cluster"
 
     def _warn_once(self, text: str) -> None:
         if text not in self._warned:
@@ -246,16 +220,9 @@ def _blocks(items: list[Item], n_workers: int) -> Iterator[dict[str, Any]]:
         yield {"first": first, "items": pickle.dumps(items[first : first + n_items])}
 
 
-def _start_ledger() -> Any:
+def _start_ledger(ray: Any) -> Any:
     """Return the handle of a ledger on this machine, which is lost only with the whole run."""
-    import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    from w2v_cli.batch.ray_worker import Ledger
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     return ray.remote(Ledger).options(num_cpus=0, scheduling_strategy=here).remote()
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]

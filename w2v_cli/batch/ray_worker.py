@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import w2v_cli
 from w2v_cli.batch.local import LocalEngine
 from w2v_cli.batch.outcome import Item, Outcome
+from w2v_cli.batch.ray_driver import import_ray
 from w2v_cli.errors import W2VError, WorkerLostError
 
 if TYPE_CHECKING:
@@ -149,13 +150,6 @@ class Worker(Generic[Result]):
     def _ask(self, method: str, *of: int) -> int:
         answer: int = import_ray().get(getattr(self._ledger, method).remote(*of))
         return answer
-
-
-def import_ray() -> Any:
-    """Return the module, whose functions have few types."""
-    import ray
-
-    return ray
 
 
 def _cores_of_this_machine() -> int:

@@ -1,0 +1,128 @@
+"""The place of this process in a Ray cluster: joining it, quietly, and seeing which machines go."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, TextIO, cast
+
+from w2v_cli.errors import MissingDependencyError, W2VError
+
+# Ray reports its use to its makers, and gathers what it has to say, unless told before its import.
+_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
+
+
+def import_ray() -> Any:
+    """Return the module, whose functions have few types, with Ray Data loaded.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+        W2VError: Ray Data cannot be loaded.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingDependencyError("ray", extra="cluster", purpose="--engine ray") from error
+    try:
+        import ray.data
+    except ImportError as error:
+        raise W2VError(f"Ray Data cannot be loaded: {error}") from error
+    return ray
+
+
+class Driver:
+    """This process as a driver, which gives out work.
+
+    Args:
+        address: The cluster's; None for the one that RAY_ADDRESS names or that this machine
+            belongs to, else for a new one of this machine alone.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+        W2VError: There is no such cluster, or it cannot be joined.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self.ray = import_ray()
+        self._machines: dict[str, str] = {}
+        # Who has joined before us may leave after us.
+        self._has_joined = not self.ray.is_initialized()
+        self._stdout: TextIO | None = None
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        if not self._has_joined:
+            return
+        try:
+            with _silent_core():
+                self.ray.init(address, logging_level=logging.ERROR, log_to_driver=False)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            place = f"the Ray cluster at {address}" if address else "a Ray cluster"
+            reason = str(error).strip().partition("\n")[0]
+            raise W2VError(f"{place} cannot be joined: {reason}; see: ray status") from error
+        self._stdout = sys.stdout
+        sys.stdout = cast(TextIO, _WithoutRay(sys.stdout))
+
+    def leave(self) -> None:
+        """Leave the cluster, which ends all that this process had running there."""
+        if self._has_joined:
+            self._has_joined = False
+            self.ray.shutdown()
+            if self._stdout is not None:
+                sys.stdout = self._stdout
+
+    def machines(self) -> list[dict[str, float]]:
+        """Return what each machine of the cluster has, by Ray's names."""
+        return [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+
+    def lost_machines(self) -> list[str]:
+        """Return the addresses of machines that were there when this was asked before."""
+        alive = {
+            node["NodeID"]: node["NodeManagerAddress"] for node in self.ray.nodes() if node["Alive"]
+        }
+        lost = [address for node, address in self._machines.items() if node not in alive]
+        self._machines = alive
+        return lost
+
+
+class _WithoutRay:
+    """Standard output without the messages of Ray's threads, which belong elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if threading.current_thread().name.startswith("ray_"):
+            return len(text)
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _silent_core() -> Iterator[None]:
+    """Let Ray's C++ part start with nothing to say; it writes to stderr past Python.
+
+    Its level is taken from the environment when it starts, and it says so at once.
+    """
+    level = "RAY_BACKEND_LOG_LEVEL"
+    chosen = os.environ.get(level)
+    if chosen is not None:
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    os.environ[level] = "fatal"
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        del os.environ[level]
+        os.dup2(kept, 2)
+        os.close(kept)
