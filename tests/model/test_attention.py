@@ -102,3 +102,51 @@ def test_flash_attention_leaves_padding_out(monkeypatch):
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="divisible"):
         Wav2Vec2Attention(30, 4)
+
+
+@pytest.mark.parametrize("implementation", ["eager", "sdpa"])
+@pytest.mark.parametrize("window", [1, 3, 70, 99, 1000])
+def test_a_window_is_attention_to_what_is_near(implementation, window):
+    config = Wav2Vec2Config(attn_implementation=implementation)
+    torch.manual_seed(window)
+    attention = Wav2Vec2Attention(8, 2, config=config).double().eval()
+    attention.window = window
+    hidden_states = torch.randn(2, 150, 8, dtype=torch.float64)
+    lengths = torch.tensor([150, 40])
+    mask = torch.arange(150)[None] < lengths[:, None]
+    with torch.no_grad():
+        for given in (None, mask):
+            got, _ = attention(hidden_states, given)
+            assert torch.isfinite(got).all()  # padding, too, is far from all that is real
+            for row, frame in itertools.product(range(2), (0, 1, 39, 63, 64, 100, 149)):
+                end = 150 if given is None else int(lengths[row])
+                if frame < end:
+                    near = slice(max(frame - window, 0), min(frame + window + 1, end))
+                    expected = by_hand(
+                        attention, hidden_states[row, frame], hidden_states[row, near]
+                    )
+                    torch.testing.assert_close(got[row, frame], expected)
+
+
+def by_hand(attention, query_state, near):
+    """Return what one frame attends to, head by head."""
+    query, keys = attention.q_proj(query_state), attention.k_proj(near)
+    values = attention.v_proj(near)
+    heads = []
+    for head in range(attention.num_heads):
+        part = slice(head * attention.head_dim, (head + 1) * attention.head_dim)
+        weights = (keys[:, part] @ query[part] * attention.scaling).softmax(0)
+        heads.append(weights @ values[:, part])
+    return attention.out_proj(torch.cat(heads))
+
+
+def test_a_window_is_set_for_every_layer_and_taken_back(pair, batch):
+    _, model = pair("ForCTC", "layer")
+    with torch.no_grad():
+        published = model(batch[0], attention_mask=batch[1]).logits
+        model.attention_window = 2
+        near = model(batch[0], attention_mask=batch[1]).logits
+        model.attention_window = None
+        again = model(batch[0], attention_mask=batch[1]).logits
+    assert not torch.allclose(published, near, atol=1e-3)
+    assert torch.equal(published, again)

@@ -14,6 +14,9 @@ from w2v_cli.model.config import Wav2Vec2Config
 ATTN_IMPLEMENTATIONS = ("eager", "sdpa", "flash_attention_2")
 DEFAULT_ATTN_IMPLEMENTATION = "sdpa"
 
+# Of frames that attend to few others together: smaller blocks cost more to start than to do.
+_SHORTEST_BLOCK = 64
+
 
 def check_attn_implementation(name: str) -> None:
     """Refuse an implementation that this machine can't run, naming one that it can.
@@ -56,7 +59,12 @@ def check_returns_attentions(name: str) -> None:
 
 
 class Wav2Vec2Attention(nn.Module):
-    """Self-attention over frames (Vaswani et al. 2017, 3.2)."""
+    """Self-attention over frames (Vaswani et al. 2017, 3.2).
+
+    Attributes:
+        window: None: as published, every frame attends to every other. Else how many frames
+            before and after itself it attends to (Beltagy et al. 2020, 3.1).
+    """
 
     def __init__(
         self,
@@ -73,6 +81,7 @@ class Wav2Vec2Attention(nn.Module):
         self.head_dim = embed_dim // num_heads
         self.scaling = self.head_dim**-0.5
         self.config = config
+        self.window: int | None = None
         if self.head_dim * num_heads != embed_dim:
             raise ValueError(
                 f"embed_dim must be divisible by num_heads (got `embed_dim`: {embed_dim} and "
@@ -135,11 +144,36 @@ class Wav2Vec2Attention(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         query, key, value = (x.transpose(1, 2) for x in (query, key, value))
         scores = query @ key.transpose(2, 3) * self.scaling  # (batch, heads, frames, frames)
-        if attention_mask is not None:
-            lowest = torch.finfo(scores.dtype).min
-            scores = scores.masked_fill(~attention_mask[:, None, None, :], lowest)
+        visible = self._visible(
+            attention_mask, range(key.shape[2]), range(key.shape[2]), key.device
+        )
+        if visible is not None:
+            scores = scores.masked_fill(~visible, torch.finfo(scores.dtype).min)
         weights = F.dropout(scores.softmax(dim=-1), p=self.dropout, training=self.training)
         return (weights @ value).transpose(1, 2), weights
+
+    def _visible(
+        self,
+        attention_mask: torch.Tensor | None,
+        queries: range,
+        keys: range,
+        device: torch.device,
+    ) -> torch.Tensor | None:
+        """Return which of some frames attend to which, bool (batch or 1, 1, queries, keys).
+
+        None where all attend to all.
+        """
+        visible = None
+        if attention_mask is not None:
+            visible = attention_mask[:, None, None, keys.start : keys.stop]
+        farthest = max(queries.stop - 1 - keys.start, keys.stop - 1 - queries.start)
+        if self.window is not None and self.window < farthest:
+            places = torch.arange(keys.start, keys.stop, device=device)
+            distances = places - torch.arange(queries.start, queries.stop, device=device)[:, None]
+            near = (distances.abs() <= self.window)[None, None]
+            # Padding far from all that is real attends to itself: nothing at all would be NaN.
+            visible = near if visible is None else (visible & near) | (distances == 0)
+        return visible
 
     def _sdpa(
         self,
@@ -148,15 +182,25 @@ class Wav2Vec2Attention(nn.Module):
         value: torch.Tensor,
         attention_mask: torch.Tensor | None,
     ) -> torch.Tensor:
-        attended = F.scaled_dot_product_attention(
-            query.transpose(1, 2),
-            key.transpose(1, 2),
-            value.transpose(1, 2),
-            attn_mask=None if attention_mask is None else attention_mask[:, None, None, :],
-            dropout_p=self.dropout if self.training else 0.0,
-            scale=self.scaling,
-        )
-        return attended.transpose(1, 2)
+        query, key, value = (x.transpose(1, 2) for x in (query, key, value))
+        n_frames = key.shape[2]
+        window = n_frames if self.window is None else self.window
+        attended = []
+        # Blocks as long as the window: no frame looks at more than its neighbours' blocks.
+        for start in range(0, n_frames, max(window, _SHORTEST_BLOCK)):
+            queries = range(start, min(start + max(window, _SHORTEST_BLOCK), n_frames))
+            keys = range(max(start - window, 0), min(queries.stop + window, n_frames))
+            block = F.scaled_dot_product_attention(
+                query[:, :, queries.start : queries.stop],
+                key[:, :, keys.start : keys.stop],
+                value[:, :, keys.start : keys.stop],
+                attn_mask=self._visible(attention_mask, queries, keys, key.device),
+                dropout_p=self.dropout if self.training else 0.0,
+                scale=self.scaling,
+            )
+            attended.append(block)
+        joined = attended[0] if len(attended) == 1 else torch.cat(attended, dim=2)
+        return joined.transpose(1, 2)
 
     def _flash(
         self,
@@ -171,6 +215,8 @@ class Wav2Vec2Attention(nn.Module):
             "dropout_p": self.dropout if self.training else 0.0,
             "softmax_scale": self.scaling,
         }
+        if self.window is not None:
+            options["window_size"] = (self.window, self.window)
         if query.dtype not in (torch.float16, torch.bfloat16):
             raise ValueError(
                 f"attn_implementation='flash_attention_2' computes in float16 or bfloat16, not in "

@@ -15,7 +15,11 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from w2v_cli.model.attention import DEFAULT_ATTN_IMPLEMENTATION, check_attn_implementation
+from w2v_cli.model.attention import (
+    DEFAULT_ATTN_IMPLEMENTATION,
+    Wav2Vec2Attention,
+    check_attn_implementation,
+)
 from w2v_cli.model.checkpointing import CheckpointedModule
 from w2v_cli.model.config import Wav2Vec2Config
 from w2v_cli.model.encoder import Wav2Vec2AttnAdapterLayer
@@ -50,6 +54,8 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
         config: The configuration; `attn_implementation` chosen where it left that open.
         padding_invariant: False: as published. True: a recording's output does not depend on
             the padding that a batch gave it (see docs/differences.md). Needs attention_mask.
+        attention_window: None: as published. Else how many frames before and after itself a
+            frame attends to in each layer, for recordings much longer than those of the training.
     """
 
     config_class: ClassVar[type[Wav2Vec2Config]] = Wav2Vec2Config
@@ -72,6 +78,7 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
         self.config = config
         self.name_or_path = config.name_or_path
         self._padding_invariant = False
+        self._attention_window: int | None = None
 
     @property
     def base_model(self) -> Wav2Vec2PreTrainedModel:
@@ -96,6 +103,17 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
     @padding_invariant.setter
     def padding_invariant(self, value: bool) -> None:
         self.base_model._padding_invariant = value
+
+    @property
+    def attention_window(self) -> int | None:
+        return self.base_model._attention_window
+
+    @attention_window.setter
+    def attention_window(self, value: int | None) -> None:
+        self.base_model._attention_window = value
+        for module in self.modules():
+            if isinstance(module, Wav2Vec2Attention):
+                module.window = value
 
     def set_attn_implementation(self, attn_implementation: str) -> None:
         """Choose eager, sdpa or flash_attention_2.
