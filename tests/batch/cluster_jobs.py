@@ -50,6 +50,7 @@ class Session:
 class Task:
     seconds: float
     environment: bool
+    batch_seconds: float = 0.0
 
     def session(self, stream, source):
         return Session(source, self.environment)

@@ -92,6 +92,7 @@ class FakeTask:
         self.job = job
         self.batches = []
         self.is_closed = False
+        self.batch_seconds = job.batch_seconds
 
     def session(self, stream, source):
         return FakeSession(self.job, stream, source)
@@ -116,6 +117,7 @@ class FakeJob:
 
     chunk_seconds: float = 30.0
     memory_seconds: float = float("inf")
+    batch_seconds: float = 0.0
     on_run: object = None
     n_loaded: int = 0
     task: FakeTask | None = None

@@ -52,8 +52,8 @@ class LocalEngine(Generic[Result]):
     Args:
         job: What is to be done.
         batch_seconds: The most audio that goes through the network at once, padding included,
-            unless a single chunk is longer; 0 for one chunk at a time; None for what suits the
-            model's device and memory.
+            unless a single chunk is longer; 0 for one chunk at a time; None for what the task
+            says.
         n_readers: How many threads read.
         on_load: Told of the model when it is loaded, and how many seconds that took.
         on_heard: Told of an input and how many more seconds of it the network has heard.
@@ -112,7 +112,7 @@ class LocalEngine(Generic[Result]):
             W2VError: The model cannot be loaded, or else no recording can be done.
             KeyboardInterrupt: The user has interrupted; what was ready came before it.
         """
-        window: Window[Result] = Window(self._bounds(), self._n_readers, self._task)
+        window: Window[Result] = Window(bounds(self._limit), self._n_readers, self._task)
         self._readers = readers = _Readers(self._job, items, window, self._n_readers)
         try:
             yield from self._outcomes(window)
@@ -123,13 +123,15 @@ class LocalEngine(Generic[Result]):
         finally:
             readers.stop()
 
-    def _bounds(self) -> Bounds:
-        return bounds(self._batch_seconds or 0.0)
+    @property
+    def _limit(self) -> float:
+        """How much audio a batch may be now."""
+        return self._batch_seconds or 0.0
 
     def _outcomes(self, window: Window[Result]) -> Iterator[Outcome[Result]]:
-        while (step := window.next_step(self._batch_seconds or 0.0)) is not None:
+        while (step := window.next_step(self._limit)) is not None:
             if isinstance(step, Load):
-                window.loaded(self._load(), self._bounds())
+                window.loaded(self._load(), bounds(self._limit))
             elif isinstance(step, Hear):
                 self._hear(window, step.batch)
             elif isinstance(step, Finish):
@@ -140,6 +142,8 @@ class LocalEngine(Generic[Result]):
     def _load(self) -> Task[Result]:
         began = time.perf_counter()
         self._task = self._job.load()
+        if self._batch_seconds is None:
+            self._batch_seconds = self._task.batch_seconds
         if self._on_load is not None:
             self._on_load(self._task, time.perf_counter() - began)
         return self._task

@@ -61,6 +61,11 @@ class Session(Protocol[Result_co]):
 class Task(Protocol[Result_co]):
     """A model and what it is used for, loaded."""
 
+    @property
+    def batch_seconds(self) -> float:
+        """How much audio `run` should hear at once, padding included; 0 for a chunk at a time."""
+        ...
+
     def session(self, stream: WaveformStream, source: str) -> Session[Result_co]:
         """Begin with a recording that is open."""
         ...

@@ -16,6 +16,7 @@ from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.errors import AudioError, OutOfMemoryError
 from w2v_cli.inference.chunks import Chunk, Chunker, Chunking
 from w2v_cli.inference.emitter import Emitter
+from w2v_cli.inference.memory import batch_seconds
 from w2v_cli.inference.runtime import Runtime
 from w2v_cli.tasks.decoding import DecodingChoice, GreedyDecoder, make_decoder
 from w2v_cli.tasks.segments import Segmentation, cut, in_time_order
@@ -147,6 +148,11 @@ class Transcriber:
             stream,
             source,
         )
+
+    @property
+    def batch_seconds(self) -> float:
+        """How much audio `run` should hear at once, padding included."""
+        return batch_seconds(self.emitter.model, self.emitter.sample_rate)
 
     def run(self, chunks: Sequence[Chunk]) -> list[FloatArray]:
         """Return the emissions of each chunk, from one pass of the network over all.
