@@ -54,6 +54,22 @@ class Slow:
         return self.value
 
 
+@dataclass
+class Gated:
+    """A result that is there when the test opens its gate."""
+
+    value: object
+    gate: threading.Event
+
+    @property
+    def ready(self):
+        return self.gate.is_set()
+
+    def result(self):
+        assert self.gate.wait(timeout=60)
+        return self.value
+
+
 class FakeSession:
     def __init__(self, job, stream, source):
         self.job, self.stream, self.source = job, stream, source
@@ -63,8 +79,10 @@ class FakeSession:
         seconds = self.job.seconds(self.source)
         position = 0.0
         while position < seconds:
-            self.job.watch(self, "reads")
+            if "stuck" in self.source:
+                assert self.job.gate.wait(timeout=60)
             length = min(self.job.chunk_seconds, seconds - position)
+            self.job.watch("read", self.source, length)
             number = len(self.source) * 1000 + int(position)
             position += length
             self.stream.duration_seconds = position
@@ -78,12 +96,14 @@ class FakeSession:
         assert output.tolist() == [chunk.input_values.sum()]  # not another's
         assert chunk.first_frame > (self.taken[-1] if self.taken else -1)  # in order
         self.taken.append(chunk.first_frame)
-        self.job.watch(self, "takes")
+        self.job.watch("taken", self.source, len(chunk.input_values) / RATE)
 
     def finish(self):
         if "unfinished" in self.source:
             raise AudioError(f"{self.source}: cannot be finished")
         result = (self.source, len(self.taken))
+        if "gated" in self.source:
+            return Gated(result, self.job.gate)
         return Slow(result, 0.02) if "slow" in self.source else Done(result)
 
 
@@ -121,6 +141,7 @@ class FakeJob:
     on_run: object = None
     n_loaded: int = 0
     task: FakeTask | None = None
+    gate: threading.Event = field(default_factory=threading.Event)
     events: list = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -142,6 +163,21 @@ class FakeJob:
     def seconds(source):
         return float(source.rpartition(":")[2])
 
-    def watch(self, session, what):
+    def watch(self, what, source, seconds):
         with self.lock:
-            self.events.append((what, session.source))
+            self.events.append((what, source, seconds))
+
+    def open_gate_when_nothing_moves(self):
+        """Open the gate, in a thread of its own, once nothing was read or taken for a while."""
+
+        def wait():
+            n_seen = -1
+            while n_seen != len(self.events):
+                n_seen = len(self.events)
+                time.sleep(0.3)
+            self.events.append(("opened", "", 0.0))
+            self.gate.set()
+
+        thread = threading.Thread(target=wait, daemon=True)
+        thread.start()
+        return thread

@@ -184,10 +184,9 @@ class LocalEngine(Generic[Result]):
             window.fail(passage, of_one_recording(error))
             return
         window.taken(queued)
-        if self._on_heard is not None:
-            # Channels and strides are heard besides: a chunk is its share of what was read.
-            share = queued.seconds / passage.chunk_seconds
-            self._on_heard(passage.item, share * passage.audio_seconds)
+        more_seconds = passage.heard(queued.seconds)
+        if self._on_heard is not None and more_seconds > 0:
+            self._on_heard(passage.item, more_seconds)
 
     def _batch_less_than(self, seconds: float) -> None:
         """Halve the batches, and say so the first time."""

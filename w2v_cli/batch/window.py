@@ -63,6 +63,8 @@ class Passage(Generic[Result]):
     error: W2VError | None = None
     audio_seconds: float = 0.0
     chunk_seconds: float = 0.0  # of all its chunks: more than the audio by channels and strides
+    heard_chunk_seconds: float = 0.0
+    told_seconds: float = 0.0
     n_waiting: int = 0  # chunks that were read and are not taken in
     is_read: bool = False
 
@@ -78,6 +80,17 @@ class Passage(Generic[Result]):
         if self.error is not None:
             return self.is_read
         return self.pending is not None and self.pending.ready
+
+    def heard(self, chunk_seconds: float) -> float:
+        """Return how many more seconds of it the network has heard, with so much of its chunks.
+
+        Channels and strides are heard besides, so this is the same share of what was read.
+        """
+        self.heard_chunk_seconds += chunk_seconds
+        told_seconds = self.told_seconds
+        share = self.heard_chunk_seconds / self.chunk_seconds
+        self.told_seconds = max(told_seconds, share * self.audio_seconds)
+        return self.told_seconds - told_seconds
 
     def outcome(self) -> Outcome[Result]:
         """Return what became of it; waits for it where it is not ready."""
@@ -275,7 +288,7 @@ class Window(Generic[Result]):
                 if self._passages and self._passages[0].is_ready:
                     return GiveOut(self._passages[0])
                 if self._failure is not None:
-                    raise self._failure
+                    return self._last_step()
                 if self._is_task_wanted and self._task is None:
                     return Load()
                 wait_seconds = self._seconds_to_wait(batch_seconds)
@@ -287,6 +300,13 @@ class Window(Generic[Result]):
                     if self._n_readers == 0:
                         return None
                 self._changed.wait(wait_seconds)
+
+    def _last_step(self) -> GiveOut[Result]:
+        """Return the first recording if the network has heard it, and else end the run."""
+        assert self._failure is not None
+        if self._passages and self._passages[0].pending is not None:
+            return GiveOut(self._passages[0])
+        raise self._failure
 
     def _hear(self, batch_seconds: float) -> Hear[Result]:
         chosen = choose_batch(self._queue, batch_seconds)
