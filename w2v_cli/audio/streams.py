@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 import numpy as np
@@ -46,6 +47,8 @@ class WaveformStream(Protocol):
     def blocks(self) -> Iterator[FloatArray]:
         """Yield float32 (channels, samples), full scale at 1, until the end.
 
+        Called once more it begins at the start again, and what was begun before is over.
+
         Raises:
             AudioError: The recording cannot be decoded, is cut short, or has samples that are
                 not numbers.
@@ -82,30 +85,47 @@ def open_waveforms(
         with open_recording(opened) as recording:
             _check_rate(opened.label, recording.sample_rate)
             columns = _columns(opened.label, recording.channels, channel)
-            span = _Span(opened.label, recording, start_seconds, end_seconds)
-            yield RecordingStream(opened, span, columns, sample_rate, apart=channel == "all")
+            stretch = _Stretch(start_seconds, end_seconds, columns, sample_rate)
+            yield RecordingStream(opened, recording, stretch, apart=channel == "all")
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """What was asked for of a recording.
+
+    Attributes:
+        start_seconds: Where to start.
+        end_seconds: Where to stop; None for the end.
+        columns: Which channels, from 0; None for the mean of all.
+        sample_rate: Hz.
+    """
+
+    start_seconds: float
+    end_seconds: float | None
+    columns: list[int] | None
+    sample_rate: int
 
 
 class RecordingStream:
-    """A recording that is open; see `WaveformStream`."""
+    """A recording that is open; see `WaveformStream`.
+
+    Attributes:
+        n_channels: Of the blocks.
+    """
 
     def __init__(
-        self,
-        source: ByteSource,
-        span: _Span,
-        columns: list[int] | None,
-        sample_rate: int,
-        *,
-        apart: bool,
+        self, source: ByteSource, recording: Recording, stretch: _Stretch, *, apart: bool
     ) -> None:
-        self._source, self._span, self._columns = source, span, columns
-        self.n_channels = 1 if columns is None else len(columns)
-        self.sample_rate = sample_rate
+        self._source, self._stretch = source, stretch
+        self._opened: Recording | None = recording  # until it is read
+        self._span = self._span_of(recording)
+        self.n_channels = 1 if stretch.columns is None else len(stretch.columns)
+        self.sample_rate = stretch.sample_rate
         self.channel_numbers: tuple[int | None, ...] = (None,)
         if apart:
             self.channel_numbers = tuple(range(1, self.n_channels + 1))
-        self.start_seconds = span.start_frame / span.sample_rate
-        self.expected_seconds = span.expected_seconds
+        self.start_seconds = self._span.start_frame / self._span.sample_rate
+        self.expected_seconds = self._span.expected_seconds
 
     @property
     def duration_seconds(self) -> float:
@@ -113,17 +133,29 @@ class RecordingStream:
         return self._span.read_frames / self._span.sample_rate
 
     def blocks(self) -> Iterator[FloatArray]:
-        """Yield float32 (channels, samples) until the end, once.
+        """Yield float32 (channels, samples) until the end; once more from the start if asked.
 
         Raises:
             AudioError: See `WaveformStream.blocks`.
         """
-        chosen = _choose(self._span.blocks(), self._columns)
-        rates = self._span.sample_rate, self.sample_rate
-        for block in _resample(chosen, *rates, self.n_channels):
+        recording, self._opened = self._opened, None
+        if recording is not None:
+            yield from self._read(self._span)
+            return
+        with open_recording(self._source) as reopened:
+            self._span = self._span_of(reopened)
+            yield from self._read(self._span)
+
+    def _span_of(self, recording: Recording) -> _Span:
+        seconds = self._stretch.start_seconds, self._stretch.end_seconds
+        return _Span(self._source.label, recording, *seconds)
+
+    def _read(self, span: _Span) -> Iterator[FloatArray]:
+        chosen = _choose(span.blocks(), self._stretch.columns)
+        for block in _resample(chosen, span.sample_rate, self.sample_rate, self.n_channels):
             yield np.ascontiguousarray(block.T)  # (channels, samples)
         self._source.check()
-        self._span.check_complete()
+        span.check_complete()
 
 
 def _check_range(label: str, start_seconds: float, end_seconds: float | None) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -200,11 +201,27 @@ class Emitter:
         Raises:
             OutOfMemoryError: The memory is too small for so many, or for one so long.
         """
-        if not chunks:
-            return []
-        return self._run(
-            [chunk.input_values for chunk in chunks], "choose a smaller --chunk-seconds"
-        )
+        outputs: dict[int, FloatArray] = {}
+        for context_seconds in {chunk.context_seconds for chunk in chunks}:
+            alike = [i for i, c in enumerate(chunks) if c.context_seconds == context_seconds]
+            rows = [chunks[index].input_values for index in alike]
+            with self._attending(context_seconds):
+                emissions = self._run(rows, "choose a smaller --chunk-seconds")
+            outputs.update(zip(alike, emissions, strict=True))
+        return [outputs[index] for index in range(len(chunks))]
+
+    @contextlib.contextmanager
+    def _attending(self, context_seconds: float | None) -> Iterator[None]:
+        """Have frames attend to so much before and after themselves inside the `with` block."""
+        if context_seconds is None:
+            yield
+            return
+        frames_per_second = self.sample_rate / math.prod(self.model.config.conv_stride)
+        self.model.attention_window = max(round(context_seconds * frames_per_second), 1)
+        try:
+            yield
+        finally:
+            self.model.attention_window = None
 
     def check_rate(self, sample_rate: int) -> None:
         """Refuse waveforms of another rate than the model hears.

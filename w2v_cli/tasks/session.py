@@ -108,7 +108,7 @@ class TranscriptionSession:
 
     def chunks(self) -> Iterator[Chunk]:
         """Read the recording and yield its chunks; see `w2v_cli.tasks.task.Session.chunks`."""
-        return self._chunker.chunks(self._stream.blocks())
+        return self._chunker.chunks(self._stream.blocks)
 
     def take(self, chunk: Chunk, output: FloatArray) -> None:
         """Take in a chunk's emissions.

@@ -137,8 +137,7 @@ class Transcriber:
             self.emitter.check_rate(stream.sample_rate)
         except AudioError as error:
             raise AudioError(f"{source}: {error}" if source else str(error)) from error
-        chunk_seconds = self.chunking.chunk_seconds or self.emitter.longest_chunk_seconds
-        chunker = Chunker(self.emitter, chunk_seconds, self.chunking.stride_seconds)
+        chunker = Chunker(self.emitter, self.chunking)
         return TranscriptionSession(
             self.emitter,
             self.alphabet,
