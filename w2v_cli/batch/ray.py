@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import pickle
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from w2v_cli.batch.inputs import STDIN
 from w2v_cli.batch.outcome import Item, Outcome
 from w2v_cli.batch.ray_driver import Driver
+from w2v_cli.batch.ray_feed import Feed
 from w2v_cli.batch.ray_worker import Assignment, Ledger, Worker
 from w2v_cli.errors import UsageError, W2VError
 
@@ -29,8 +29,6 @@ Result = TypeVar("Result")
 _BLOCK_ITEMS = 16
 # Of a short run every worker should get some blocks.
 _BLOCKS_EACH = 4
-# How many items are known to Ray at once: some ten megabytes of names.
-_WAVE_ITEMS = 100_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,10 @@ class Workers:
     count: int
     num_gpus: float
     num_cpus: float
+
+    def __str__(self) -> str:
+        each = "one GPU" if self.num_gpus else f"{2 * self.num_cpus:g} cores"
+        return f"a Ray cluster with room for {self.count} workers of {each}"
 
     @classmethod
     def on(
@@ -75,7 +77,7 @@ class Workers:
         fitting = int(sum(n_cores // cores_each for n_cores in cores))
         if not fitting:
             raise UsageError(
-                f"--worker-cores {cores_each} is more than any machine of the cluster has "
+                f"--threads {cores_each} is more than any machine of the cluster has "
                 f"({max(cores):g})"
             )
         return cls(fitting, num_gpus=0, num_cpus=cores_each / 2)
@@ -97,6 +99,7 @@ class RayEngine(Generic[Result]):
         worker_cores: Cores of a worker without a GPU; None for all that its machine has.
         on_heard: Told of an input that is done and its seconds.
         warn: Told what workers warn of, once each.
+        note: Told what the job is spread over.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class RayEngine(Generic[Result]):
         worker_cores: int | None = None,
         on_heard: Callable[[Item, float], None] | None = None,
         warn: Callable[[str], None] = warnings.warn,
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self._job = job
         self._address = address
@@ -117,6 +121,7 @@ class RayEngine(Generic[Result]):
         self._worker_cores = worker_cores
         self._on_heard = on_heard
         self._warn = warn
+        self._note = note
         self._warned: set[str] = set()
         self._driver: Driver | None = None
 
@@ -145,11 +150,11 @@ class RayEngine(Generic[Result]):
         Raises:
             W2VError: There is no such cluster, or no model can be loaded there.
         """
-        remaining = iter(items)
-        while wave := list(itertools.islice(remaining, _WAVE_ITEMS)):
-            if any(item.source == STDIN for item in wave):
-                raise UsageError("- is this machine's standard input; a cluster needs files")
-            yield from self._run_wave(wave)
+        with Feed(items) as feed:
+            for wave in feed.waves():
+                if any(item.source == STDIN for item in wave):
+                    raise UsageError("- is this machine's standard input; a cluster needs files")
+                yield from self._run_wave(wave)
 
     def _run_wave(self, items: list[Item]) -> Iterator[Outcome[Result]]:
         """Yield the outcomes of items that are all known to Ray at once."""
@@ -177,6 +182,8 @@ class RayEngine(Generic[Result]):
         workers = Workers.on(
             driver.machines(), use_gpus=self._use_gpus, cores_each=self._worker_cores
         )
+        if self._note is not None:
+            self._note(str(workers))
         n_threads = 1 if workers.num_gpus else self._worker_cores
         assignment = Assignment(self._job, self._batch_seconds, n_threads, str(Path.cwd()))
         ledger = _start_ledger(ray)

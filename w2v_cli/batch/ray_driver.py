@@ -53,8 +53,8 @@ class Driver:
         self._machines: dict[str, str] = {}
         # Who has joined before us may leave after us.
         self._has_joined = not self.ray.is_initialized()
-        self._stdout: TextIO | None = None
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        self._stdout: _WithoutRay | None = None
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         if not self._has_joined:
             return
         try:
@@ -64,16 +64,16 @@ class Driver:
             place = f"the Ray cluster at {address}" if address else "a Ray cluster"
             reason = str(error).strip().partition("\n")[0]
             raise W2VError(f"{place} cannot be joined: {reason}; see: ray status") from error
-        self._stdout = sys.stdout
-        sys.stdout = cast(TextIO, _WithoutRay(sys.stdout))
+        self._stdout = _WithoutRay(sys.stdout)
+        sys.stdout = cast(TextIO, self._stdout)
 
     def leave(self) -> None:
         """Leave the cluster, which ends all that this process had running there."""
         if self._has_joined:
             self._has_joined = False
             self.ray.shutdown()
-            if self._stdout is not None:
-                sys.stdout = self._stdout
+            if self._stdout is not None and sys.stdout is cast(TextIO, self._stdout):
+                sys.stdout = self._stdout.stream
 
     def machines(self) -> list[dict[str, float]]:
         """Return what each machine of the cluster has, by Ray's names."""
@@ -93,15 +93,15 @@ class _WithoutRay:
     """Standard output without the messages of Ray's threads, which belong elsewhere."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self.stream = stream
 
     def write(self, text: str) -> int:
         if threading.current_thread().name.startswith("ray_"):
             return len(text)
-        return self._stream.write(text)
+        return self.stream.write(text)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.stream, name)
 
 
 @contextlib.contextmanager
