@@ -157,7 +157,7 @@ class Chunker:
         if stride_seconds is None:
             stride_seconds = min(DEFAULT_STRIDE_SECONDS, chunk_seconds / 6)
         self._stride = math.ceil(stride_seconds * rate / hop) * hop
-        shortest = 3 * self._stride + listener.receptive_field_samples + hop
+        shortest = 2 * self._stride + listener.receptive_field_samples + hop
         self._longest = max(math.floor(chunk_seconds * rate / hop) * hop, shortest)
         self._whole = min(round(chunking.whole_seconds * rate), self._longest)
 
