@@ -5,12 +5,15 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from w2v_cli.cli import main
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `many`, which several tests share
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,13 @@ class Failure:
         >>> from w2v_cli.errors import AudioError
         >>> Failure("a.wav", AudioError("a.wav: cut short: 0.27 s of 1.00 s; copy it")).reason
         'cut short: N s of N s'
+        >>> Failure("a.wav", AudioError("a.wav: a link to in/b.wav, which is not there")).reason
+        'a link to ..., which is not there'
         """
         text = " ".join(str(self.error).split())
         text = text.removeprefix(f"{self.source}: ").split(";")[0]
-        text = re.sub(r"\S*/\S*[^\s,;:]", "...", text)
-        return re.sub(r"\b\d+(\.\d+)?\b", "N", text) if "bytes" not in text else text
+        text = re.sub(r"\b\d+(\.\d+)?\b", "N", text)
+        return re.sub(r"\S*\w[/.]\w\S*[^\s,:]", "...", text)  # names of files
 
 
 @dataclass
@@ -118,9 +120,11 @@ def _amount(tally: Tally) -> str:
 def hours(seconds: float) -> str:
     """Return an amount of audio, in hours where it is more than a few minutes.
 
-    >>> hours(95), hours(7200)
-    ('1.6 min', '2.00 h')
+    >>> hours(9.5), hours(95), hours(7200)
+    ('9.5 s', '1.6 min', '2.00 h')
     """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
     return f"{seconds / 3600:,.2f} h" if seconds >= 600 else f"{seconds / 60:.1f} min"
 
 

@@ -1,0 +1,143 @@
+"""A batch as the world has it: ten kinds of bad recordings, and a run that is killed at any time."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import many
+import pytest
+
+from w2v_cli.audio import read_waveforms
+from w2v_cli.formats import format_transcript
+from w2v_cli.tasks.transcribe import Transcriber
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX permissions and signals"),
+]
+
+
+@pytest.fixture(scope="module")
+def transcriber(ctc_folder):
+    return Transcriber.load(ctc_folder)
+
+
+@pytest.fixture
+def start(tmp_path, ctc_folder):
+    """Return a function that starts `w2v transcribe` in the folder of the recordings."""
+
+    def begin(*arguments):
+        return subprocess.Popen(
+            [sys.executable, "-m", "w2v_cli", "transcribe", *map(str, arguments)],
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"W2V_MODEL": str(ctc_folder), "OMP_NUM_THREADS": "1"},
+            preexec_fn=many.without_privileges,
+        )
+
+    return begin
+
+
+def names(folder, paths):
+    return [path.relative_to(folder).as_posix() for path in sorted(paths)]
+
+
+def expected_text(transcriber, folder, name):
+    transcript = transcriber.transcribe(read_waveforms(folder / name), source=name)
+    return format_transcript(transcript, "txt")
+
+
+def records(journal):
+    """Return how often each input has a record."""
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    return Counter(line["source"] for line in lines if "source" in line)
+
+
+def test_a_hundred_bad_ones_among_five_thousand(tmp_path, start, transcriber):
+    good, bad = many.write_many(tmp_path / "in", 4900, 10)
+    everything = names(tmp_path, [*good, *bad])
+    with start("--files-from", "-", "-0", "-f", "jsonl", "-f", "txt", "-o", "out/") as w2v:
+        _, stderr = w2v.communicate(b"\0".join(map(os.fsencode, everything)))
+    lines = stderr.decode().splitlines()
+    assert w2v.returncode == 3
+    for path, kind in bad.items():
+        name = path.relative_to(tmp_path).as_posix()
+        (line,) = [line for line in lines if line.startswith(f"w2v: {name}: ")]
+        assert many.BAD_KINDS[kind] in line
+        record = json.loads((tmp_path / "out" / name).with_suffix(".jsonl").read_text())
+        assert (f"w2v: {record['error']}", record["exit_code"]) == (line, 1)
+    errors = [line for line in lines if line.startswith("w2v: ")]
+    assert len(errors) == 100
+    summary = [line.split() for line in lines[len(errors) :]]
+    assert summary[0][:2] == ["done", "4,900"]
+    assert summary[1] == ["failed", "100"]
+    assert [row[0] for row in summary[2:]] == ["10"] * 10
+    texts = {path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.txt")}
+    assert texts == {path.relative_to(tmp_path).with_suffix(".txt") for path in good}
+    for path in random.Random(5).sample(good, 50):
+        name = path.relative_to(tmp_path).as_posix()
+        text = (tmp_path / "out" / name).with_suffix(".txt").read_text()
+        assert text == expected_text(transcriber, tmp_path, name)
+
+
+def progress_of(journal):
+    return journal.stat().st_size if journal.exists() else 0
+
+
+def kill_at_a_random_moment(w2v, journal, rng):
+    """Kill a run between its first results, and say whether it was still running."""
+    began = progress_of(journal)
+    more = rng.choice([0, 0, 1, 500, 2000, 5000])  # bytes of the journal, some lines or none
+    deadline = time.monotonic() + 120
+    while w2v.poll() is None and progress_of(journal) < began + more:
+        assert time.monotonic() < deadline, "it stands still"
+        time.sleep(0.0005)
+    if w2v.poll() is None:
+        time.sleep(rng.uniform(0, 0.05) if more else rng.uniform(0, 5))
+    w2v.send_signal(signal.SIGKILL)
+    w2v.communicate()
+    return w2v.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("output", ["out/", "out.jsonl"])
+def test_killed_at_twenty_random_moments(tmp_path, start, output):
+    good, bad = many.write_many(tmp_path / "in", 600, 2)
+    arguments = ["-r", "in", "-f", "jsonl", *(["-f", "srt"] if output == "out/" else [])]
+    arguments += ["-q", "-o"]
+    with start(*arguments, f"straight-{output}") as w2v:
+        w2v.communicate()
+    assert w2v.returncode == 3
+    journal = tmp_path / ("out/.w2v-journal" if output == "out/" else ".out.jsonl.w2v-journal")
+    rng = random.Random(11)
+    n_killed = 0
+    seen = Counter()
+    while n_killed < 20:
+        n_killed += kill_at_a_random_moment(start(*arguments, output), journal, rng)
+        if journal.exists():
+            now = Counter(journal.read_bytes().splitlines(keepends=True))
+            finished = Counter({line: n for line, n in seen.items() if line.endswith(b"\n")})
+            assert finished <= now, "something that was finished is lost"
+            seen = now
+    with start(*arguments, output) as w2v:
+        w2v.communicate()
+    assert w2v.returncode == 3
+    unreadable = [p for p, k in bad.items() if k in (many.no_permission, many.broken_link)]
+    counts = records(journal)
+    for name in names(tmp_path, unreadable):  # without content to tell it by, it is tried again
+        counts.pop(name, None)
+    assert set(counts.values()) == {1}, "something was done twice"
+    assert len(counts) == len(good) + len(bad) - len(unreadable) - 2  # folders are looked into
+    assert not [path for path in tmp_path.rglob("*.w2v-part")]
+    for straight in tmp_path.glob(f"straight-{output}"):
+        files = [straight] if straight.is_file() else sorted(straight.rglob("[!.]*.*"))
+        assert len(files) > 600 or straight.is_file()
+        for file in files:
+            relative = file.relative_to(tmp_path).as_posix().removeprefix("straight-")
+            assert (tmp_path / relative).read_bytes() == file.read_bytes()
