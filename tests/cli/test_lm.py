@@ -96,6 +96,18 @@ def test_a_language_model_is_not_attached_to_where_it_lies(w2v, lm_folder, ctc_f
     assert sorted(lm_folder.rglob("*")) == before
 
 
+def test_a_packed_language_model_of_any_name_is_attached(w2v, lm_folder, ctc_folder, tmp_path):
+    packed = tmp_path / "trigrams.gz"
+    (arpa,) = [*lm_folder.glob("lm.arpa.gz"), *lm_folder.rglob("lm.arpa")][:1]
+    content = arpa.read_bytes()
+    packed.write_bytes(content if arpa.suffix == ".gz" else gzip.compress(content))
+    run = w2v("lm", "attach", ctc_folder, packed, "-o", tmp_path / "out")
+    assert (run.exit_code, run.stderr) == (0, "")
+    ngram = NGram.load(tmp_path / "out")
+    assert ngram.path.name == "trigrams.bin"  # pyctcdecode goes by it, KenLM by what is inside
+    assert set(ngram.unigrams) == set(NGram.load(lm_folder).unigrams)
+
+
 def test_nothing_left_by_pruning_is_said(w2v, text, tmp_path):
     run = w2v("lm", "build", text, "-o", tmp_path / "lm", "--prune", "99", "--estimator", "own")
     assert run.exit_code == 1

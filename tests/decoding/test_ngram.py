@@ -10,6 +10,7 @@ import pytest
 
 from w2v_cli.decoding.ngram import NGram, arpa_words
 from w2v_cli.errors import CheckpointError, ModelNotFoundError
+from w2v_cli.language_model.kenlm_tools import write_binary
 
 ATTRS = {"alpha": 0.7, "beta": 2.0, "unk_score_offset": -5.0, "score_boundary": False}
 
@@ -74,6 +75,24 @@ def test_a_binary_takes_its_words_from_the_file_beside_it(tmp_path):
     assert NGram.load(tmp_path / "lm.bin", encoding="latin-1").unigrams == ("GRÖSSE",)
     with pytest.raises(CheckpointError, match="utf-8"):
         NGram.load(tmp_path / "lm.bin")
+
+
+@pytest.mark.parametrize("kind", ["trie", "probing"])
+def test_a_binary_alone_knows_its_words(tmp_path, trigram_arpa, kind):
+    binary = tmp_path / "lm.bin"
+    if not write_binary(trigram_arpa, binary, kind=kind):
+        pytest.skip("neither build_binary nor KenLM's library")
+    assert sorted(NGram.load(binary).unigrams) == sorted(arpa_words(trigram_arpa))
+    content = binary.read_bytes()
+    binary.write_bytes(content[: content.rindex(b"<unk>\0")])  # made without words
+    assert NGram.load(binary).unigrams is None
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_an_arpa_file_may_have_any_name(tmp_path, trigram_arpa, pack):
+    path = tmp_path / "trigrams.lm"
+    path.write_bytes(pack(b"\n" + trigram_arpa.read_bytes()))
+    assert NGram.load(path).unigrams == tuple(arpa_words(trigram_arpa))
 
 
 def test_what_is_not_there_is_told(tmp_path):

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import mmap
 import os
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +31,12 @@ UNIGRAMS_FILE = "unigrams.txt"
 # KenLM's readers go by what is in a file; these are the names that the layout knows it by.
 MODEL_ENDINGS = (".arpa", ".arpa.gz", ".bin", ".binary", ".klm", ".trie", ".probing")
 _ARPA_ENDINGS = (".arpa", ".arpa.gz")
+_GZIP_MAGIC = b"\x1f\x8b"
+# A binary begins with this and the numbers of its n-grams (lm/binary_format.hh), and ends with its
+# words, by their ids, each with a NUL behind it.
+_BINARY_MAGIC = b"mmap lm http://kheafield.com/code format version 5\n\x00"
+_COUNTS_PLACE = 108
+_FIRST_WORD = b"<unk>\x00"
 _NO_WORDS = frozenset({"<s>", "</s>", "<unk>", "<UNK>"})
 
 
@@ -62,7 +71,7 @@ class NGram:
         Args:
             folder_or_file: The folder with language_model/ in it, that folder itself, an ARPA
                 file (its words become the unigrams), or a KenLM binary (the words are taken
-                from a unigrams.txt beside it, if there is one).
+                from a unigrams.txt beside it, or else are those that it holds).
             encoding: Of unigrams.txt.
 
         Raises:
@@ -81,7 +90,7 @@ class NGram:
         if _is_arpa(given):
             return cls(given, unigrams=tuple(arpa_words(given)))
         beside = given.parent / UNIGRAMS_FILE
-        words = _read_unigrams(beside, encoding) if beside.is_file() else None
+        words = _read_unigrams(beside, encoding) if beside.is_file() else binary_words(given)
         return cls(given, unigrams=words)
 
     def own_options(self) -> dict[str, Any]:
@@ -109,6 +118,8 @@ def _from_folder(given: Path, encoding: str) -> NGram:
         words = _read_unigrams(unigrams, encoding)
     elif _is_arpa(path):
         words = tuple(arpa_words(path))
+    else:
+        words = binary_words(path)
     attrs = _read_json(folder / ATTRS_FILE)
     alphabet = _read_json((given if folder != given else given.parent) / ALPHABET_FILE)
     return NGram(
@@ -142,20 +153,47 @@ def arpa_words(path: Path) -> Iterator[str]:
                 if started and len(fields) > 1 and fields[1] not in _NO_WORDS:
                     found = True
                     yield fields[1]
-    except (UnicodeDecodeError, OSError, EOFError) as error:
+    except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
         raise CheckpointError(f"{path}: cannot be read as an ARPA file: {error}") from error
     if not found:
         raise CheckpointError(f"{path}: no words there; is it an ARPA file?")
 
 
+def binary_words(path: Path) -> tuple[str, ...] | None:
+    """Return the words of a KenLM binary, without its marks; None where it does not hold them."""
+    if path.stat().st_size <= _COUNTS_PLACE + 8:
+        return None
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content[: len(_BINARY_MAGIC)] != _BINARY_MAGIC:
+            return None
+        (n_words,) = struct.unpack_from("<Q", content, _COUNTS_PLACE)
+        begin = content.rfind(_FIRST_WORD)
+        *words, rest = content[begin:].split(b"\x00") if begin >= 0 else [b""]
+    if rest or len(words) != n_words:
+        return None
+    try:
+        return tuple(text for word in words if (text := word.decode()) not in _NO_WORDS)
+    except UnicodeDecodeError:
+        return None
+
+
 def _open_arpa(path: Path) -> IO[str]:
-    if path.name.endswith(".gz"):
+    with path.open("rb") as file:
+        is_packed = file.read(2) == _GZIP_MAGIC
+    if is_packed:
         return gzip.open(path, "rt", encoding="utf-8")
     return path.open(encoding="utf-8")
 
 
 def _is_arpa(path: Path) -> bool:
-    return path.name.endswith(_ARPA_ENDINGS)
+    """Return whether a file is called an ARPA file, or begins as one, whatever it is called."""
+    if path.name.endswith(_ARPA_ENDINGS):
+        return True
+    try:
+        with _open_arpa(path) as file:
+            return file.read(1000).lstrip().startswith("\\data\\")
+    except (UnicodeDecodeError, OSError, EOFError, zlib.error):
+        return False
 
 
 def _check_is_model(path: Path) -> None:

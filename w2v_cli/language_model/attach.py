@@ -13,7 +13,7 @@ from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import locate, pin, resolve_file
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.labels import fitting_labels
-from w2v_cli.decoding.ngram import ALPHABET_FILE, FOLDER, NGram, arpa_words
+from w2v_cli.decoding.ngram import ALPHABET_FILE, FOLDER, NGram
 from w2v_cli.errors import ModelNotFoundError, UsageError
 from w2v_cli.language_model.layout import alphabet_json, attrs_json, check_unused, write_layout
 
@@ -75,11 +75,11 @@ def attach(
     for name, path in files.items():
         _copy(path, folder / name)
     _name_the_class(folder)
-    unigrams = ngram.unigrams
-    if unigrams is None and ngram.path.name.endswith((".arpa", ".arpa.gz")):
-        unigrams = tuple(arpa_words(ngram.path))
     inside = write_layout(
-        folder, alphabet=alphabet_json(tokenizer), attrs=attrs_json(ngram), unigrams=unigrams or ()
+        folder,
+        alphabet=alphabet_json(tokenizer),
+        attrs=attrs_json(ngram),
+        unigrams=ngram.unigrams or (),
     )
     _copy_language_model(ngram.path, inside)
     return NGram.load(folder)
@@ -140,10 +140,11 @@ def _name_the_class(folder: Path) -> None:
 
 def _copy_language_model(source: Path, inside: Path) -> None:
     """Copy KenLM's file under a name that pyctcdecode takes, unpacked."""
+    name = source.name.removesuffix(".gz")
+    target = inside / (name if name.endswith((".arpa", ".bin", ".binary")) else f"{name}.bin")
     if source.name.endswith(".gz"):
         import gzip
 
-        target = inside / source.name.removesuffix(".gz")
         with (
             replacing(target) as partial,
             gzip.open(source, "rb") as packed,
@@ -151,8 +152,7 @@ def _copy_language_model(source: Path, inside: Path) -> None:
         ):
             shutil.copyfileobj(packed, plain, 1 << 20)
         return
-    known = source.suffix in (".arpa", ".bin", ".binary")
-    _copy(source, inside / (source.name if known else f"{source.name}.bin"))
+    _copy(source, target)
 
 
 def _copy(source: Path, target: Path) -> None:
