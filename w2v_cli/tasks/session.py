@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from w2v_cli.audio.waveforms import HeldStream
 from w2v_cli.decoding.utterances import UtteranceCutter, UtteranceLimits
 from w2v_cli.errors import AudioError
 from w2v_cli.results import Alternative, Character, Segment, Transcript, Word
@@ -107,8 +108,21 @@ class TranscriptionSession:
         ]
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the recording and yield its chunks; see `w2v_cli.tasks.task.Session.chunks`."""
-        return self._chunker.chunks(self._stream.blocks)
+        """Read the recording and yield its chunks; see `w2v_cli.tasks.task.Session.chunks`.
+
+        Raises:
+            AudioError: The recording cannot be read to its end, or is a click in which nobody
+                can have said anything: it was cut short, or written wrongly.
+        """
+        yield from self._chunker.chunks(self._stream.blocks)
+        read_seconds = self._stream.duration_seconds
+        frame_seconds = self._emitter.receptive_field_samples / self._emitter.sample_rate
+        is_a_file = not isinstance(self._stream, HeldStream)  # samples are what they are
+        if is_a_file and 0 < read_seconds < frame_seconds:
+            raise AudioError(
+                f"{self._source}: {read_seconds:.4f} s of sound, which is too short for a letter; "
+                f"the model hears no less than {frame_seconds:g} s"
+            )
 
     def take(self, chunk: Chunk, output: FloatArray) -> None:
         """Take in a chunk's emissions.
