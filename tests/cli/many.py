@@ -106,9 +106,8 @@ def write_many(folder, n_good, n_bad_of_each):
     """Write recordings into folders of a hundred; return the good ones, and the bad by kind."""
     n_bad = n_bad_of_each * len(BAD_KINDS)
     total = n_good + n_bad
-    bad_places = {
-        round(place): index for index, place in enumerate(np.linspace(3, total - 4, n_bad))
-    }
+    places = np.linspace(3, total - 4, n_bad).round()
+    bad_places = {int(place): index for index, place in enumerate(places)}
     assert len(bad_places) == n_bad
     good, bad = [], {}
     kinds = list(BAD_KINDS)

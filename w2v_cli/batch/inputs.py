@@ -178,11 +178,23 @@ def _add_glob(found: Found, pattern: str, selection: Selection) -> None:
         found.refuse(pattern, "no file is called like that; check the pattern")
     fixed = re.split(r"[*?[]", pattern, maxsplit=1)[0]
     root = PurePath(f"{fixed}_").parent
+    linked: dict[PurePath, bool] = {}
     for path in paths:
+        if "**" in pattern and _is_below_link(PurePath(path).parent, root, linked):
+            continue  # ** goes round in circles where a link leads back up
         if not Path(path).is_dir():
             found.items.append(Item(path, PurePath(os.path.relpath(path, root))))
         elif selection.recursive and "**" not in pattern:
             _add_folder(found, path, selection)
+
+
+def _is_below_link(folder: PurePath, root: PurePath, known: dict[PurePath, bool]) -> bool:
+    """Whether a folder is a link, or lies in one, below `root`."""
+    if folder == root or folder == folder.parent:
+        return False
+    if folder not in known:
+        known[folder] = Path(folder).is_symlink() or _is_below_link(folder.parent, root, known)
+    return known[folder]
 
 
 def _last_part(source: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import string
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -35,7 +36,7 @@ class NameTemplate:
         text: Text with fields, such as ``{stem}.{ext}``.
 
     >>> template = NameTemplate("{stem}/{format}.{ext}")
-    >>> str(template.path(Item("in/a/talk.wav", PurePath("a/talk.wav")), "srt", ".srt"))
+    >>> template.place(Item("in/a/talk.wav", PurePath("a/talk.wav")), "srt", ".srt")
     'a/talk/srt.srt'
     """
 
@@ -54,19 +55,20 @@ class NameTemplate:
         if not parts or PurePath(self.text).is_absolute() or ".." in parts:
             raise UsageError(f"--name {self.text!r}: it must stay in the folder; {_EXAMPLE}")
 
-    def path(self, item: Item, format_name: str, format_suffix: str) -> PurePath:
+    def place(self, item: Item, format_name: str, format_suffix: str) -> str:
         """Return where the result of an item in a format lies, below the output folder."""
-        relative = item.relative
-        if item.source == STDIN:
-            relative = PurePath("stdin")
-        fields = {
-            "stem": relative.stem,
-            "name": relative.name,
-            "suffix": relative.suffix.removeprefix("."),
-            "ext": format_suffix.removeprefix("."),
-            "format": format_name,
-        }
-        return relative.parent / self.text.format(**fields)
+        # Of strings: there may be a million, and paths are slow to make.
+        relative = "stdin" if item.source == STDIN else str(item.relative)
+        folder, name = os.path.split(relative)
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122
+        called = self.text.format(
+            stem=stem,
+            name=name,
+            suffix=suffix[1:],
+            ext=format_suffix[1:],
+            format=format_name,
+        )
+        return f"{folder}/{called}" if folder else called
 
 
 _EXAMPLE = "write a name such as {stem}.{ext}"
@@ -115,7 +117,7 @@ class OutputNames(Mapping[str, Mapping[str, Path]]):
             return {name: self._folder / (stem + end) for name, end in self._suffixes.items()}
         item = self._items[source]
         return {
-            name: self._folder / self._template.path(item, name, suffix)
+            name: self._folder / self._template.place(item, name, suffix)
             for name, suffix in self._suffixes.items()
         }
 
@@ -128,25 +130,27 @@ class OutputNames(Mapping[str, Mapping[str, Path]]):
     def _refuse_shared(self, items: Sequence[Item]) -> None:
         owners: dict[str, str] = {}
         folders: set[str] = set()
-        sources: set[str] = set()
+        if len(self._items) < len(items):
+            counts = Counter(item.source for item in items)
+            raise UsageError(f"{counts.most_common(1)[0][0]}: {_NAMED_TWICE}")
         for item in items:
-            if item.source in sources:
-                raise UsageError(f"{item.source}: {_NAMED_TWICE}")
-            sources.add(item.source)
-            for path in self[item.source].values():
-                if len(os.fsencode(path.name)) > _MAX_NAME_BYTES:
-                    raise UsageError(f"{path}: the name is too long for a file; see --name")
-                other = owners.setdefault(_as_the_disk_tells(str(path)), item.source)
-                if other != item.source:
-                    raise UsageError(_shared(path, other, item.source))
-                folders.add(str(path.parent))
-            if len(set(self[item.source].values())) < len(self._suffixes):
+            places = [self._template.place(item, *form) for form in self._suffixes.items()]
+            if len(set(places)) < len(places):
                 raise UsageError(
                     f"--name {self._template.text!r}: all formats would have one name; {_EXAMPLE}"
                 )
+            for place in places:
+                folder, name = os.path.split(place)
+                if len(os.fsencode(name)) > _MAX_NAME_BYTES:
+                    raise UsageError(f"{name}: the name is too long for a file; see --name")
+                other = owners.setdefault(_as_the_disk_tells(place), item.source)
+                if other != item.source:
+                    raise UsageError(_shared(self._folder / place, other, item.source))
+                folders.add(folder)
         for folder in folders:
             if _as_the_disk_tells(folder) in owners:
-                raise UsageError(f"{folder}: a folder and a file would be called so; see --name")
+                path = self._folder / folder
+                raise UsageError(f"{path}: a folder and a file would be called so; see --name")
 
 
 _NAMED_TWICE = "the same recording is named more than once; name it once"

@@ -1,0 +1,99 @@
+"""What results are called, and which names are refused before work starts."""
+
+from pathlib import Path, PurePath
+
+import pytest
+
+from w2v_cli.batch.naming import NameTemplate, OutputNames
+from w2v_cli.batch.outcome import Item
+from w2v_cli.errors import UsageError
+
+SRT = {"srt": ".srt"}
+
+
+def names(*places, suffixes=SRT, **options):
+    items = [Item(f"in/{place}", PurePath(place)) for place in places]
+    files = OutputNames("out", items, suffixes, **options)
+    return [path.as_posix() for item in items for path in files[item.source].values()]
+
+
+def test_the_tree_is_mirrored():
+    assert names("talk.wav", "mon/talk.wav", "mon/x.y/größe 🎙.flac") == [
+        "out/talk.srt",
+        "out/mon/talk.srt",
+        "out/mon/x.y/größe 🎙.srt",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        ("{stem}.{ext}", "out/mon/talk.srt"),
+        ("{name}.{ext}", "out/mon/talk.wav.srt"),
+        ("{stem}-{suffix}.{ext}", "out/mon/talk-wav.srt"),
+        ("{format}/{stem}.{ext}", "out/mon/srt/talk.srt"),
+        ("{{{stem}}}.{ext}", "out/mon/{talk}.srt"),
+    ],
+)
+def test_templates(template, path):
+    assert names("mon/talk.wav", template=NameTemplate(template)) == [path]
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{stem}.{extension}", r"no field \{extension\}; there are \{stem\}, \{name\}"),
+        ("{}", r"no field \{\}"),
+        ("{stem", r"--name '\{stem': expected '}'"),
+        ("../{stem}", "it must stay in the folder"),
+        ("/tmp/{stem}", "it must stay in the folder"),
+        ("", "it must stay in the folder"),
+    ],
+)
+def test_templates_that_are_refused(template, message):
+    with pytest.raises(UsageError, match=message):
+        NameTemplate(template)
+
+
+@pytest.mark.parametrize(
+    ("places", "options", "message"),
+    [
+        (
+            ["a/talk.wav", "a/talk.mp3"],
+            {},
+            r"^in/a/talk.wav and in/a/talk.mp3 would both be written to out/a/talk.srt; .*--name",
+        ),
+        (["a/1.wav", "b/2.wav", "a/3.wav"], {"template": NameTemplate("x.{ext}")}, "both"),
+        (["a.wav", "b.wav", "a.wav"], {}, r"^in/a.wav: the same recording is named more than"),
+        (
+            ["a.wav"],
+            {"template": NameTemplate("{stem}"), "suffixes": {"srt": ".srt", "vtt": ".vtt"}},
+            "all formats would have one name",
+        ),
+        (
+            ["a", "a/b"],
+            {"template": NameTemplate("{stem}")},
+            "out/a: a folder and a file would be called so",
+        ),
+        (["x" * 252 + ".wav"], {}, "the name is too long for a file"),
+    ],
+)
+def test_names_that_two_would_share(places, options, message):
+    with pytest.raises(UsageError, match=message):
+        names(*places, **options)
+
+
+def test_recordings_that_were_named_one_by_one_get_longer_names():
+    items = [
+        Item(source, PurePath(PurePath(source).name)) for source in ("mon/talk.wav", "tue/talk.wav")
+    ]
+    files = OutputNames("out", items, SRT, apart=True)
+    assert files["tue/talk.wav"] == {"srt": Path("out/tue_talk.srt")}
+    with pytest.raises(UsageError, match="would both be written to"):
+        OutputNames("out", items, SRT, apart=True, template=NameTemplate("{stem}.{ext}"))
+
+
+def test_a_hundred_thousand_are_no_matter():
+    """Each is looked at a few times: it takes seconds; if each met each it would take a day."""
+    places = [f"{n // 500}/{n}.wav" for n in range(100_000)]
+    assert len(names(*places)) == 100_000
