@@ -40,13 +40,21 @@ class ScriptedEmitter:
     def __init__(self, script):
         self.script = script
 
-    def emissions(self, waveform, *, sample_rate):
+    receptive_field_samples = 320
+    longest_chunk_seconds = 60.0
+
+    def check_rate(self, sample_rate):
         if sample_rate != RATE:
             raise AudioError(f"hears {RATE} Hz")
+
+    def normalised(self, waveform):
+        return waveform
+
+    def run(self, chunks):
         ids = [TOKENS.index(token) for token in self.script]
         probabilities = np.full((len(ids), len(TOKENS)), 0.2 / (len(TOKENS) - 1), np.float32)
         probabilities[np.arange(len(ids)), ids] = 0.8
-        return np.log(probabilities)
+        return [np.log(probabilities) for _ in chunks]
 
 
 def waveforms_for(script, *, start_seconds=0.0, n_channels=1, rate=RATE, silent=False):

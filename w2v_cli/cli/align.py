@@ -127,7 +127,7 @@ def align(
     console = Console(quiet=quiet, verbose=verbose)
 
     # Only now: help and usage errors must not wait for torch and numpy.
-    from w2v_cli.audio import read_waveforms
+    from w2v_cli.audio import open_waveforms
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.checkpoint.progress import show_progress
     from w2v_cli.inference.runtime import Runtime
@@ -136,16 +136,15 @@ def align(
     hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
 
     def work(source: str) -> Transcript:
-        # Read first: a wrong file's name must not wait for a model to load.
-        waveforms = read_waveforms(
+        with open_waveforms(
             source, channel=channel, start_seconds=start_seconds, end_seconds=end
-        )
-        from w2v_cli.tasks.align import Aligner
+        ) as stream:  # first: a wrong file's name must not wait for a model to load
+            from w2v_cli.tasks.align import Aligner
 
-        aligner = Aligner.load(model, runtime=runtime, hub=hub, target_lang=lang)
-        console.note(aligner.emitter.description)
-        began = time.perf_counter()
-        transcript = aligner.align(waveforms, text or "", source=source)
+            aligner = Aligner.load(model, runtime=runtime, hub=hub, target_lang=lang)
+            console.note(aligner.emitter.description)
+            began = time.perf_counter()
+            transcript = aligner.align_stream(stream, text or "", source=source)
         took_seconds = time.perf_counter() - began
         console.note(
             f"{source}: {transcript.duration_seconds:.1f} s aligned in {took_seconds:.2f} s"

@@ -22,6 +22,7 @@ from w2v_cli.errors import (
     OutOfMemoryError,
     UsageError,
 )
+from w2v_cli.inference.chunk_length import longest_chunk_seconds
 from w2v_cli.inference.runtime import (
     Runtime,
     check_attention,
@@ -139,8 +140,8 @@ class Emitter:
 
     @property
     def longest_chunk_seconds(self) -> float:
-        """What the machine's memory has room for at once, and no more than is of use."""
-        return 60.0
+        """How much the memory of the device has room for at once."""
+        return longest_chunk_seconds(self.model, self.sample_rate)
 
     @property
     def description(self) -> str:

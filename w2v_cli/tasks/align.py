@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from w2v_cli.audio.waveforms import HeldStream
 from w2v_cli.decoding.alignment import align_words
 from w2v_cli.decoding.alphabet import Alphabet
+from w2v_cli.decoding.utterances import blank_emissions
 from w2v_cli.errors import AlignmentError, AudioError
+from w2v_cli.inference.chunks import Chunk, Chunker, Chunking
 from w2v_cli.inference.emitter import Emitter
 from w2v_cli.results import Segment, Transcript, Word
 from w2v_cli.tasks.session import Clock
 
 if TYPE_CHECKING:
-    from w2v_cli.audio import Waveforms
+    from w2v_cli.audio import Waveforms, WaveformStream
     from w2v_cli.checkpoint.options import HubOptions
+    from w2v_cli.inference.emitter import FloatArray
     from w2v_cli.inference.runtime import Runtime
 
 
@@ -26,10 +31,12 @@ class Aligner:
 
     Args:
         emitter: The model.
+        chunking: How long recordings are cut; None for the defaults.
     """
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Emitter, chunking: Chunking | None = None) -> None:
         self.emitter = emitter
+        self.chunking = chunking or Chunking()
         self.alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
 
     @classmethod
@@ -40,12 +47,14 @@ class Aligner:
         runtime: Runtime | None = None,
         hub: HubOptions | None = None,
         target_lang: str | None = None,
+        chunking: Chunking | None = None,
     ) -> Aligner:
         """Return the aligner of a folder, an embedded model or a model id.
 
-        Args and errors are those of `Emitter.load`.
+        Args and errors are those of `Emitter.load`; `chunking` says how long recordings are cut.
         """
-        return cls(Emitter.load(name, runtime=runtime, hub=hub, target_lang=target_lang))
+        emitter = Emitter.load(name, runtime=runtime, hub=hub, target_lang=target_lang)
+        return cls(emitter, chunking)
 
     def align(self, waveforms: Waveforms, text: str, *, source: str | None = None) -> Transcript:
         """Return the text with the times of its lines, words and characters.
@@ -64,39 +73,79 @@ class Aligner:
         """
         if len(waveforms.channels) != 1:
             raise ValueError(f"a text is aligned with one channel, not {len(waveforms.channels)}")
+        return self.align_stream(HeldStream(waveforms), text, source=source)
+
+    def align_stream(
+        self, stream: WaveformStream, text: str, *, source: str | None = None
+    ) -> Transcript:
+        """Return the text with its times in a recording of one channel that is open.
+
+        A long one is read and heard in chunks. Args and errors are those of `align`.
+
+        Raises:
+            AudioError: Also where the recording cannot be read to its end.
+        """
         lines = [line.split() for line in text.splitlines()]
         words = [word for line in lines for word in line]
-        try:
-            hypothesis = align_words(self._emissions(waveforms, words), words, self.alphabet)
-        except AudioError as error:
-            named = type(error)(f"{source}: {error}") if source else error
-            raise named from error
+        emissions = self._emissions(stream, words, source)
+        with _naming(source):
+            hypothesis = align_words(emissions, words, self.alphabet)
+        duration_seconds = stream.duration_seconds
         clock = Clock(
             frame_seconds=self.emitter.hop_samples / self.emitter.sample_rate,
-            begin_seconds=waveforms.start_seconds,
-            end_seconds=waveforms.start_seconds + waveforms.duration_seconds,
+            begin_seconds=stream.start_seconds,
+            end_seconds=stream.start_seconds + duration_seconds,
         )
         timed = [clock.word(word) for word in hypothesis.words]
         segments = tuple(_segments(timed, [len(line) for line in lines]))
         return Transcript(
             text=" ".join(segment.text for segment in segments),
             segments=segments,
-            duration_seconds=waveforms.duration_seconds,
+            duration_seconds=duration_seconds,
             model=self.emitter.name,
             source=source,
         )
 
     def _emissions(
-        self, waveforms: Waveforms, words: Sequence[str]
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        self, stream: WaveformStream, words: Sequence[str], source: str | None
+    ) -> FloatArray:
         """Return the emissions of the only channel, if there is anything to align."""
-        (waveform,) = waveforms.channels
-        if not words:
-            raise AlignmentError("the text has no words; there is nothing to align")
-        # A network was never trained on digital silence, and may hear anything in it.
-        if waveform.size == 0 or not np.ptp(waveform):
-            raise AlignmentError("nothing but silence, and a text to align; is it the right one?")
-        return self.emitter.emissions(waveform, sample_rate=waveforms.sample_rate)
+        with _naming(source):
+            if not words:
+                raise AlignmentError("the text has no words; there is nothing to align")
+            self.emitter.check_rate(stream.sample_rate)
+        pieces: list[FloatArray] = []
+        n_frames = 0
+        for chunk in Chunker(self.emitter, self.chunking).chunks(stream.blocks):
+            with _naming(source):
+                kept = self._heard(chunk)
+            # Digital silence, which the network does not hear, is blank.
+            n_silent = chunk.first_frame - n_frames
+            pieces.append(blank_emissions(n_silent, kept.shape[1], self.alphabet.blank_id))
+            pieces.append(kept)
+            n_frames += n_silent + len(kept)
+        with _naming(source):
+            if not pieces:
+                raise AlignmentError(
+                    "nothing but silence, and a text to align; is it the right one?"
+                )
+        return np.concatenate(pieces)
+
+    def _heard(self, chunk: Chunk) -> FloatArray:
+        """Return the emissions that are kept of a chunk."""
+        (output,) = self.emitter.run([chunk])
+        if np.isnan(output).any():
+            raise self.emitter.not_a_number()
+        return output[chunk.keep_start : chunk.keep_end]
+
+
+@contextlib.contextmanager
+def _naming(source: str | None) -> Iterator[None]:
+    """Have errors of the `with` block say which recording they are about."""
+    try:
+        yield
+    except AudioError as error:
+        raise type(error)(f"{source}: {error}" if source else str(error)) from error
 
 
 def _segments(words: Sequence[Word], lengths: Sequence[int]) -> Iterator[Segment]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from w2v_cli.checkpoint.language_models import LANGUAGE_MODEL_FOLDER, language_m
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.errors import AudioError, OutOfMemoryError
-from w2v_cli.inference.chunks import Chunk, Chunker, Chunking
+from w2v_cli.inference.chunks import Chunk, Chunker, Chunking, SpeechFinder
 from w2v_cli.inference.emitter import Emitter
 from w2v_cli.inference.memory import batch_seconds
 from w2v_cli.inference.runtime import Runtime
@@ -48,6 +48,8 @@ class Transcriber:
         segmentation: Where to cut; None for the defaults.
         decoder: What turns emissions into text; None for greedy decoding.
         chunking: How long recordings are cut; None for the defaults.
+        find_speech: Makes what finds speech in a channel, to hear no more than that; None
+            hears everything.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Transcriber:
         segmentation: Segmentation | None = None,
         decoder: Decoder | None = None,
         chunking: Chunking | None = None,
+        find_speech: Callable[[], SpeechFinder] | None = None,
     ) -> None:
         self.emitter = emitter
         self.alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
         self.segmentation = segmentation or Segmentation()
         self.decoder = decoder or GreedyDecoder(self.alphabet)
         self.chunking = chunking or Chunking()
+        self.find_speech = find_speech
 
     @classmethod
     def load(
@@ -74,6 +78,7 @@ class Transcriber:
         decoding: DecodingChoice | None = None,
         chunking: Chunking | None = None,
         segmentation: Segmentation | None = None,
+        vad: bool = False,
     ) -> Transcriber:
         """Return the transcriber of a folder, an embedded model or a model id.
 
@@ -84,17 +89,20 @@ class Transcriber:
                 if it has one, else greedily.
             chunking: How long recordings are cut; None for the defaults.
             segmentation: Where the transcript is cut; None for the defaults.
+            vad: Leave out what a detector takes for no speech.
 
         Raises:
-            MissingDependencyError: A beam search needs a package that is not installed.
+            MissingDependencyError: A beam search or the detector needs a package that is not
+                installed.
             ModelError: The language model cannot be loaded, or does not fit the model.
         """
         decoding = decoding or DecodingChoice()
+        find_speech = speech_finder() if vad else None
         ngram = find_language_model(name, decoding, hub)
         emitter = Emitter.load(name, runtime=runtime, hub=hub, target_lang=target_lang)
         alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
         decoder = make_decoder(alphabet, decoding, ngram)
-        return cls(emitter, segmentation, decoder, chunking)
+        return cls(emitter, segmentation, decoder, chunking, find_speech)
 
     def close(self) -> None:
         """End the processes that decode, if there are any."""
@@ -137,7 +145,7 @@ class Transcriber:
             self.emitter.check_rate(stream.sample_rate)
         except AudioError as error:
             raise AudioError(f"{source}: {error}" if source else str(error)) from error
-        chunker = Chunker(self.emitter, self.chunking)
+        chunker = Chunker(self.emitter, self.chunking, self.find_speech)
         return TranscriptionSession(
             self.emitter,
             self.alphabet,
@@ -174,6 +182,7 @@ class TranscriptionJob:
         decoding: How to decode.
         segmentation: Where the transcript is cut.
         chunking: How long recordings are cut.
+        vad: Leave out what a detector takes for no speech.
         channel: As for `w2v_cli.audio.read_waveforms`, as are the next two.
         start_seconds: Where to start.
         end_seconds: Where to stop.
@@ -186,6 +195,7 @@ class TranscriptionJob:
     decoding: DecodingChoice = field(default_factory=DecodingChoice)
     segmentation: Segmentation = field(default_factory=Segmentation)
     chunking: Chunking = field(default_factory=Chunking)
+    vad: bool = False
     channel: ChannelChoice = None
     start_seconds: float = 0.0
     end_seconds: float | None = None
@@ -209,6 +219,7 @@ class TranscriptionJob:
             decoding=self.decoding,
             chunking=self.chunking,
             segmentation=self.segmentation,
+            vad=self.vad,
         )
 
     def settings(self) -> dict[str, Any]:
@@ -226,10 +237,24 @@ class TranscriptionJob:
             "decoding": decoding,
             "segmentation": asdict(self.segmentation),
             "chunking": asdict(self.chunking),
+            "vad": self.vad,
             "channel": self.channel,
             "start_seconds": self.start_seconds,
             "end_seconds": self.end_seconds,
         }
+
+
+def speech_finder() -> Callable[[], SpeechFinder]:
+    """Return what makes a detector of speech for each channel.
+
+    Raises:
+        MissingDependencyError: silero-vad is not installed.
+        ModelError: It has another network than the one that is known here.
+    """
+    from w2v_cli.inference.vad import SileroVAD, SpeechDetector
+
+    network = SileroVAD()
+    return lambda: SpeechDetector(network)
 
 
 def find_language_model(
