@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from w2v_cli.audio.manifests import OFFSET_COLUMNS, manifest_rows, row_recording, row_seconds
 from w2v_cli.batch.inputs import Found, is_url, place_in_list
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import UsageError
-
-PATH_COLUMNS = ("audio_filepath", "audio_path", "path", "file", "filename", "audio", "wav")
-"""What names the recordings in NeMo's, SpeechBrain's, Hugging Face's and Common Voice's tables;
-the first that a table has is taken."""
-
-_OFFSET_COLUMNS = ("offset", "start", "start_time")
 
 
 def read_names(content: bytes, *, null: bool) -> list[str]:
@@ -45,13 +36,9 @@ def add_manifest(found: Found, content: bytes, label: str, folder: str) -> None:
     Raises:
         UsageError: It is neither, or has no column that names recordings.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{label}: the manifest is not in UTF-8; convert it first") from error
-    rows = _json_rows(text, label) if text.lstrip()[:1] in "{[" else _table_rows(text, label)
-    for number, row in rows:
-        name, offset = row
+    for number, row in manifest_rows(content, label):
+        name = row_recording(row, label, number)
+        offset = row_seconds(row, OFFSET_COLUMNS, label, number)
         source = name if is_url(name) else os.path.normpath(Path(folder, name))
         if offset:
             found.refuse(
@@ -75,47 +62,3 @@ def read_bytes(stream: IO[bytes] | None, name: str, option: str) -> bytes:
         raise UsageError(
             f"{option} {name}: cannot be read: {error.strerror or error}; check the name"
         ) from error
-
-
-def _json_rows(text: str, label: str) -> Iterator[tuple[int, tuple[str, float]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise UsageError(
-                f"{label}, line {number}: not JSON ({error}); a manifest has an object a line, "
-                f'such as {{"audio_filepath": "talk.wav"}}'
-            ) from error
-        if not isinstance(row, dict):
-            raise UsageError(f"{label}, line {number}: not an object with audio_filepath")
-        yield number, _fields(row, label, number)
-
-
-def _table_rows(text: str, label: str) -> Iterator[tuple[int, tuple[str, float]]]:
-    head = text.split("\n", 1)[0]
-    rows = csv.DictReader(io.StringIO(text), delimiter="\t" if "\t" in head else ",", strict=True)
-    try:
-        for row in rows:
-            yield rows.line_num, _fields(row, label, rows.line_num)
-    except csv.Error as error:
-        raise UsageError(f"{label}, line {rows.line_num}: no table ({error})") from error
-
-
-def _fields(row: dict[str, Any], label: str, number: int) -> tuple[str, float]:
-    """Return the recording that a row names, and where in it the row's part begins."""
-    column = next((name for name in PATH_COLUMNS if name in row), None)
-    if column is None:
-        raise UsageError(
-            f"{label}, line {number}: no column names the recordings; call it "
-            f"{PATH_COLUMNS[0]}, or one of: {', '.join(PATH_COLUMNS[1:])}"
-        )
-    name = row[column]
-    if not isinstance(name, str) or not name:
-        raise UsageError(f"{label}, line {number}: {column} is empty; name a recording")
-    offset = next((row[key] for key in _OFFSET_COLUMNS if row.get(key)), 0.0)
-    try:
-        return name, float(offset)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{label}, line {number}: {offset!r} is no time in seconds") from error

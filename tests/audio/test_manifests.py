@@ -1,0 +1,44 @@
+"""Manifests in each of their forms give the same rows; what is none of them is named."""
+
+import pytest
+
+from w2v_cli.audio.manifests import manifest_rows, row_recording, row_seconds
+from w2v_cli.errors import UsageError
+
+FORMS = {
+    "jsonl": '{"path": "a.wav", "text": "go left"}\n\n{"path": "b.wav", "text": ""}\n',
+    "csv": 'path,text\na.wav,"go left"\nb.wav,\n',
+    "tsv": "path\ttext\na.wav\tgo left\nb.wav\t\n",
+    "jsonl with Windows' mark": '\ufeff{"path": "a.wav", "text": "go left"}\r\n'
+    '{"path": "b.wav", "text": ""}\r\n',
+}
+
+
+@pytest.mark.parametrize("content", FORMS.values(), ids=FORMS)
+def test_every_form_gives_the_same_rows(content):
+    rows = [row for _, row in manifest_rows(content.encode(), "list")]
+    assert rows == [{"path": "a.wav", "text": "go left"}, {"path": "b.wav", "text": ""}]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe", "not in UTF-8"),
+        (b'{"path": "a.wav"}\n{"path"', "line 2: not JSON"),
+        (b"[1]", "line 1: not an object"),
+        (b'path,text\n"a.wav,go', "no table"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(content, message):
+    with pytest.raises(UsageError, match=message):
+        list(manifest_rows(content, "list"))
+
+
+def test_columns_are_read():
+    assert row_recording({"text": "go", "file": "a.wav"}, "list", 1) == "a.wav"
+    assert row_seconds({"start": "1.5"}, ("offset", "start"), "list", 1) == 1.5
+    assert row_seconds({"offset": ""}, ("offset", "start"), "list", 1) is None
+    with pytest.raises(UsageError, match="no column names the recordings"):
+        row_recording({"text": "go"}, "list", 1)
+    with pytest.raises(UsageError, match="line 3: 'soon' is no time"):
+        row_seconds({"offset": "soon"}, ("offset",), "list", 3)

@@ -1,0 +1,124 @@
+"""Each change does to the signal what it says, measured on the signal itself."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from w2v_cli.training.augmentation import (
+    NOISE_DECIBELS,
+    SPEED_RANGE,
+    Augmentation,
+    Augmenter,
+    coloured_noise,
+    filter_and_resample,
+    join,
+    reverberate,
+    unit_power,
+)
+
+
+def tone(hertz, seconds=1.0):
+    return np.sin(2 * np.pi * hertz * np.arange(round(16000 * seconds)) / 16000).astype(np.float32)
+
+
+def loudest_hertz(waveform):
+    return np.abs(np.fft.rfft(waveform)).argmax() * 16000 / len(waveform)
+
+
+def power(waveform):
+    return float(np.mean(np.square(waveform)))
+
+
+def test_nothing_is_done_unless_it_is_asked_for(random):
+    augmenter = Augmenter(Augmentation())
+    waveform = tone(300)
+    assert augmenter.change_voice(waveform, random) is waveform
+    assert augmenter.change_surroundings(waveform, random) is waveform
+    assert Augmentation().does_nothing
+
+
+def test_speed_changes_length_and_pitch_alike(random):
+    faster = filter_and_resample(tone(400), random, speed=1.25)
+    assert len(faster) == 12800
+    assert loudest_hertz(faster) == pytest.approx(500, abs=2)
+    assert power(faster) == pytest.approx(power(tone(400)), rel=0.01)
+
+
+def test_speeds_stay_in_their_range(random):
+    augmenter = Augmenter(Augmentation(speed=1))
+    lengths = [len(augmenter.change_voice(tone(300), random)) / 16000 for _ in range(50)]
+    assert 1 / SPEED_RANGE[1] - 0.001 <= min(lengths) < 0.95
+    assert 1.05 < max(lengths) <= 1 / SPEED_RANGE[0] + 0.001
+
+
+def test_a_narrow_band_cuts_what_is_above(random):
+    both = tone(1000) + tone(6000)
+    narrow = filter_and_resample(both, random, low_pass=4000.0)
+    assert power(narrow) == pytest.approx(power(tone(1000)), rel=0.01)
+    assert power(filter_and_resample(tone(30), random, high_pass=300.0)) < 0.01
+
+
+def test_noise_is_as_loud_as_it_should_be(random):
+    waveform = tone(300)
+    augmenter = Augmenter(Augmentation(noise=1))
+    added = [power(augmenter.change_surroundings(waveform, random) - waveform) for _ in range(40)]
+    ratios = 10 * np.log10(power(waveform) / np.array(added))
+    assert NOISE_DECIBELS[0] - 0.1 < ratios.min() < ratios.max() < NOISE_DECIBELS[1] + 0.1
+
+
+def test_noise_and_rooms_come_from_files_where_there_are_some(random, tmp_path):
+    soundfile.write(tmp_path / "noise.wav", tone(5000, 0.3), 16000, subtype="FLOAT")
+    room = np.zeros(800, np.float32)
+    room[[100, 500]] = 1.0, 0.5  # the sound, and an echo 25 ms later
+    soundfile.write(tmp_path / "room.wav", room, 16000, subtype="FLOAT")
+    noisy = Augmenter(Augmentation(noise=1, noise_files=(str(tmp_path / "noise.wav"),)))
+    waveform = tone(300)
+    assert loudest_hertz(noisy.change_surroundings(waveform, random) - waveform) == pytest.approx(
+        5000, abs=20
+    )
+    in_room = Augmenter(Augmentation(reverberate=1, room_files=(str(tmp_path / "room.wav"),)))
+    click = np.zeros(1000, np.float32)
+    click[10] = 1.0
+    heard = in_room.change_surroundings(click, random)
+    assert np.flatnonzero(np.abs(heard) > 0.01).tolist() == [10, 410]
+    assert heard[410] == pytest.approx(0.5, abs=1e-4)
+
+
+def test_reverberation_is_a_convolution(random):
+    waveform, response = random.normal(size=400), random.normal(size=60)
+    expected = np.convolve(waveform, response)[:400]
+    np.testing.assert_allclose(reverberate(waveform, response), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("slope", [0, 1, 2])
+def test_the_colour_of_noise(slope, random):
+    spectrum = np.square(np.abs(np.fft.rfft(coloured_noise(160000, slope, random))))
+    octaves = [spectrum[10 * low : 20 * low].mean() for low in (250, 500, 1000, 2000)]
+    falls = np.diff(np.log2(octaves))
+    assert falls == pytest.approx([-slope] * 3, abs=0.2)
+
+
+def test_the_same_generator_makes_the_same_recording():
+    everything = Augmentation(1, 1, 1, 1, 1, 1)
+    made = []
+    for _ in range(2):
+        random = np.random.default_rng((1, 2, 3))
+        augmenter = Augmenter(everything, lambda r: tone(200))
+        voice = augmenter.change_voice(tone(300), random)
+        made.append(augmenter.change_surroundings(voice, random))
+    np.testing.assert_array_equal(*made)
+
+
+def test_joined_recordings_lie_one_after_another():
+    joined = join([tone(300, 0.1), tone(400, 0.2)], [0.5])
+    assert len(joined) == 1600 + 8000 + 3200
+    assert not joined[1600:9600].any()
+
+
+def test_silence_stays_silence():
+    assert not unit_power(np.zeros(10, np.float32)).any()
+
+
+def test_what_is_no_share_is_refused():
+    with pytest.raises(ValueError, match="noise=2"):
+        Augmentation(noise=2)

@@ -1,0 +1,81 @@
+"""What rows of manifests become, and what a look at the recordings finds."""
+
+import json
+
+import pytest
+
+from w2v_cli.errors import UsageError
+from w2v_cli.training.manifests import Example, in_split, read_examples, survey
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_rows_become_examples(tmp_path):
+    manifest = write(
+        tmp_path / "list.jsonl",
+        [
+            {"audio_filepath": "a.wav", "text": "go", "speaker": 7, "duration": 1.5},
+            {"path": "/b.wav", "sentence": "", "split": "validation"},
+            {
+                "audio_filepath": "c.wav",
+                "label": "yes",
+                "offset": 0,
+                "duration": 2,
+                "split": "test",
+            },
+        ],
+    )
+    assert read_examples(manifest) == [
+        Example(str(tmp_path / "a.wav"), "go", speaker="7", seconds=1.5),
+        Example("/b.wav", "", split="dev"),
+        Example(str(tmp_path / "c.wav"), None, "yes", seconds=2, end_seconds=2, split="test"),
+    ]
+
+
+def test_tables_are_read(tmp_path):
+    (tmp_path / "list.tsv").write_text("path\tsentence\tclient_id\na.mp3\tGo!\tabc\n")
+    (example,) = read_examples(tmp_path / "list.tsv")
+    assert (example.text, example.speaker, example.split) == ("Go!", "abc", "train")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "is empty"),
+        ([{"text": "go"}], "no column names the recordings"),
+        ([{"audio_filepath": "a.wav", "duration": -1}], "line 1: a duration of -1 s"),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_named(rows, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        read_examples(write(tmp_path / "list.jsonl", rows))
+
+
+def test_a_manifest_that_is_not_there(tmp_path):
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        read_examples(tmp_path / "list.jsonl")
+
+
+def test_an_example_that_is_listed_twice_counts_once():
+    example = Example("a.wav")
+    assert in_split([example, Example("b.wav", split="dev"), example], "train") == [example]
+
+
+def test_a_look_finds_lengths_and_what_cannot_be_used(spoken, tmp_path):
+    (tmp_path / "broken.wav").write_bytes(b"RIFF and no more")
+    without_length = [Example(example.audio, speaker=example.speaker) for example in spoken]
+    bad = [Example(str(tmp_path / name)) for name in ("broken.wav", "missing.wav")]
+    found = survey([*without_length, *bad], min_seconds=0.55, max_seconds=0.95)
+    assert [round(example.seconds, 3) for example in found.examples] == [0.6, 0.7, 0.8, 0.9]
+    assert (found.too_short, found.too_long, found.n_speakers) == (1, 1, 3)
+    assert found.seconds == pytest.approx(3.0)
+    assert [path for path, _ in found.unreadable] == [example.audio for example in bad]
+
+
+def test_a_part_has_the_length_of_the_part(spoken):
+    part = Example(spoken[5].audio, start_seconds=0.2, end_seconds=0.6)
+    (measured,) = survey([part]).examples
+    assert measured.seconds == pytest.approx(0.4)

@@ -1,0 +1,73 @@
+"""Batches hold all examples, are no larger than asked for, and come again the same."""
+
+from collections import Counter
+
+import pytest
+
+from w2v_cli.training.sampler import Sampling, plan_epoch
+
+SECONDS = [0.5 + (7 * index % 40) / 10 for index in range(300)]
+KINDS = ["often"] * 270 + ["rarely"] * 30
+
+
+def plan(sampling, *, seed=1, epoch=0):
+    return plan_epoch(SECONDS, KINDS, sampling, seed=seed, epoch=epoch)
+
+
+def padded_seconds(batch):
+    return len(batch) * max(sum(SECONDS[index] for index in group) for group in batch)
+
+
+def test_every_example_is_in_an_epoch_once():
+    batches = plan(Sampling(batch_seconds=20))
+    heard = [index for batch in batches for group in batch for index in group]
+    assert sorted(heard) == list(range(300))
+
+
+@pytest.mark.parametrize("join", [0, 0.5, 1])
+def test_batches_are_no_larger_than_asked_for(join):
+    for batch in plan(Sampling(batch_seconds=20, batch_items=6, join=join, join_seconds=9)):
+        assert len(batch) <= 6
+        assert padded_seconds(batch) <= 20
+        assert all(sum(SECONDS[i] for i in group) <= 9 for group in batch)
+
+
+def test_a_recording_that_is_too_long_for_a_batch_is_alone():
+    assert (
+        plan_epoch([1, 30, 1], "abc", Sampling(batch_seconds=5), seed=0, epoch=0).count([(1,)]) == 1
+    )
+
+
+def test_little_of_a_batch_is_padding():
+    batches = plan(Sampling(batch_seconds=20))
+    assert sum(map(padded_seconds, batches)) < 1.1 * sum(SECONDS)
+
+
+def test_a_plan_depends_on_seed_and_epoch_alone():
+    sampling = Sampling(batch_seconds=20, join=0.3)
+    assert plan(sampling, seed=3, epoch=2) == plan(sampling, seed=3, epoch=2)
+    assert plan(sampling, seed=3, epoch=2) != plan(sampling, seed=3, epoch=1)
+    assert plan(sampling, seed=3, epoch=2) != plan(sampling, seed=4, epoch=2)
+
+
+@pytest.mark.parametrize(("balance", "share"), [(0.0, 0.5), (0.5, 0.25), (1.0, 0.1)])
+def test_balance_decides_how_often_rare_texts_are_drawn(balance, share):
+    counts = Counter()
+    for epoch in range(10):
+        for batch in plan(Sampling(balance=balance), epoch=epoch):
+            counts.update(KINDS[index] for group in batch for index in group)
+    assert counts.total() == 3000
+    assert counts["rarely"] / 3000 == pytest.approx(share, abs=0.03)
+
+
+def test_without_shuffling_the_order_stays():
+    batches = plan(Sampling(batch_seconds=20, shuffle=False))
+    assert [group for batch in batches for group in batch] == [(i,) for i in range(300)]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"batch_seconds": 0}, {"batch_items": 0}, {"join": 2}, {"balance": -1}]
+)
+def test_what_makes_no_batches_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"batch|shares"):
+        Sampling(**wrong)

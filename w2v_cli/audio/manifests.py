@@ -1,0 +1,97 @@
+"""Manifests: tables of recordings, as JSONL (NeMo), CSV or TSV, read row by row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from w2v_cli.errors import UsageError
+
+PATH_COLUMNS = ("audio_filepath", "audio_path", "path", "file", "filename", "audio", "wav")
+"""What names the recordings in NeMo's, SpeechBrain's, Hugging Face's and Common Voice's tables;
+the first that a table has is taken."""
+
+OFFSET_COLUMNS = ("offset", "start", "start_time")
+"""Where in its recording a row's part begins, in seconds."""
+
+
+def manifest_rows(content: bytes, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number of the line and the columns of each row.
+
+    Args:
+        content: The manifest: JSONL, CSV or TSV, told apart by what it begins with.
+        label: What errors call it.
+
+    Raises:
+        UsageError: It is none of these, or not in UTF-8.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{label}: the manifest is not in UTF-8; convert it first") from error
+    is_json = text.lstrip()[:1] in "{["
+    return _json_rows(text, label) if is_json else _table_rows(text, label)
+
+
+def row_recording(row: dict[str, Any], label: str, number: int) -> str:
+    """Return the name of the recording that a row is about, as it is written.
+
+    Raises:
+        UsageError: No column names it, or it is empty.
+    """
+    column = next((name for name in PATH_COLUMNS if name in row), None)
+    if column is None:
+        raise UsageError(
+            f"{label}, line {number}: no column names the recordings; call it "
+            f"{PATH_COLUMNS[0]}, or one of: {', '.join(PATH_COLUMNS[1:])}"
+        )
+    name = row[column]
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"{label}, line {number}: {column} is empty; name a recording")
+    return name
+
+
+def row_seconds(
+    row: dict[str, Any], columns: tuple[str, ...], label: str, number: int
+) -> float | None:
+    """Return the time in the first of the columns that holds one; None where none does.
+
+    Raises:
+        UsageError: It is no number.
+    """
+    value = next((row[key] for key in columns if row.get(key)), None)
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{label}, line {number}: {value!r} is no time in seconds") from error
+
+
+def _json_rows(text: str, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UsageError(
+                f"{label}, line {number}: not JSON ({error}); a manifest has an object a line, "
+                f'such as {{"audio_filepath": "talk.wav"}}'
+            ) from error
+        if not isinstance(row, dict):
+            raise UsageError(f"{label}, line {number}: not an object with audio_filepath")
+        yield number, row
+
+
+def _table_rows(text: str, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    head = text.split("\n", 1)[0]
+    rows = csv.DictReader(io.StringIO(text), delimiter="\t" if "\t" in head else ",", strict=True)
+    try:
+        for row in rows:
+            yield rows.line_num, row
+    except csv.Error as error:
+        raise UsageError(f"{label}, line {rows.line_num}: no table ({error})") from error

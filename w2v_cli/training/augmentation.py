@@ -1,0 +1,247 @@
+"""What other voices, rooms, microphones and lines do to a recording, imitated in numpy.
+
+Every change draws from the generator it is given and from nothing else, so that the same
+generator makes the same recording, on any run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from w2v_cli.audio import SAMPLE_RATE, read_waveforms
+
+Waveform = npt.NDArray[np.float32]
+Random = np.random.Generator
+
+SPEED_RANGE = (0.85, 1.15)
+GAIN_DECIBELS = (-20.0, 6.0)
+NOISE_DECIBELS = (2.0, 38.0)
+"""Speech above noise. Below 2 dB words of one second are hard for people, too."""
+
+NARROW_BAND_HZ = (3300.0, 4000.0)
+"""Telephone band, and what a recording at 8 kHz has."""
+
+EQUALISER_HZ = (50.0, 200.0, 500.0, 1200.0, 2500.0, 4500.0, 8000.0)
+EQUALISER_DECIBELS = 3.5
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How often each change is made, from 0 (never) to 1 (always).
+
+    Attributes:
+        speed: Played slower or faster, voice and all.
+        gain: Louder or softer.
+        equalise: Through another microphone: a smooth random response.
+        reverberate: In a room.
+        noise: With noise.
+        band_limit: Over a telephone, or a little wider line.
+        noise_files: Recordings of noise; without any it is made: coloured noise, or the voices
+            of other recordings.
+        room_files: Recordings of rooms' impulse responses; without any they are made.
+    """
+
+    speed: float = 0.0
+    gain: float = 0.0
+    equalise: float = 0.0
+    reverberate: float = 0.0
+    noise: float = 0.0
+    band_limit: float = 0.0
+    noise_files: tuple[str, ...] = ()
+    room_files: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            chance = getattr(self, item.name)
+            if isinstance(chance, float | int) and not 0 <= chance <= 1:
+                raise ValueError(f"{item.name}={chance}: a share of recordings is from 0 to 1")
+
+    @property
+    def does_nothing(self) -> bool:
+        """Whether recordings stay as they are."""
+        return not any(
+            (self.speed, self.gain, self.equalise, self.reverberate, self.noise, self.band_limit)
+        )
+
+
+class Augmenter:
+    """Changes recordings as an `Augmentation` says.
+
+    Args:
+        augmentation: What is done, and how often.
+        voices: Draws the waveform of some other recording, for noise of many voices; None for
+            none.
+    """
+
+    def __init__(
+        self,
+        augmentation: Augmentation,
+        voices: Callable[[Random], Waveform] | None = None,
+    ) -> None:
+        self.augmentation = augmentation
+        self._voices = voices
+        self._files: dict[str, Waveform] = {}
+
+    def change_voice(self, waveform: Waveform, random: Random) -> Waveform:
+        """Return one speaker's recording at another speed, through another microphone."""
+        wanted = self.augmentation
+        chance = random.random(2)
+        speed = 1.0
+        if chance[0] < wanted.speed:
+            low, high = np.log(SPEED_RANGE)
+            speed = float(np.exp(random.uniform(low, high)))
+        decibels = EQUALISER_DECIBELS if chance[1] < wanted.equalise else 0.0
+        if speed == 1.0 and not decibels:
+            return waveform
+        return filter_and_resample(waveform, random, speed=speed, equaliser_decibels=decibels)
+
+    def change_surroundings(self, waveform: Waveform, random: Random) -> Waveform:
+        """Return a whole recording in another room, with noise, over another line."""
+        wanted = self.augmentation
+        chance = random.random(4)
+        if chance[0] < wanted.reverberate:
+            waveform = reverberate(waveform, self._room(random))
+        if chance[1] < wanted.noise:
+            decibels = random.uniform(*NOISE_DECIBELS)
+            power = float(np.sqrt(np.mean(np.square(waveform)))) * 10 ** (-decibels / 20)
+            waveform = waveform + np.float32(power) * self._noise(len(waveform), random)
+        if chance[2] < wanted.band_limit:
+            high_pass = random.uniform(60, 320) if random.random() < 0.5 else None
+            narrow = random.random() < 0.75
+            low_pass = random.uniform(*(NARROW_BAND_HZ if narrow else (4500.0, 7500.0)))
+            waveform = filter_and_resample(waveform, random, low_pass=low_pass, high_pass=high_pass)
+        if chance[3] < wanted.gain:
+            waveform = waveform * np.float32(10 ** (random.uniform(*GAIN_DECIBELS) / 20))
+        return waveform
+
+    def _noise(self, n_samples: int, random: Random) -> Waveform:
+        """Return noise of unit power."""
+        files = self.augmentation.noise_files
+        if files:
+            noise = self._recording(files[random.integers(len(files))])
+            if len(noise) <= n_samples:
+                noise = np.tile(noise, n_samples // max(len(noise), 1) + 2)
+            start = random.integers(len(noise) - n_samples)
+            return unit_power(noise[start : start + n_samples])
+        if self._voices is not None and random.random() < 0.3:
+            babble = np.zeros(n_samples, dtype=np.float32)
+            for _ in range(random.integers(3, 9)):
+                babble += np.resize(unit_power(self._voices(random)), n_samples)
+            return unit_power(babble)
+        return unit_power(coloured_noise(n_samples, random.uniform(0, 2), random))
+
+    def _room(self, random: Random) -> Waveform:
+        files = self.augmentation.room_files
+        if files:
+            response = self._recording(files[random.integers(len(files))])
+            peak = int(np.abs(response).argmax())
+            response = response[peak:]  # or all that is said would come later
+            response = response / max(float(np.abs(response).max()), 1e-6)
+            return response.astype(np.float32)
+        return made_room(random)
+
+    def _recording(self, path: str) -> Waveform:
+        """Return a recording of noise or of a room, which is kept.
+
+        Raises:
+            AudioError: It cannot be read.
+        """
+        if path not in self._files:
+            waveform = read_waveforms(path, channel=1).channels[0]
+            self._files[path] = waveform if len(waveform) else np.zeros(1, np.float32)
+        return self._files[path]
+
+
+def filter_and_resample(
+    waveform: Waveform,
+    random: Random,
+    *,
+    speed: float = 1.0,
+    low_pass: float | None = None,
+    high_pass: float | None = None,
+    equaliser_decibels: float = 0.0,
+) -> Waveform:
+    """Return the waveform played at another speed through another microphone.
+
+    All of it is linear, so one trip to the frequency domain and back does it.
+
+    Args:
+        waveform: (samples,).
+        random: What is drawn from.
+        speed: 1.1 plays it 10 % faster, with voice and formants 10 % higher.
+        low_pass: Hz above which it is cut.
+        high_pass: Hz below which it is cut.
+        equaliser_decibels: Standard deviation of a smooth random response.
+    """
+    spectrum = np.fft.rfft(waveform)
+    frequencies = np.linspace(1, SAMPLE_RATE / 2, len(spectrum))
+    response = np.ones(len(spectrum))
+    if equaliser_decibels:
+        decibels = random.normal(0, equaliser_decibels, len(EQUALISER_HZ))
+        response *= 10 ** (np.interp(np.log(frequencies), np.log(EQUALISER_HZ), decibels) / 20)
+    if low_pass:
+        response /= np.sqrt(1 + (frequencies / low_pass) ** 40)
+    if high_pass:
+        response /= np.sqrt(1 + (high_pass / frequencies) ** 6)
+    length = max(round(len(waveform) / speed), 2)
+    changed = np.fft.irfft(spectrum * response, n=length) * (length / len(waveform))
+    return changed.astype(np.float32)
+
+
+def made_room(random: Random) -> Waveform:
+    """Return an impulse response: the direct sound and an exponentially dying noise tail."""
+    decay_seconds = random.uniform(0.08, 0.5)
+    times = np.arange(round(decay_seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    tail = random.standard_normal(len(times)) * np.exp(-6.9 * times / decay_seconds)
+    tail[: round(random.uniform(0.001, 0.02) * SAMPLE_RATE)] = 0
+    tail *= random.uniform(0.1, 0.8) / max(float(np.sqrt(np.square(tail).sum())), 1e-6)
+    tail[0] = 1
+    response: Waveform = tail.astype(np.float32)
+    return response
+
+
+def reverberate(waveform: Waveform, response: Waveform) -> Waveform:
+    """Return the waveform in the room of an impulse response, and no longer than it was."""
+    size = len(waveform) + len(response)
+    wet = np.fft.irfft(np.fft.rfft(waveform, size) * np.fft.rfft(response, size), size)
+    return wet[: len(waveform)].astype(np.float32)
+
+
+def coloured_noise(n_samples: int, slope: float, random: Random) -> Waveform:
+    """Return noise whose power falls like frequency ** -slope: white 0, pink 1, brown 2."""
+    spectrum = np.fft.rfft(random.standard_normal(n_samples))
+    frequencies = np.linspace(20, SAMPLE_RATE / 2, len(spectrum))
+    return np.fft.irfft(spectrum * frequencies ** (-slope / 2), n_samples).astype(np.float32)
+
+
+def unit_power(waveform: Waveform) -> Waveform:
+    """Return the waveform scaled to a mean square of one; silence stays silence."""
+    power = float(np.sqrt(np.mean(np.square(waveform)) + 1e-10))
+    return (waveform / np.float32(power)).astype(np.float32)
+
+
+def join(pieces: Sequence[Waveform], gaps_seconds: Sequence[float]) -> Waveform:
+    """Return the pieces one after another, with a gap between each and the next.
+
+    Args:
+        pieces: At least one waveform.
+        gaps_seconds: One less than pieces.
+    """
+    parts = [pieces[0]]
+    for piece, gap in zip(pieces[1:], gaps_seconds, strict=True):
+        parts += [np.zeros(round(gap * SAMPLE_RATE), dtype=np.float32), piece]
+    return np.concatenate(parts)
+
+
+def draw_gap(random: Random) -> float:
+    """Return the seconds of a pause: mostly short, one time in ten one to four seconds.
+
+    Without long ones, words around a long pause are written as one.
+    """
+    if random.random() < 0.1:
+        return float(random.uniform(1.0, 4.0))
+    return float(min(random.exponential(0.17), 1.0))

@@ -1,0 +1,127 @@
+"""Connectionist temporal classification: letters for every frame (Graves et al. 2006)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from w2v_cli.decoding.alphabet import Alphabet
+from w2v_cli.decoding.greedy import greedy_decode
+from w2v_cli.model.base import Wav2Vec2PreTrainedModel
+from w2v_cli.model.ctc import IGNORED_LABEL, Wav2Vec2ForCTC
+from w2v_cli.model.masking import frame_mask
+from w2v_cli.processing.processor import Wav2Vec2Processor
+from w2v_cli.scoring import score_pairs
+from w2v_cli.scoring.pairs import Pair
+from w2v_cli.training.examples import Batch, Item, make_batch
+from w2v_cli.training.manifests import Example
+from w2v_cli.training.objective import FloatArray, Result
+from w2v_cli.training.texts import TextRules
+
+
+class CTCObjective:
+    """Texts, letter by letter.
+
+    Args:
+        processor: The feature extractor, and the tokenizer that writes the texts.
+        rules: How texts are written.
+        consistency: How much the letters of two views of each recording, which dropout and
+            SpecAugment make different, are drawn to each other (Yao et al. 2024); 0 takes one
+            view.
+        metric: wer or cer.
+    """
+
+    name = "ctc"
+    metric = "wer"
+    higher_is_better = False
+    model_class: type[Wav2Vec2PreTrainedModel] = Wav2Vec2ForCTC
+
+    def __init__(
+        self,
+        processor: Wav2Vec2Processor,
+        rules: TextRules,
+        *,
+        consistency: float = 0.0,
+        metric: str = "wer",
+    ) -> None:
+        self.processor = processor
+        self.rules = rules
+        self.consistency = consistency
+        self.metric = metric
+        self._alphabet = Alphabet.from_tokenizer(processor.tokenizer)
+
+    def kind(self, example: Example) -> str:
+        """Return the text as it is to be written."""
+        return self.rules(example.text or "")
+
+    def can_join(self) -> bool:
+        """Texts one after another are a text."""
+        return True
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        """Return items with the ids of their letters, padded with -100."""
+        texts = [" ".join(filter(None, map(self.kind, item.examples))) for item in items]
+        ids = [self.processor.tokenizer(text).input_ids for text in texts]
+        longest = max(1, *(len(row) for row in ids))
+        labels = torch.full((len(ids), longest), IGNORED_LABEL)
+        for row, letters in enumerate(ids):
+            labels[row, : len(letters)] = torch.tensor(letters, dtype=torch.long)
+        return make_batch(items, self.processor.feature_extractor, labels)
+
+    def loss(self, model: Any, batch: Batch) -> torch.Tensor:
+        """Return the CTC loss; with `consistency` that of two views, and how far they are apart."""
+        if not self.consistency:
+            output = model(
+                batch.input_values, attention_mask=batch.attention_mask, labels=batch.labels
+            )
+            return cast(torch.Tensor, output.loss)
+        mask = batch.attention_mask
+        twice = None if mask is None else mask.repeat(2, 1)
+        output = model(
+            batch.input_values.repeat(2, 1), attention_mask=twice, labels=batch.labels.repeat(2, 1)
+        )
+        logs = F.log_softmax(output.logits, dim=-1, dtype=torch.float32)
+        one, other = logs.chunk(2)  # (batch, frames, vocab)
+        apart = _divergence(one, other.detach()) + _divergence(other, one.detach())
+        if mask is not None:
+            lengths = model._get_feat_extract_output_lengths(mask.sum(-1))
+            apart = apart * frame_mask(lengths, apart.shape[1])
+        n_letters = (batch.labels >= 0).sum(-1).clamp(min=1)
+        apart_mean = (apart.sum(-1) / n_letters).mean()
+        return cast(torch.Tensor, output.loss + self.consistency / 2 * apart_mean)
+
+    def read_logits(self, logits: FloatArray) -> str:
+        """Return the text of the most probable path."""
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        emissions = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        return greedy_decode(emissions, self._alphabet).text
+
+    def measure(self, results: Sequence[Result]) -> dict[str, float]:
+        """Return wer and cer, and the share of recordings whose whole text is right.
+
+        Rates are infinite where nothing was said at all and something was heard.
+        """
+        pairs = [Pair("", result.reference, result.hypothesis) for result in results]
+        score = score_pairs(pairs)
+        exact = [pair.reference == pair.hypothesis for pair in pairs]
+        wer, cer = score.words.rate, score.characters.rate
+        return {
+            "wer": float("inf") if wer is None else wer,
+            "cer": float("inf") if cer is None else cer,
+            "exact": sum(exact) / max(len(exact), 1),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the processor and the rules of texts."""
+        self.processor.save_pretrained(folder)
+        self.rules.save(folder)
+
+
+def _divergence(logs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the Kullback-Leibler divergence of every frame from the target's."""
+    return (target.exp() * (target - logs)).sum(-1)

@@ -1,0 +1,194 @@
+"""Batches for a network: recordings read, changed, joined and put together."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from w2v_cli.audio import SAMPLE_RATE, read_waveforms
+from w2v_cli.errors import AudioError
+from w2v_cli.training.augmentation import Augmenter, Random, Waveform, draw_gap, join
+from w2v_cli.training.manifests import Example
+from w2v_cli.training.sampler import Group
+
+logger = logging.getLogger(__name__)
+
+BYTES_PER_MB = 1_000_000
+_BATCHES_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Item:
+    """What a network hears at once, and the examples that are in it, in their order."""
+
+    waveform: Waveform
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Recordings put together for a network.
+
+    Attributes:
+        input_values: Normalised and padded, (batch, samples).
+        attention_mask: Which samples are real, (batch, samples); None for a network that was
+            trained without.
+        labels: What the objective learns from; its shape is the objective's.
+        seconds: Audio in the batch, without padding.
+    """
+
+    input_values: torch.Tensor
+    attention_mask: torch.Tensor | None
+    labels: torch.Tensor
+    seconds: float
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        mask = self.attention_mask
+        return replace(
+            self,
+            input_values=self.input_values.to(device),
+            attention_mask=None if mask is None else mask.to(device),
+            labels=self.labels.to(device),
+        )
+
+
+def make_batch(items: Sequence[Item], feature_extractor: Any, labels: torch.Tensor) -> Batch:
+    """Return items as the feature extractor pads them, with their labels."""
+    inputs = feature_extractor(
+        [item.waveform for item in items],
+        sampling_rate=feature_extractor.sampling_rate,
+        padding=True,
+        return_tensors="pt",
+    )
+    return Batch(
+        input_values=inputs["input_values"],
+        attention_mask=inputs.get("attention_mask"),
+        labels=labels,
+        seconds=sum(len(item.waveform) for item in items) / SAMPLE_RATE,
+    )
+
+
+class Recordings:
+    """Reads examples, and keeps what it has read as long as there is room.
+
+    Args:
+        cache_mb: How much is kept, in megabytes; a second takes 0.064.
+    """
+
+    def __init__(self, cache_mb: float = 0.0) -> None:
+        self._room_bytes = cache_mb * BYTES_PER_MB
+        self._kept: dict[Example, Waveform] = {}
+        self._broken: set[Example] = set()
+
+    def read(self, example: Example) -> Waveform | None:
+        """Return an example's waveform; None, with a warning, where it cannot be decoded."""
+        kept = self._kept.get(example)
+        if kept is not None or example in self._broken:
+            return kept
+        try:
+            read = read_waveforms(
+                example.audio,
+                start_seconds=example.start_seconds,
+                end_seconds=example.end_seconds,
+            )
+        except AudioError as error:
+            logger.warning("left out, since it cannot be decoded: %s", error)
+            self._broken.add(example)
+            return None
+        waveform = read.channels[0]
+        if len(waveform) == 0:
+            logger.warning("left out, since it is empty: %s", example.audio)
+            self._broken.add(example)
+            return None
+        if waveform.nbytes <= self._room_bytes:
+            self._room_bytes -= waveform.nbytes
+            self._kept[example] = waveform
+        return waveform
+
+
+class Composer:
+    """Makes what a network hears out of examples.
+
+    Args:
+        examples: What groups' numbers stand for.
+        recordings: Where they are read.
+        augmenter: How they are changed; None leaves them as they are.
+        seed: The run's. With the epoch, the batch and the place in it, it decides every change.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        recordings: Recordings,
+        augmenter: Augmenter | None = None,
+        *,
+        seed: int = 0,
+    ) -> None:
+        self.examples = examples
+        self.recordings = recordings
+        self.augmenter = augmenter
+        self.seed = seed
+
+    def items(self, groups: Sequence[Group], *, epoch: int, number: int) -> list[Item]:
+        """Return a batch's items, without those that cannot be read."""
+        items = []
+        for place, group in enumerate(groups):
+            random = np.random.default_rng((self.seed, epoch, number, place))
+            item = self._item(group, random)
+            if item is not None:
+                items.append(item)
+        return items
+
+    def _item(self, group: Group, random: Random) -> Item | None:
+        examples, pieces = [], []
+        for index in group:
+            example = self.examples[index]
+            waveform = self.recordings.read(example)
+            if waveform is None:
+                continue
+            if self.augmenter is not None:
+                waveform = self.augmenter.change_voice(waveform, random)
+            examples.append(example)
+            pieces.append(waveform)
+        if not pieces:
+            return None
+        waveform = pieces[0]
+        if len(pieces) > 1:
+            waveform = join(pieces, [draw_gap(random) for _ in pieces[1:]])
+        if self.augmenter is not None:
+            waveform = self.augmenter.change_surroundings(waveform, random)
+        return Item(waveform, tuple(examples))
+
+    def draw_waveform(self, random: Random) -> Waveform:
+        """Return the waveform of any example, silence where it cannot be read."""
+        example = self.examples[random.integers(len(self.examples))]
+        waveform = self.recordings.read(example)
+        return np.zeros(SAMPLE_RATE, np.float32) if waveform is None else waveform
+
+
+def batches_ahead(
+    make: Callable[[int], Batch | None], numbers: Sequence[int]
+) -> Iterator[tuple[int, Batch | None]]:
+    """Yield each number with the batch that `make` makes of it, made ahead in a thread."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
+        waiting: deque[tuple[int, Future[Batch | None]]] = deque()
+        try:
+            for number in numbers:
+                waiting.append((number, pool.submit(make, number)))
+                if len(waiting) > _BATCHES_AHEAD:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()

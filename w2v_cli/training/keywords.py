@@ -1,0 +1,121 @@
+"""Sequence classification: one label for a whole recording, such as the word that is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from w2v_cli.model.base import Wav2Vec2PreTrainedModel
+from w2v_cli.model.classification import Wav2Vec2ForSequenceClassification
+from w2v_cli.training.examples import Batch, Item, make_batch
+from w2v_cli.training.manifests import Example
+from w2v_cli.training.objective import FloatArray, Result
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """Which label an example has.
+
+    Attributes:
+        wanted: The labels to tell apart; empty for all that there are.
+        other: What labels that are not wanted count as; None leaves those examples out.
+        empty: What an empty label counts as, such as silence; None leaves those examples out.
+    """
+
+    wanted: tuple[str, ...] = ()
+    other: str | None = None
+    empty: str | None = None
+
+    def label(self, example: Example) -> str | None:
+        """Return an example's label, its text where it has none; None to leave it out.
+
+        >>> rules = LabelRules(wanted=("yes", "no"), other="_unknown_", empty="_silence_")
+        >>> [rules.label(Example("a.wav", label=label)) for label in ("yes", "bird", "")]
+        ['yes', '_unknown_', '_silence_']
+        """
+        label = example.label if example.label is not None else example.text
+        if label is None:
+            return None
+        label = label.strip()
+        if not label:
+            return self.empty
+        known = not self.wanted or label in (*self.wanted, self.other, self.empty)
+        return label if known else self.other
+
+    def apply(self, examples: Iterable[Example]) -> list[Example]:
+        """Return the examples that have a label, each with it."""
+        labelled = ((example, self.label(example)) for example in examples)
+        return [replace(example, label=label) for example, label in labelled if label is not None]
+
+
+def labels_of(examples: Iterable[Example]) -> list[str]:
+    """Return the labels of examples, each once, in the order of the alphabet."""
+    return sorted({example.label for example in examples if example.label is not None})
+
+
+class KeywordsObjective:
+    """One label for each recording.
+
+    Args:
+        feature_extractor: What normalises and pads waveforms.
+        labels: The labels, in the order of the network's outputs.
+        label_smoothing: The share of the target that is spread over all labels.
+    """
+
+    name = "keywords"
+    metric = "accuracy"
+    higher_is_better = True
+    model_class: type[Wav2Vec2PreTrainedModel] = Wav2Vec2ForSequenceClassification
+
+    def __init__(
+        self, feature_extractor: Any, labels: Sequence[str], *, label_smoothing: float = 0.0
+    ) -> None:
+        self.feature_extractor = feature_extractor
+        self.labels = tuple(labels)
+        self.label_smoothing = label_smoothing
+        self._ids = {label: index for index, label in enumerate(labels)}
+
+    def kind(self, example: Example) -> str:
+        """Return the label."""
+        return example.label or ""
+
+    def can_join(self) -> bool:
+        """Two labels one after another are none."""
+        return False
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        """Return items with the ids of their labels, (batch,)."""
+        ids = [self._ids[self.kind(item.examples[0])] for item in items]
+        return make_batch(items, self.feature_extractor, torch.tensor(ids))
+
+    def loss(self, model: Any, batch: Batch) -> torch.Tensor:
+        """Return the cross-entropy."""
+        output = model(batch.input_values, attention_mask=batch.attention_mask)
+        loss: torch.Tensor = torch.nn.functional.cross_entropy(
+            output.logits.float(), batch.labels, label_smoothing=self.label_smoothing
+        )
+        return loss
+
+    def read_logits(self, logits: FloatArray) -> str:
+        """Return the label with the highest logit."""
+        return self.labels[int(logits.argmax())]
+
+    def measure(self, results: Sequence[Result]) -> dict[str, float]:
+        """Return the share of right labels, and the mean of the labels' own shares."""
+        right: dict[str, list[bool]] = {}
+        for result in results:
+            right.setdefault(result.reference, []).append(result.reference == result.hypothesis)
+        every = [is_right for of_label in right.values() for is_right in of_label]
+        shares = [sum(of_label) / len(of_label) for of_label in right.values()]
+        return {
+            "accuracy": sum(every) / max(len(every), 1),
+            "balanced_accuracy": sum(shares) / max(len(shares), 1),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the feature extractor; the labels are in the configuration."""
+        self.feature_extractor.save_pretrained(folder)

@@ -1,0 +1,348 @@
+"""The loop: batches, losses, steps, looks at the dev examples, checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from w2v_cli.checkpoint.atomic import make_folder
+from w2v_cli.errors import W2VError, WriteError
+from w2v_cli.training.augmentation import Augmentation, Augmenter
+from w2v_cli.training.checkpoints import (
+    checkpoint_folder,
+    find_resumable,
+    prune_checkpoints,
+    publish_checkpoint,
+    remove_partial,
+    write_checkpoint,
+)
+from w2v_cli.training.examples import Batch, Composer, Recordings, batches_ahead
+from w2v_cli.training.manifests import Example
+from w2v_cli.training.objective import Evaluation, Objective, evaluate
+from w2v_cli.training.options import TrainingOptions
+from w2v_cli.training.parameters import AverageWeights, parameter_groups, set_trained
+from w2v_cli.training.sampler import Group, Sampling, plan_epoch
+from w2v_cli.training.schedules import Schedule
+from w2v_cli.training.state import Progress, load_progress, load_state, save_state
+
+LOG_FILE = "log.jsonl"
+_WARMUP_SHARE = 0.1
+_DIGITS = 6
+_DTYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Watcher(Protocol):
+    """Is told what a run does."""
+
+    def began(self, progress: Progress, total_steps: int) -> None:
+        """The run begins, or goes on."""
+
+    def stepped(self, progress: Progress, loss: float | None) -> None:
+        """A step is taken; None where its loss was no number."""
+
+    def evaluated(self, progress: Progress, evaluation: Evaluation) -> None:
+        """The dev examples were looked at."""
+
+
+class SilentWatcher:
+    """A watcher that keeps what it is told to itself."""
+
+    def began(self, progress: Progress, total_steps: int) -> None:
+        """Say nothing."""
+
+    def stepped(self, progress: Progress, loss: float | None) -> None:
+        """Say nothing."""
+
+    def evaluated(self, progress: Progress, evaluation: Evaluation) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run learns from and is measured on.
+
+    Attributes:
+        train: The examples to learn from, each with its length.
+        dev: The examples to measure on; empty for none.
+        sampling: How batches are made up.
+        augmentation: How recordings are changed.
+        cache_mb: How much decoded audio is kept in memory.
+    """
+
+    train: Sequence[Example]
+    dev: Sequence[Example] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    cache_mb: float = 0.0
+
+
+class Trainer:
+    """A run: it begins, or goes on from the last checkpoint in its folder.
+
+    Args:
+        model: The network, with the weights to begin with, on its device.
+        objective: What it is trained for.
+        material: What it learns from.
+        options: How.
+        folder: Where checkpoints, the log and the finished model go.
+        watcher: Is told what happens.
+        should_stop: Asked after each step; True has a checkpoint written and the run interrupted.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        objective: Objective,
+        material: Material,
+        options: TrainingOptions,
+        folder: Path,
+        *,
+        watcher: Watcher | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.model, self.objective, self.material = model, objective, material
+        self.options, self.folder = options, folder
+        self.watcher = watcher or SilentWatcher()
+        self.should_stop = should_stop
+        self.progress = Progress()
+        self.recordings = Recordings(material.cache_mb)
+        self._composer = Composer(material.train, self.recordings, seed=options.seed)
+        if not material.augmentation.does_nothing:
+            voices = self._composer.draw_waveform
+            self._composer.augmenter = Augmenter(material.augmentation, voices)
+        self._lengths = [example.seconds or 0.0 for example in material.train]
+        self._kinds = [objective.kind(example) for example in material.train]
+        self.schedule = self._make_schedule()
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(model, options), betas=options.betas, eps=options.epsilon
+        )
+        self._dtype = _DTYPES[options.precision]
+        scales = options.precision == "float16"
+        self._scaler = torch.amp.GradScaler(model.device.type, enabled=scales)
+        self._average = AverageWeights(model, options.average) if options.average else None
+        self._saved_step = -1
+
+    def _make_schedule(self) -> Schedule:
+        options = self.options
+        total = options.max_steps
+        if total is None:
+            n_batches = 0.0
+            for epoch in range(math.ceil(options.epochs)):
+                share = min(1.0, options.epochs - epoch)
+                n_batches += share * len(self.plan(epoch))
+            total = max(1, round(n_batches / options.accumulation))
+        warmup = options.warmup_steps
+        if warmup is None:
+            warmup = round(_WARMUP_SHARE * total)
+        return Schedule(options.schedule, total, warmup, options.hold_ratio, options.final_scale)
+
+    def plan(self, epoch: int) -> list[list[Group]]:
+        """Return the batches of an epoch, as numbers of examples."""
+        sampling = self.material.sampling
+        seed = self.options.seed
+        return plan_epoch(self._lengths, self._kinds, sampling, seed=seed, epoch=epoch)
+
+    def batches(self) -> Generator[Batch, None, None]:
+        """Yield batches without end, from where the progress is, which moves along."""
+        progress = self.progress
+        while True:
+            plan = self.plan(progress.epoch)
+            make = functools.partial(self._make_batch, plan, progress.epoch)
+            found, first = False, progress.batch
+            for number, batch in batches_ahead(make, range(first, len(plan))):
+                progress.batch = number + 1
+                if batch is not None:
+                    found = True
+                    yield batch
+            if not found and first == 0:
+                raise W2VError("none of the recordings can be decoded; see the warnings")
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+
+    def _make_batch(self, plan: list[list[Group]], epoch: int, number: int) -> Batch | None:
+        items = self._composer.items(plan[number], epoch=epoch, number=number)
+        return self.objective.collate(items) if items else None
+
+    def run(self) -> Progress:
+        """Train until the end, and return how it went.
+
+        The finished model lies in the run's folder: the best on the dev examples, the last
+        without any.
+
+        Raises:
+            KeyboardInterrupt: `should_stop` said so; a checkpoint is written.
+            WriteError: The disk is full; the last checkpoint before it is kept.
+        """
+        self._begin()
+        progress = self.progress
+        self.watcher.began(progress, self.schedule.total_steps)
+        with contextlib.closing(self.batches()) as batches:
+            while not progress.is_done:
+                self._step(batches)
+                self._after_step()
+                if self.should_stop() and not progress.is_done:
+                    self._save()
+                    raise KeyboardInterrupt
+        best = progress.best[0][1] if progress.best else progress.step
+        publish_checkpoint(checkpoint_folder(self.folder, best), self.folder)
+        return progress
+
+    def _begin(self) -> None:
+        make_folder(self.folder)
+        remove_partial(self.folder)
+        seed = self.options.seed
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
+        if self.options.gradient_checkpointing:
+            self.model.gradient_checkpointing_enable()
+        log = self.folder / LOG_FILE
+        log.touch()
+        start = find_resumable(self.folder)
+        if start is not None:
+            self.progress = load_progress(start)
+            average = self._average.weights if self._average else {}
+            load_state(start, self.model, self.optimizer, self._scaler, average)
+            self._saved_step = self.progress.step
+        # What was logged after the checkpoint will be logged again.
+        with open(log, "r+b") as lines:
+            lines.truncate(self.progress.log_bytes)
+
+    def _step(self, batches: Iterator[Batch]) -> None:
+        """Take one step: some batches forward and back, then the optimiser."""
+        began = time.monotonic()
+        options, progress, model = self.options, self.progress, self.model
+        set_trained(model, options, progress.step)
+        model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * self.schedule.factor(progress.step)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = []
+        for _ in range(options.accumulation):
+            batch = next(batches)
+            progress.audio_seconds += batch.seconds
+            loss = self._loss(batch.to(model.device))
+            if not math.isfinite(loss.item()):
+                progress.n_skipped += 1
+                continue
+            self._scaler.scale(loss / options.accumulation).backward()  # type: ignore[no-untyped-call]  # torch's own
+            losses.append(loss.item())
+        if losses:
+            self._take_gradients()
+        progress.step += 1
+        if self._average is not None:
+            self._average.update(progress.step)
+        progress.seconds += time.monotonic() - began
+        mean = sum(losses) / len(losses) if losses else None
+        if mean is not None:
+            progress.losses.append(mean)
+        self.watcher.stepped(progress, mean)
+
+    def _loss(self, batch: Batch) -> torch.Tensor:
+        if self._dtype is None:
+            return self.objective.loss(self.model, batch)
+        with torch.autocast(self.model.device.type, dtype=self._dtype):
+            return self.objective.loss(self.model, batch)
+
+    def _take_gradients(self) -> None:
+        """Move the weights, unless the gradients are no numbers."""
+        self._scaler.unscale_(self.optimizer)
+        longest = self.options.max_grad_norm or math.inf
+        trained = [p for p in self.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.clip_grad_norm_(trained, longest)
+        if torch.isfinite(norm) or self._scaler.is_enabled():  # a scaler looks for itself
+            self._scaler.step(self.optimizer)
+        else:
+            self.progress.n_skipped += 1
+        self._scaler.update()
+
+    def _after_step(self) -> None:
+        """Log, look at the dev examples and write a checkpoint, each when it is due."""
+        options, progress = self.options, self.progress
+        at_end = progress.step >= self.schedule.total_steps
+        if progress.step % options.logging_steps == 0 or at_end:
+            rate = max(group["lr"] for group in self.optimizer.param_groups)
+            if progress.losses:
+                mean = sum(progress.losses) / len(progress.losses)
+                self._log(loss=mean, learning_rate=rate, skipped=progress.n_skipped)
+            progress.losses = []
+        looks = bool(self.material.dev) and (progress.step % options.eval_steps == 0 or at_end)
+        if looks:
+            self._look()
+        progress.is_done = at_end or self._is_stuck
+        if looks or progress.is_done or progress.step % options.save_steps == 0:
+            self._save()
+
+    @property
+    def _is_stuck(self) -> bool:
+        patience = self.options.patience
+        return patience is not None and self.progress.n_without_gain >= patience
+
+    def _look(self) -> None:
+        """Measure the network on the dev examples, and see if it is one of the best."""
+        progress, objective = self.progress, self.objective
+        began = time.monotonic()
+        with self._average.in_place() if self._average else contextlib.nullcontext():
+            found = evaluate(objective, self.model, self.material.dev, self.recordings)
+        progress.seconds += time.monotonic() - began
+        figure = found.figures[objective.metric]
+        sign = -1.0 if objective.higher_is_better else 1.0
+        gain = progress.best and sign * (progress.best[0][0] - figure) > self.options.threshold
+        progress.n_without_gain = 0 if gain or not progress.best else progress.n_without_gain + 1
+        ranked = [*progress.best, (figure, progress.step)]
+        ranked.sort(key=lambda one: sign * one[0])  # stable: of equals the earlier one
+        progress.best = ranked[: max(1, self.options.keep_best)]
+        self._log(**{f"dev_{name}": value for name, value in found.figures.items()})
+        self.watcher.evaluated(progress, found)
+
+    def _save(self) -> None:
+        """Write a checkpoint, and remove those that are not needed any more."""
+        progress = self.progress
+        if self._saved_step != progress.step:
+            write_checkpoint(self.folder, progress.step, self._write)
+            self._saved_step = progress.step
+        best = {step for _, step in progress.best}
+        prune_checkpoints(self.folder, last=progress.step, best=best)
+
+    def _write(self, folder: Path) -> None:
+        average = self._average
+        with average.in_place() if average else contextlib.nullcontext():
+            self.model.save_pretrained(folder)
+        self.objective.save(folder)
+        weights = average.weights if average else {}
+        scaler = self._scaler.state_dict()
+        save_state(folder, self.progress, self.model, self.optimizer, scaler, weights)
+
+    def _log(self, **figures: float) -> None:
+        """Add a line to the log, with where the run is.
+
+        Raises:
+            WriteError: The disk is full.
+        """
+        progress = self.progress
+        line: dict[str, Any] = {
+            "step": progress.step,
+            "epoch": progress.epoch,
+            "audio_seconds": round(progress.audio_seconds, 1),
+            "seconds": round(progress.seconds, 1),
+        }
+        for name, value in figures.items():
+            line[name] = float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+        text = json.dumps(line) + "\n"
+        path = self.folder / LOG_FILE
+        try:
+            with open(path, "a", encoding="utf-8") as lines:
+                lines.write(text)
+        except OSError as error:
+            raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
+        progress.log_bytes += len(text.encode())

@@ -1,0 +1,178 @@
+"""What a training learns from: the rows of manifests, and a look at them before it begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from w2v_cli.audio import open_waveforms
+from w2v_cli.audio.manifests import OFFSET_COLUMNS, manifest_rows, row_recording, row_seconds
+from w2v_cli.audio.remote import is_url
+from w2v_cli.errors import AudioError, MissingDependencyError, UsageError
+
+_TEXT_COLUMNS = ("text", "transcript", "sentence", "transcription")
+_LABEL_COLUMNS = ("label", "command", "keyword")
+_SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
+_DEV_NAMES = ("dev", "valid", "validation", "eval", "devel", "val")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A recording, or a part of one, and what is known about it.
+
+    Attributes:
+        audio: A path or a URL.
+        text: What is said, as the manifest writes it; "" where nothing is, None if unknown.
+        label: What it is, for classifiers.
+        speaker: Who speaks; None if unknown.
+        seconds: How long it is; None as long as nobody has looked.
+        start_seconds: Where in the recording it begins.
+        end_seconds: Where it ends; None for the recording's end.
+        split: train, dev or test; train where the manifest doesn't say.
+    """
+
+    audio: str
+    text: str | None = None
+    label: str | None = None
+    speaker: str | None = None
+    seconds: float | None = None
+    start_seconds: float = 0.0
+    end_seconds: float | None = None
+    split: str = "train"
+
+
+@dataclass
+class Survey:
+    """What a look at examples has found.
+
+    Attributes:
+        examples: Those that can be used, each with its length.
+        unreadable: Recordings that cannot be opened, with the reason.
+        too_short: How many are shorter than the limit.
+        too_long: How many are longer than the limit.
+    """
+
+    examples: list[Example] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    too_short: int = 0
+    too_long: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """How much audio can be used."""
+        return sum(example.seconds or 0.0 for example in self.examples)
+
+    @property
+    def n_speakers(self) -> int:
+        """How many different speakers are named."""
+        return len({example.speaker for example in self.examples} - {None})
+
+
+def read_examples(manifest: str | os.PathLike[str]) -> list[Example]:
+    """Return the rows of a manifest: JSONL, CSV or TSV.
+
+    Names of recordings are relative to the manifest's folder. Columns are called as NeMo,
+    SpeechBrain and Common Voice call them: audio_filepath or path, text or sentence, label,
+    speaker, duration, offset, split.
+
+    Raises:
+        UsageError: It cannot be read, is none of these, or names no recordings.
+    """
+    path = Path(manifest)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"{path}: the manifest cannot be read: {reason}") from error
+    label = str(path)
+    examples = [_example(row, label, n, path.parent) for n, row in manifest_rows(content, label)]
+    if not examples:
+        raise UsageError(f"{path}: the manifest is empty; give each recording a line")
+    return examples
+
+
+def in_split(examples: Iterable[Example], split: str) -> list[Example]:
+    """Return the examples of one split, each once."""
+    return list(dict.fromkeys(example for example in examples if example.split == split))
+
+
+def survey(
+    examples: Sequence[Example],
+    *,
+    min_seconds: float = 0.0,
+    max_seconds: float = float("inf"),
+) -> Survey:
+    """Return which examples can be used: every recording is opened, and none decoded.
+
+    Args:
+        examples: What to look at.
+        min_seconds: Shorter ones are left out.
+        max_seconds: Longer ones are left out.
+
+    Raises:
+        MissingDependencyError: A recording needs a package that is not installed.
+    """
+    found = Survey()
+    for example in examples:
+        try:
+            seconds = _measure(example)
+        except MissingDependencyError:
+            raise
+        except AudioError as error:
+            reason = " ".join(str(error).split()).removeprefix(f"{example.audio}: ")
+            found.unreadable.append((example.audio, reason))
+            continue
+        if seconds < min_seconds or seconds <= 0:
+            found.too_short += 1
+        elif seconds > max_seconds:
+            found.too_long += 1
+        else:
+            found.examples.append(replace(example, seconds=seconds))
+    return found
+
+
+def _measure(example: Example) -> float:
+    """Return an example's length in seconds; a manifest's word is taken if there is a file.
+
+    Raises:
+        AudioError: The recording cannot be opened, or its header doesn't say how long it is.
+    """
+    with open_waveforms(
+        example.audio, start_seconds=example.start_seconds, end_seconds=example.end_seconds
+    ) as stream:
+        if example.seconds is not None:
+            return example.seconds
+        if stream.expected_seconds is not None:
+            return stream.expected_seconds
+        n_samples = sum(block.shape[1] for block in stream.blocks())
+        return n_samples / stream.sample_rate
+
+
+def _example(row: dict[str, Any], label: str, number: int, folder: Path) -> Example:
+    name = row_recording(row, label, number)
+    seconds = row_seconds(row, ("duration",), label, number)
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise UsageError(f"{label}, line {number}: a duration of {seconds:g} s; correct it")
+    split = (_column(row, ("split",)) or "train").lower()
+    # NeMo's: with an offset, if only of 0, the duration is that of a part.
+    is_part = _column(row, OFFSET_COLUMNS) not in (None, "") and seconds is not None
+    start = row_seconds(row, OFFSET_COLUMNS, label, number) or 0.0
+    return Example(
+        audio=name if is_url(name) else os.path.normpath(folder / name),
+        text=_column(row, _TEXT_COLUMNS),
+        label=_column(row, _LABEL_COLUMNS),
+        speaker=_column(row, _SPEAKER_COLUMNS) or None,
+        seconds=seconds,
+        start_seconds=start,
+        end_seconds=start + (seconds or 0.0) if is_part else None,
+        split="dev" if split in _DEV_NAMES else split,
+    )
+
+
+def _column(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    """Return the first of the columns that a row has, as text."""
+    value = next((row[name] for name in names if row.get(name) is not None), None)
+    return None if value is None else str(value)

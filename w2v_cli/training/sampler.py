@@ -1,0 +1,144 @@
+"""Which recordings make up each batch of an epoch: by seconds of audio, grouped by length.
+
+A plan depends on the seed and the epoch alone: a run that goes on after it was killed makes
+the same plan again and skips what it has done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Group = tuple[int, ...]
+"""The examples that are heard one after another as one recording, by their numbers."""
+
+_ITEMS_IN_POOL = 50
+"""Batches' worth of recordings that are sorted by length together: little padding, and still
+another mixture in each epoch."""
+
+_MOST_JOINED = 8
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an epoch is made up.
+
+    Attributes:
+        batch_seconds: Audio in a batch, padding counted; a longer recording is alone.
+        batch_items: Recordings in a batch at most; None for any number.
+        join: The share of recordings that are joined to others.
+        join_seconds: How long joined recordings become at most.
+        balance: 1 takes every example once an epoch. 0 takes every text (or label) as often as
+            any other, as often as the mean; between them a text that is there n times is drawn
+            as often as n ** balance says.
+        shuffle: False keeps the order of the examples.
+    """
+
+    batch_seconds: float = 100.0
+    batch_items: int | None = None
+    join: float = 0.0
+    join_seconds: float = 10.0
+    balance: float = 1.0
+    shuffle: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.batch_seconds > 0 or (self.batch_items is not None and self.batch_items < 1):
+            raise ValueError("a batch needs more than 0 seconds and at least one recording")
+        if not 0 <= self.join <= 1 or not 0 <= self.balance <= 1:
+            raise ValueError("join and balance are shares, from 0 to 1")
+
+
+def plan_epoch(
+    seconds: Sequence[float],
+    kinds: Sequence[Hashable],
+    sampling: Sampling,
+    *,
+    seed: int,
+    epoch: int,
+) -> list[list[Group]]:
+    """Return the batches of an epoch, each a list of groups.
+
+    Args:
+        seconds: Each example's length.
+        kinds: Each example's text or label, for `Sampling.balance`.
+        sampling: How the epoch is made up.
+        seed: The run's.
+        epoch: From 0.
+    """
+    random = np.random.default_rng((seed, epoch))
+    order = _draw(kinds, sampling, random)
+    groups = _join(order, seconds, sampling, random)
+    if not sampling.shuffle:
+        return _fill(groups, seconds, sampling)
+    batches: list[list[Group]] = []
+    n_batches = sum(_seconds(g, seconds) for g in groups) / sampling.batch_seconds
+    per_pool = max(len(groups), 1)
+    if n_batches > _ITEMS_IN_POOL:
+        per_pool = round(len(groups) * _ITEMS_IN_POOL / n_batches)
+    for start in range(0, len(groups), per_pool):
+        pool = sorted(groups[start : start + per_pool], key=lambda g: _seconds(g, seconds))
+        batches += _fill(pool, seconds, sampling)
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+def _draw(kinds: Sequence[Hashable], sampling: Sampling, random: np.random.Generator) -> list[int]:
+    """Return the examples of the epoch in a random order."""
+    if not sampling.shuffle:
+        return list(range(len(kinds)))
+    if sampling.balance == 1:
+        return [int(index) for index in random.permutation(len(kinds))]
+    counts = Counter(kinds)
+    weights = np.array([counts[kind] ** (sampling.balance - 1.0) for kind in kinds])
+    drawn = random.choice(len(kinds), size=len(kinds), p=weights / weights.sum())
+    return [int(index) for index in drawn]
+
+
+def _join(
+    order: Sequence[int],
+    seconds: Sequence[float],
+    sampling: Sampling,
+    random: np.random.Generator,
+) -> list[Group]:
+    """Return the examples in groups of one or several."""
+    groups: list[Group] = []
+    position = 0
+    while position < len(order):
+        wanted = 1
+        if sampling.join and random.random() < sampling.join:
+            wanted = int(random.integers(2, _MOST_JOINED + 1))
+        group = [order[position]]
+        position += 1
+        while len(group) < wanted and position < len(order):
+            longer = _seconds((*group, order[position]), seconds)
+            if longer > sampling.join_seconds:
+                break
+            group.append(order[position])
+            position += 1
+        groups.append(tuple(group))
+    return groups
+
+
+def _fill(
+    groups: Sequence[Group], seconds: Sequence[float], sampling: Sampling
+) -> list[list[Group]]:
+    """Return the groups, in their order, in batches that are not too large."""
+    batches: list[list[Group]] = []
+    longest = 0.0
+    for group in groups:
+        length = _seconds(group, seconds)
+        n_items = len(batches[-1]) + 1 if batches else 0
+        padded = n_items * max(longest, length)
+        is_full = sampling.batch_items is not None and n_items > sampling.batch_items
+        if not batches or padded > sampling.batch_seconds or is_full:
+            batches.append([])
+            longest = 0.0
+        batches[-1].append(group)
+        longest = max(longest, length)
+    return batches
+
+
+def _seconds(group: Group, seconds: Sequence[float]) -> float:
+    return sum(seconds[index] for index in group)

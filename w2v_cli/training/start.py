@@ -1,0 +1,262 @@
+"""What a run begins with: a network of a checkpoint or fresh weights, and its objective."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from w2v_cli.checkpoint.configs import read_json_object
+from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.resolve import pin, resolve_file
+from w2v_cli.errors import UsageError
+from w2v_cli.model.config import Wav2Vec2Config
+from w2v_cli.model.ctc import Wav2Vec2ForCTC
+from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
+from w2v_cli.processing.processor import Wav2Vec2Processor
+from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
+from w2v_cli.training.ctc import CTCObjective
+from w2v_cli.training.keywords import KeywordsObjective
+from w2v_cli.training.objective import Objective
+from w2v_cli.training.texts import CaseName, TextRules, build_vocabulary, case_of, make_tokenizer
+
+KEEP_VOCABULARY = "keep"
+BUILD_VOCABULARY = "build"
+
+_PREPROCESSOR = "preprocessor_config.json"
+# Speed makes recordings shorter before they are masked.
+_SPEED_ALLOWANCE = 1.2
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a network comes from.
+
+    Attributes:
+        name: A folder, an embedded model or a model id.
+        from_scratch: Take its configuration alone, and draw the weights.
+        hub: Where a model id is looked for.
+        settings: Fields of the configuration to replace, such as dropouts.
+        seed: What fresh weights are drawn with.
+    """
+
+    name: str
+    from_scratch: bool = False
+    hub: HubOptions = field(default_factory=HubOptions)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 42
+
+    def config(self) -> Wav2Vec2Config:
+        """Return the configuration with the settings.
+
+        Raises:
+            ModelError: There is no such model.
+            UsageError: A setting makes no network.
+        """
+        try:
+            config: Wav2Vec2Config = Wav2Vec2Config.from_pretrained(self.name, **self._where())
+            return Wav2Vec2Config.from_dict({**config.to_dict(), **self.settings})  # type: ignore[no-any-return]  # published
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{self.name}: {error}") from error
+
+    def feature_extractor(self, config: Wav2Vec2Config) -> Any:
+        """Return the checkpoint's feature extractor, or the usual one for its kind of network."""
+        folder = Path(self.name)
+        name: str | os.PathLike[str] = folder.parent if folder.is_file() else self.name
+        if resolve_file(name, _PREPROCESSOR, self._pinned()) is not None:
+            return Wav2Vec2FeatureExtractor.from_pretrained(os.fspath(name), **self._where())
+        uses_mask = config.feat_extract_norm == "layer"  # as published: group norm has none
+        return Wav2Vec2FeatureExtractor(return_attention_mask=uses_mask)
+
+    def tokenizer(self) -> Any:
+        """Return the checkpoint's tokenizer; None where it has none."""
+        if (
+            Path(self.name).is_file()
+            or resolve_file(self.name, "vocab.json", self._pinned()) is None
+        ):
+            return None
+        return Wav2Vec2CTCTokenizer.from_pretrained(self.name, **self._where())
+
+    def model(self, model_class: Any, **settings: Any) -> Any:
+        """Return the network in float32, in training mode.
+
+        Args:
+            model_class: Its class.
+            **settings: Fields of the configuration that the objective needs.
+
+        Raises:
+            ModelError: It cannot be loaded, or doesn't fit.
+            UsageError: A setting makes no network.
+        """
+        torch.manual_seed(self.seed)
+        chosen = {**self.settings, **settings}
+        try:
+            if self.from_scratch:
+                config = self.config()
+                fields = {**config.to_dict(), **chosen, "dtype": None, "architectures": None}
+                model = model_class(Wav2Vec2Config.from_dict(fields))
+            else:
+                model = model_class.from_pretrained(
+                    self.name,
+                    dtype=torch.float32,
+                    ignore_mismatched_sizes=True,
+                    **chosen,
+                    **self._where(),
+                )
+        except ValueError as error:
+            raise UsageError(f"{self.name}: {error}") from error
+        return model.train()
+
+    def _pinned(self) -> HubOptions:
+        return HubOptions() if Path(self.name).is_file() else pin(self.name, self.hub)
+
+    def _where(self) -> dict[str, Any]:
+        pinned = self._pinned()
+        return {
+            "revision": pinned.revision,
+            "cache_dir": pinned.cache_dir,
+            "local_files_only": pinned.local_files_only,
+        }
+
+
+@dataclass(frozen=True)
+class CTCChoice:
+    """What is particular to a training on texts.
+
+    Attributes:
+        vocabulary: keep (the checkpoint's), build (from the texts), or a vocab.json; None keeps
+            it where there is one.
+        normalizer: How texts are normalised.
+        case: lower, upper or keep; None for the vocabulary's own.
+        ignored: Characters that are left out of texts.
+        reduction: How losses are put together: mean or sum.
+        zero_infinity: A recording too short for its text counts as nothing.
+        consistency: See `CTCObjective`.
+        metric: wer or cer.
+    """
+
+    vocabulary: str | None = None
+    normalizer: str = "basic"
+    case: CaseName | None = None
+    ignored: str = ""
+    reduction: str = "mean"
+    zero_infinity: bool = True
+    consistency: float = 0.0
+    metric: str = "wer"
+
+
+def start_ctc(
+    start: Start, choice: CTCChoice, texts: Sequence[str]
+) -> tuple[Wav2Vec2ForCTC, CTCObjective]:
+    """Return a network that writes letters, and its objective.
+
+    Args:
+        start: Where the network comes from.
+        choice: What is particular to texts.
+        texts: Those to learn from, for a vocabulary that is built.
+
+    Raises:
+        ModelError: The network cannot be loaded.
+        UsageError: There is no vocabulary to keep, or a setting makes no network.
+    """
+    own = start.tokenizer()
+    if choice.vocabulary == KEEP_VOCABULARY and own is None:
+        raise UsageError(
+            f"--vocab keep: {start.name} has no vocabulary; use --vocab build, or leave it out"
+        )
+    keeps = own is not None and choice.vocabulary in (None, KEEP_VOCABULARY)
+    case = case_of(own) if keeps and choice.case is None else choice.case or "keep"
+    rules = TextRules(choice.normalizer, case, choice.ignored)
+    tokenizer: Any = own if keeps else _new_tokenizer(choice.vocabulary, rules, texts)
+    config = start.config()
+    model: Wav2Vec2ForCTC = start.model(
+        Wav2Vec2ForCTC,
+        vocab_size=len(tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        ctc_loss_reduction=choice.reduction,
+        ctc_zero_infinity=choice.zero_infinity,
+    )
+    if not keeps and not start.from_scratch:  # of one size it would seem to fit
+        model._initialise(model.lm_head)
+    processor = Wav2Vec2Processor(start.feature_extractor(config), tokenizer)
+    consistency, metric = choice.consistency, choice.metric
+    return model, CTCObjective(processor, rules, consistency=consistency, metric=metric)
+
+
+def start_keywords(
+    start: Start, labels: Sequence[str], *, label_smoothing: float = 0.0
+) -> tuple[Any, KeywordsObjective]:
+    """Return a network that tells labels apart, and its objective.
+
+    Raises:
+        ModelError: The network cannot be loaded.
+        UsageError: There is one label only, or a setting makes no network.
+    """
+    if len(labels) < 2:
+        raise UsageError(
+            f"{len(labels)} label in the examples to learn from ({', '.join(labels)}); a "
+            f"classifier needs two"
+        )
+    config = start.config()
+    own = [name for _, name in sorted((config.id2label or {}).items())]
+    if not start.from_scratch and set(own) == set(labels):
+        labels = own  # the head stays as it is
+    names = dict(enumerate(labels))
+    model = start.model(
+        KeywordsObjective.model_class,
+        id2label=names,
+        label2id={label: index for index, label in names.items()},
+    )
+    if not start.from_scratch and list(labels) != own:
+        model._initialise(model.classifier)
+    extractor = start.feature_extractor(config)
+    return model, KeywordsObjective(extractor, labels, label_smoothing=label_smoothing)
+
+
+def shortest_seconds(config: Wav2Vec2Config, sample_rate: int = 16000) -> float:
+    """Return how short a recording may be: one frame, or a mask where masks are drawn."""
+    n_frames = 1
+    if config.apply_spec_augment and config.mask_time_prob > 0:
+        n_frames = config.mask_time_length + 1
+    n_samples = config.inputs_to_logits_ratio
+    while _n_frames(config, n_samples) < n_frames:
+        n_samples += config.inputs_to_logits_ratio
+    return _SPEED_ALLOWANCE * n_samples / sample_rate
+
+
+def count_too_dense(objective: Objective, model: Any, examples: Sequence[Any]) -> int:
+    """Return how many examples have more letters than the network has frames for them."""
+    count = 0
+    for example in examples:
+        text = objective.kind(example)
+        repeats = sum(a == b for a, b in itertools.pairwise(text))
+        n_frames = _n_frames(model.config, round((example.seconds or 0.0) * 16000))
+        count += len(text) + repeats > n_frames
+    return count
+
+
+def _n_frames(config: Wav2Vec2Config, n_samples: int) -> int:
+    for kernel_size, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+        n_samples = (n_samples - kernel_size) // stride + 1
+    return max(n_samples, 0)
+
+
+def _new_tokenizer(
+    vocabulary: str | None, rules: TextRules, texts: Sequence[str]
+) -> Wav2Vec2CTCTokenizer:
+    """Return a tokenizer of a vocabulary file, or of all characters in the texts."""
+    if vocabulary in (None, KEEP_VOCABULARY, BUILD_VOCABULARY):
+        content = build_vocabulary(map(rules, texts))
+    else:
+        assert vocabulary is not None
+        content = read_json_object(Path(vocabulary))
+    with TemporaryDirectory() as folder:
+        return make_tokenizer(content, Path(folder))
