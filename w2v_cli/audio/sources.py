@@ -155,7 +155,12 @@ def printable(name: str) -> str:
 def _standard_input(label: str) -> BinaryIO:
     if sys.stdin.isatty():
         raise AudioError(f"{label}: a terminal, not a recording; pipe one in with: ... < FILE")
-    return sys.stdin.buffer
+    try:
+        descriptor = sys.stdin.fileno()
+    except (OSError, ValueError):  # something else stands in for it
+        return sys.stdin.buffer
+    # A reader of its own: Python aborts if a thread still waits in sys.stdin's when it exits.
+    return open(descriptor, "rb", closefd=False)
 
 
 def _open(path: str, label: str) -> BinaryIO:

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-# What a reader has read when it is told to stop, it may still finish.
-_JOIN_SECONDS = 2.0
+# A reader that is told to stop finishes the block that it reads; none takes longer but one that
+# waits for a pipe or a disk, and that one is left behind.
+_JOIN_SECONDS = 1.0
 
 
 def _warn(message: str) -> None:
@@ -99,6 +100,7 @@ class LocalEngine(Generic[Result]):
         """End what is running, and let go of the model and its processes."""
         if self._readers is not None:
             self._readers.stop()
+            self._readers = None
         if self._task is not None:
             self._task.close()
             self._task = None
@@ -121,6 +123,8 @@ class LocalEngine(Generic[Result]):
                 yield _given_out(window, passage)
             raise
         finally:
+            if self._readers is readers:
+                self._readers = None
             readers.stop()
 
     @property
