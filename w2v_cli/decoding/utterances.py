@@ -113,6 +113,10 @@ class UtteranceCutter:
             n_blanks = min(self._limits.max_frames, n_frames - start)
             yield from self.add(blank_emissions(n_blanks, vocab_size, self._alphabet.blank_id))
 
+    def waiting(self) -> list[FloatArray]:
+        """Return the emissions that belong to no complete utterance yet, in pieces."""
+        return [piece for piece in self._emissions if len(piece)]
+
     def finish(self) -> Iterator[Utterance]:
         """Yield the last utterance, if a frame is left."""
         if self._n_waiting:

@@ -19,7 +19,13 @@ from w2v_cli.formats.plain import plain_text
 from w2v_cli.formats.subtitles import srt, vtt
 from w2v_cli.formats.tables import audacity_labels, csv, tsv
 from w2v_cli.formats.textgrid import text_grid
-from w2v_cli.formats.whisper_json import json_error_line, json_line, whisper_json
+from w2v_cli.formats.whisper_json import (
+    json_error_line,
+    json_line,
+    partial_line,
+    segment_line,
+    whisper_json,
+)
 from w2v_cli.results import Transcript
 
 __all__ = [
@@ -28,7 +34,9 @@ __all__ = [
     "SubtitleOptions",
     "format_transcript",
     "json_error_line",
+    "partial_line",
     "plain_text",
+    "segment_line",
     "whisper_json",
 ]
 

@@ -50,6 +50,18 @@ def json_error_line(source: str, error: str, exit_code: int) -> str:
     return _line(fields)
 
 
+def segment_line(segment: Segment, source: str) -> str:
+    """Return the line of a segment of a stream that has not ended."""
+    head = {"schema_version": SCHEMA_VERSION, "source": as_unicode(source)}
+    return _line({**head, "partial": False, **_segment(segment)})
+
+
+def partial_line(text: str, source: str) -> str:
+    """Return the line of words that come after the last segment, and may still change."""
+    head = {"schema_version": SCHEMA_VERSION, "source": as_unicode(source)}
+    return _line({**head, "partial": True, "text": text})
+
+
 def _line(fields: dict[str, Any]) -> str:
     # Some readers of lines end one at these, which JSON allows within a string.
     text = json.dumps(fields, ensure_ascii=False, allow_nan=False)

@@ -209,32 +209,46 @@ class Chunker:
                 yield Chunk(self._listener.normalised(waveform), channel)
 
 
-class _Survey:
-    """What has to be known of a channel before it is cut."""
+class Statistics:
+    """The mean and the variance of all samples that were added."""
 
-    def __init__(self, finder: SpeechFinder | None) -> None:
-        self._finder = finder
-        self._n_samples = 0
+    def __init__(self) -> None:
+        self.n_samples = 0
         self._sum = self._sum_of_squares = 0.0
 
-    def hear(self, samples: FloatArray) -> None:
-        """Take in the next samples."""
-        if self._finder is not None:
-            self._finder.hear(samples)
+    def add(self, samples: FloatArray) -> None:
+        """Add samples."""
         exact = samples.astype(np.float64)
-        self._n_samples += len(samples)
+        self.n_samples += len(samples)
         self._sum += float(exact.sum())
         self._sum_of_squares += float(np.dot(exact, exact))
 
     @property
     def mean_and_variance(self) -> tuple[float, float]:
-        mean = self._sum / max(self._n_samples, 1)
-        return mean, max(self._sum_of_squares / max(self._n_samples, 1) - mean**2, 0.0)
+        """The mean, and the variance around it; zeros where nothing was added."""
+        mean = self._sum / max(self.n_samples, 1)
+        return mean, max(self._sum_of_squares / max(self.n_samples, 1) - mean**2, 0.0)
+
+
+class _Survey:
+    """What has to be known of a channel before it is cut."""
+
+    def __init__(self, finder: SpeechFinder | None) -> None:
+        self._finder = finder
+        self.statistics = Statistics()
+
+    def hear(self, samples: FloatArray) -> None:
+        """Take in the next samples."""
+        self.statistics.add(samples)
+        if self._finder is not None:
+            self._finder.hear(samples)
 
     @property
     def stretches(self) -> list[tuple[int, int]]:
         """What is to be heard."""
-        return [(0, self._n_samples)] if self._finder is None else self._finder.stretches()
+        return (
+            [(0, self.statistics.n_samples)] if self._finder is None else self._finder.stretches()
+        )
 
 
 class _ChannelCutter:
@@ -248,7 +262,7 @@ class _ChannelCutter:
     ) -> None:
         self._listener, self._channel = listener, channel
         self._longest, self._stride = longest, stride
-        self._mean_and_variance = survey.mean_and_variance
+        self._mean_and_variance = survey.statistics.mean_and_variance
         hop = listener.hop_samples
         self._stretches = deque((begin // hop * hop, end) for begin, end in survey.stretches)
         self._n_read = 0

@@ -79,10 +79,10 @@ def in_time_order(segments: Iterable[Segment]) -> list[Segment]:
     ]
 
 
-def segment_of(words: Sequence[Word], channel: int | None) -> Segment:
-    """Return the words as a segment."""
+def segment_of(words: Sequence[Word], channel: int | None, index: int = 0) -> Segment:
+    """Return the words as a segment; `in_time_order` counts those of several channels."""
     return Segment(
-        id=0,  # `in_time_order` counts them
+        id=index,
         start_seconds=words[0].start_seconds,
         end_seconds=words[-1].end_seconds,
         text=" ".join(word.text for word in words),

@@ -197,6 +197,10 @@ class ChannelText:
         """Have the decoder begin with what is left."""
         self._decode(self._cutter.finish())
 
+    def undecoded(self) -> list[FloatArray]:
+        """Return the emissions of the utterance that is not complete yet."""
+        return self._cutter.waiting()
+
     @property
     def ready(self) -> bool:
         """Whether there is nothing to wait for."""

@@ -1,0 +1,162 @@
+"""The options of long recordings and of streams, each declared once, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from w2v_cli.cli.inputs import STDIN
+from w2v_cli.cli.options import DEFAULT_FORMATS
+from w2v_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from w2v_cli.inference.chunks import Chunking
+
+LONG_GROUP = "Long recordings"
+LIVE_GROUP = "Streams"
+
+ChunkSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--chunk-seconds",
+        metavar="SECONDS",
+        help="The longest piece that the network hears at once. The text does not depend on it. "
+        "[default: what memory has room for, up to 60]",
+        show_default=False,
+        rich_help_panel=LONG_GROUP,
+    ),
+]
+StrideSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--stride-seconds",
+        metavar="SECONDS",
+        help="What the network hears before and after the part of a piece that is kept. "
+        "[default: 4, or a sixth of a piece of less than 24]",
+        show_default=False,
+        rich_help_panel=LONG_GROUP,
+    ),
+]
+Vad = Annotated[
+    bool,
+    typer.Option(
+        "--vad",
+        help="Leave out what Silero's detector takes for no speech; needs the extra vad.",
+        rich_help_panel=LONG_GROUP,
+    ),
+]
+Raw = Annotated[
+    int | None,
+    typer.Option(
+        "--raw",
+        min=1000,
+        metavar="RATE",
+        help="Standard input is raw PCM of this rate, in Hz: signed 16-bit little-endian, one "
+        "channel. It may still grow: each segment is printed when it is final.",
+        show_default=False,
+        rich_help_panel=LIVE_GROUP,
+    ),
+]
+Partial = Annotated[
+    bool,
+    typer.Option(
+        "--partial",
+        help="With --raw: show the words that may still change, on standard error, or with "
+        "--format jsonl as records.",
+        rich_help_panel=LIVE_GROUP,
+    ),
+]
+
+# What --raw can be combined with, by the names of the command's parameters.
+_LIVE_PARAMETERS = frozenset(
+    {
+        *("inputs", "raw", "partial", "formats", "quiet", "verbose"),
+        *("model", "lang", "revision", "cache_dir", "offline"),
+        *("device", "dtype", "threads", "attn"),
+        *("lm", "decoder", "beam_width", "alpha", "beta", "hotword", "hotwords", "workers"),
+    }
+)
+_LIVE_FORMATS = ("txt", "jsonl")
+
+
+@dataclass(frozen=True)
+class LiveChoice:
+    """How a stream is transcribed.
+
+    Attributes:
+        raw_rate: Hz of the stream.
+        format_name: txt or jsonl.
+        partial: Show what may still change.
+    """
+
+    raw_rate: int
+    format_name: str
+    partial: bool
+
+
+def chunking_choice(chunk_seconds: float | None, stride_seconds: float | None) -> Chunking:
+    """Return how long recordings are cut.
+
+    Raises:
+        UsageError: A length that cannot be.
+    """
+    longest = float("inf")
+    if chunk_seconds is not None and not 0 < chunk_seconds < longest:
+        raise UsageError(f"--chunk-seconds {chunk_seconds:g}: it must be more than 0")
+    if stride_seconds is not None and not 0 <= stride_seconds < longest:
+        raise UsageError(f"--stride-seconds {stride_seconds:g}: it must be 0 or more")
+    if chunk_seconds is not None and stride_seconds is not None:
+        least_seconds = 3 * stride_seconds
+        if chunk_seconds < least_seconds:
+            raise UsageError(
+                f"--chunk-seconds {chunk_seconds:g}: too short for --stride-seconds "
+                f"{stride_seconds:g}; it must be 3 times as long, {least_seconds:g} or more"
+            )
+
+    from w2v_cli.inference.chunks import Chunking  # numpy, which usage errors do not wait for
+
+    return Chunking(chunk_seconds=chunk_seconds, stride_seconds=stride_seconds)
+
+
+def live_choice(
+    raw: int | None,
+    partial: bool,
+    inputs: Sequence[str],
+    formats: Sequence[str] | None,
+    context: typer.Context,
+) -> LiveChoice | None:
+    """Return how a stream is transcribed; None if --raw does not ask for one.
+
+    Args:
+        raw: What was given as --raw.
+        partial: Whether --partial was given.
+        inputs: The inputs.
+        formats: What was given as --format.
+        context: The command line, to see what else was given.
+
+    Raises:
+        UsageError: Something else was given that a stream has no use for.
+    """
+    if raw is None:
+        if partial:
+            raise UsageError("--partial shows what is heard in a stream; it needs - --raw RATE")
+        return None
+    if list(inputs) != [STDIN]:
+        raise UsageError("--raw reads standard input and nothing else; name - as the only input")
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and parameter.name not in _LIVE_PARAMETERS:
+            raise UsageError(
+                f"{parameter.opts[0]} is for recordings that end; leave it out, or --raw"
+            )
+    chosen = tuple(dict.fromkeys(formats or DEFAULT_FORMATS))
+    if len(chosen) != 1 or chosen[0] not in _LIVE_FORMATS:
+        raise UsageError(
+            f"--raw: segments are printed one by one, as {' or '.join(_LIVE_FORMATS)}; choose one "
+            f"of them with --format"
+        )
+    return LiveChoice(raw, chosen[0], partial)
