@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2v_cli.cli import batch_options, decoding_options, options
+from w2v_cli.cli import batch_options, decoding_options, long_options, options
 from w2v_cli.cli.batch_options import BatchChoice, Recordings
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.destinations import Destination, destination
@@ -31,6 +31,7 @@ Inputs = Annotated[
 
 
 def transcribe(
+    context: typer.Context,
     inputs: Inputs = None,
     model: options.Model = options.DEFAULT_MODEL,
     lang: options.Language = None,
@@ -49,6 +50,11 @@ def transcribe(
     hotwords: decoding_options.HotwordsFile = None,
     n_best: decoding_options.NBest = 1,
     workers: decoding_options.Workers = None,
+    chunk_seconds: long_options.ChunkSeconds = None,
+    stride_seconds: long_options.StrideSeconds = None,
+    vad: long_options.Vad = False,
+    raw: long_options.Raw = None,
+    partial: long_options.Partial = False,
     recursive: batch_options.Recursive = False,
     include: batch_options.Include = None,
     exclude: batch_options.Exclude = None,
@@ -92,6 +98,7 @@ def transcribe(
       w2v transcribe --lm my-lm/ --hotword Marvin --hotword Sheila:15 *.wav
       w2v transcribe --start 1:30 --end 2:00 --channel 1 call.wav
       cat talk.ogg | w2v transcribe -
+      arecord -f S16_LE -r 16000 | w2v transcribe - --raw 16000 --partial
       w2v transcribe --recursive calls/ --format srt --output texts/
       find . -name '*.flac' -print0 | w2v transcribe --files-from - -0 --format jsonl
 
@@ -105,6 +112,7 @@ def transcribe(
     4 no model, 5 a package is missing, 130 interrupted.
     """
     start_seconds = checked_start(start, end)
+    live = long_options.live_choice(raw, partial, inputs or [], formats, context)
     choice = batch_options.batch_choice(
         recursive=recursive,
         include=include,
@@ -145,6 +153,8 @@ def transcribe(
     )
 
     # Only now: help and usage errors must not wait for torch and numpy.
+    chunking = long_options.chunking_choice(chunk_seconds, stride_seconds)
+
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.inference.runtime import Runtime
     from w2v_cli.tasks.transcribe import TranscriptionJob
@@ -155,10 +165,16 @@ def transcribe(
         runtime=Runtime(device=device, dtype=dtype, threads=threads, attn=attn),
         hub=HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline),
         decoding=decoding,
+        chunking=chunking,
+        vad=vad,
         channel=channel,
         start_seconds=start_seconds,
         end_seconds=end,
     )
+    if live is not None:
+        from w2v_cli.cli.live import transcribe_stream
+
+        raise typer.Exit(transcribe_stream(job, live, Console(quiet=quiet, verbose=verbose)))
     raise typer.Exit(run(job, recordings, target, choice, Console(quiet=quiet, verbose=verbose)))
 
 
