@@ -20,8 +20,7 @@ def readers_left():
     return [thread for thread in threading.enumerate() if thread.name.startswith("w2v-reader")]
 
 
-@pytest.mark.parametrize("n_readers", [1, 3])
-def test_what_is_ready_comes_before_the_interruption(n_readers):
+def test_what_is_ready_comes_before_the_interruption():
     """It strikes in the network, while the third of four batches is heard."""
     n_runs = 0
 
@@ -32,7 +31,7 @@ def test_what_is_ready_comes_before_the_interruption(n_readers):
             raise KeyboardInterrupt
 
     job = FakeJob(on_run=interrupt)
-    with LocalEngine(job, n_readers=n_readers) as engine:
+    with LocalEngine(job) as engine:
         run = engine.run(items("a:1", "b:1", "c:1", "d:1"))
         done = [next(run).item.source, next(run).item.source]
         with pytest.raises(KeyboardInterrupt):
