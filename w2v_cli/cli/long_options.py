@@ -35,7 +35,7 @@ StrideSeconds = Annotated[
         "--stride-seconds",
         metavar="SECONDS",
         help="What the network hears before and after the part of a piece that is kept. "
-        "[default: 4, or a sixth of a piece of less than 24]",
+        "[default: 4, or a quarter of a piece of less than 16]",
         show_default=False,
         rich_help_panel=LONG_GROUP,
     ),

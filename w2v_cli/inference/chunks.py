@@ -57,7 +57,7 @@ class Chunking:
         chunk_seconds: The longest that the network hears at once; None for what the memory of
             the machine has room for.
         stride_seconds: What it hears before and after the part of a chunk that is kept; None
-            for `DEFAULT_STRIDE_SECONDS`, or a sixth of a chunk that is too short for that.
+            for `DEFAULT_STRIDE_SECONDS`, or a quarter of a chunk that is too short for that.
         whole_seconds: Recordings up to this length are heard whole, as published, if a chunk
             may be so long. Networks were trained on no longer ones.
         context_seconds: In longer ones a frame attends, in each layer, to so much before and
@@ -155,7 +155,7 @@ class Chunker:
         chunk_seconds = chunking.chunk_seconds or listener.longest_chunk_seconds
         stride_seconds = chunking.stride_seconds
         if stride_seconds is None:
-            stride_seconds = min(DEFAULT_STRIDE_SECONDS, chunk_seconds / 6)
+            stride_seconds = min(DEFAULT_STRIDE_SECONDS, chunk_seconds / 4)
         self._stride = math.ceil(stride_seconds * rate / hop) * hop
         shortest = 2 * self._stride + listener.receptive_field_samples + hop
         self._longest = max(math.floor(chunk_seconds * rate / hop) * hop, shortest)
