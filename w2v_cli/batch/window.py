@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-# How long a batch that is not full waits for more; on a GPU a full one hardly takes longer.
-_PATIENCE_SECONDS = 0.1
 # How often to ask whether the decoder is ready, while there is nothing else to do.
 _POLL_SECONDS = 0.02
 # A wait without end cannot be interrupted on every system.
@@ -146,11 +144,19 @@ class Window(Generic[Result]):
     Args:
         bounds: How much may be under way.
         n_readers: How many threads will read.
+        patience_seconds: How long a batch that is not full waits for more.
         task: The model, if it is loaded already.
     """
 
-    def __init__(self, bounds: Bounds, n_readers: int, task: Task[Result] | None) -> None:
+    def __init__(
+        self,
+        bounds: Bounds,
+        n_readers: int,
+        patience_seconds: float,
+        task: Task[Result] | None,
+    ) -> None:
         self.bounds = bounds
+        self._patience_seconds = patience_seconds
         self._task = task
         self._changed = threading.Condition()
         self._passages: deque[Passage[Result]] = deque()
@@ -299,7 +305,7 @@ class Window(Generic[Result]):
                         return GiveOut(self._passages[0])
                     if self._n_readers == 0:
                         return None
-                self._changed.wait(wait_seconds)
+                self._changed.wait(min(wait_seconds, _WAIT_SECONDS))
 
     def _last_step(self) -> GiveOut[Result]:
         """Return the first recording if the network has heard it, and else end the run."""
@@ -322,7 +328,7 @@ class Window(Generic[Result]):
         if self._queue:
             if not self._is_anyone_busy() or self._queued_seconds >= batch_seconds:
                 return 0.0
-            return self._queue[0].since + _PATIENCE_SECONDS - time.monotonic()
+            return self._queue[0].since + self._patience_seconds - time.monotonic()
         is_decoding = self._passages and self._passages[0].pending is not None
         return _POLL_SECONDS if is_decoding else _WAIT_SECONDS
 

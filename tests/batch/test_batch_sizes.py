@@ -1,0 +1,115 @@
+"""A recording's text depends neither on the size of its batch nor on its neighbours."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from w2v_cli.audio import read_waveforms
+from w2v_cli.batch.local import LocalEngine
+from w2v_cli.batch.outcome import Item
+from w2v_cli.inference.emitter import Emitter
+from w2v_cli.inference.runtime import Runtime
+from w2v_cli.tasks.transcribe import TranscriptionJob
+
+DATA = Path(__file__).parents[1] / "data"
+NAMES = ("jfk", "stop", "three", "happy", "demo", "seven", "sheila")
+# Sixteen recordings, some of them twice, of lengths from 0.43 to 11 seconds.
+SOURCES = [str(DATA / f"{name}.opus") for name in (*NAMES, *NAMES[::-1], "jfk", "demo")]
+# Of batches that the longest recordings fill with about 1, 4 and 16 of their length.
+BATCH_SECONDS = {1: 0.0, 4: 44.0, 16: 176.0}
+
+
+@pytest.fixture(scope="module")
+def group_norm_folder(save_ctc_model, tmp_path_factory):
+    """A model of the other kind than mini, deep and wide enough to pass on what it hears."""
+    return save_ctc_model(
+        tmp_path_factory.mktemp("group"),
+        norm="group",
+        conv_dim=(32,) * 7,
+        hidden_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        initializer_range=0.3,
+    )
+
+
+@pytest.fixture(scope="module", params=["layer", "group"])
+def model(request):
+    """mini, which has layer norm, and a model with group norm."""
+    return "mini" if request.param == "layer" else str(request.getfixturevalue("group_norm_folder"))
+
+
+def transcripts(model, sources, batch_seconds, **options):
+    """Return each recording's transcript, and how many chunks each batch had."""
+    sizes = []
+    job = TranscriptionJob(model, runtime=Runtime(device="cpu"))
+
+    def watch(task, seconds):
+        run = task.emitter.run
+
+        def counting(chunks):
+            sizes.append(len(chunks))
+            return run(chunks)
+
+        task.emitter.run = counting
+
+    options |= {"batch_seconds": batch_seconds, "on_load": watch, "patience_seconds": 60}
+    with LocalEngine(job, **options) as engine:
+        outcomes = list(engine.run(Item(source, Path(source)) for source in sources))
+    assert [outcome.item.source for outcome in outcomes] == list(sources)
+    assert not [outcome.error for outcome in outcomes if outcome.error]
+    return [outcome.result for outcome in outcomes], sizes
+
+
+def told(transcript):
+    """Return what is said, with the times of all words."""
+    words = [word for segment in transcript.segments for word in segment.words]
+    return [(word.text, word.start_seconds, word.end_seconds) for word in words]
+
+
+def test_batches_of_1_4_and_16_give_the_same_text(model):
+    alone, sizes = transcripts(model, SOURCES, BATCH_SECONDS[1])
+    assert set(sizes) == {1}
+    assert sum(len(told(transcript)) for transcript in alone) > 30  # worth comparing
+    for size in (4, 16):
+        together, sizes = transcripts(model, SOURCES, BATCH_SECONDS[size])
+        assert max(sizes) >= size
+        assert [told(transcript) for transcript in together] == [told(t) for t in alone]
+
+
+def test_order_and_neighbours_do_not_change_a_text(model):
+    alone, _ = transcripts(model, SOURCES, 0.0)
+    texts = {source: told(transcript) for source, transcript in zip(SOURCES, alone, strict=True)}
+    for seed in range(3):
+        shuffled = SOURCES[:]
+        random.Random(seed).shuffle(shuffled)
+        together, _ = transcripts(model, shuffled[:9], 100.0, n_readers=2)
+        for source, transcript in zip(shuffled, together, strict=False):
+            assert told(transcript) == texts[source]
+
+
+def test_emissions_are_those_of_the_recording_alone(model):
+    emitter = Emitter.load(model, runtime=Runtime(device="cpu"))
+    waveforms = [read_waveforms(source).channels[0] for source in SOURCES]
+    alone = [emitter.emissions(waveform, sample_rate=16000) for waveform in waveforms]
+    for size in (4, 16):
+        for first in range(0, len(waveforms), size):
+            batch = emitter.batch_emissions(waveforms[first : first + size], sample_rate=16000)
+            for together, expected in zip(batch, alone[first:], strict=False):
+                assert together.shape == expected.shape
+                np.testing.assert_allclose(np.exp(together), np.exp(expected), atol=2e-5)
+
+
+@pytest.mark.parametrize("n_samples", [*range(400, 410), 719, 720, 721, 1039, 1040, 15999])
+def test_the_group_norm_counts_the_frames_of_every_length_right(group_norm_folder, n_samples):
+    """Also of recordings that end within a frame of one of the convolutions."""
+    emitter = Emitter.load(group_norm_folder, runtime=Runtime(device="cpu"))
+    waveform = read_waveforms(DATA / "jfk.opus").channels[0]
+    short, long = waveform[4000 : 4000 + n_samples], waveform[:48000]
+    alone = emitter.emissions(short, sample_rate=16000)
+    together, _ = emitter.batch_emissions([short, long], sample_rate=16000)
+    np.testing.assert_allclose(together, alone, atol=2e-4)
