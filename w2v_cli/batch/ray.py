@@ -200,18 +200,19 @@ class RayEngine(Generic[Result]):
         )
         dataset.context.execution_options.preserve_order = True
         dataset.context.enable_progress_bars = False
-        # Without prefetching: the next block would be waited for before this one is handed out.
         driver.lost_machines()
-        tables = iter(
-            dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
-        )
+        # Not iter_batches: its threads live on when this process leaves, and Ray ends it then.
+        bundles = dataset.iter_internal_ref_bundles()
         try:
-            for table in tables:
+            for bundle in bundles:
                 for address in driver.lost_machines():
                     self._warn(f"the machine {address} was lost; others do again what it had")
-                yield from map(pickle.loads, table["message"].to_pylist())
+                for block in ray.get(list(bundle.block_refs)):
+                    table = ray.data.block.BlockAccessor.for_block(block).to_arrow()
+                    yield from map(pickle.loads, table["message"].to_pylist())
         finally:
-            del tables
+            del bundles
+            driver.wait_for_executors()
             ray.kill(ledger)
 
     def _warn_once(self, text: str) -> None:

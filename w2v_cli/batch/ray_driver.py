@@ -15,6 +15,8 @@ from w2v_cli.errors import MissingDependencyError, W2VError
 # Ray reports its use to its makers, and gathers what it has to say, unless told before its import.
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
 
+_PATIENCE_SECONDS = 30.0
+
 
 def import_ray() -> Any:
     """Return the module, whose functions have few types, with Ray Data loaded.
@@ -74,6 +76,15 @@ class Driver:
             self.ray.shutdown()
             if self._stdout is not None and sys.stdout is cast(TextIO, self._stdout):
                 sys.stdout = self._stdout.stream
+
+    def wait_for_executors(self) -> None:
+        """Let Ray Data's threads end, which must not outlive this process's place in the cluster.
+
+        Whatever asks a cluster that was left for something ends the process, without a word.
+        """
+        for thread in threading.enumerate():
+            if thread.name.startswith("StreamingExecutor"):
+                thread.join(_PATIENCE_SECONDS)
 
     def machines(self) -> list[dict[str, float]]:
         """Return what each machine of the cluster has, by Ray's names."""

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2v_cli.cli import batch_options, decoding_options, long_options, options
+from w2v_cli.cli import batch_options, cluster_options, decoding_options, long_options, options
 from w2v_cli.cli.batch_options import BatchChoice, Recordings
+from w2v_cli.cli.cluster_options import ClusterChoice
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.destinations import Destination, destination
+from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.options import SUBTITLE_DEFAULTS
 from w2v_cli.cli.output import STDOUT
 from w2v_cli.errors import UsageError
@@ -68,6 +70,8 @@ def transcribe(
     retry_failed: batch_options.RetryFailed = False,
     fail_fast: batch_options.FailFast = False,
     dry_run: batch_options.DryRun = False,
+    engine: cluster_options.EngineChoice = "local",
+    address: cluster_options.Address = None,
     formats: options.Formats = None,
     output: options.Output = STDOUT,
     word_timestamps: options.WordTimestamps = False,
@@ -129,6 +133,12 @@ def transcribe(
         dry_run=dry_run,
     )
     recordings = batch_options.recordings(inputs or [], choice)
+    cluster = cluster_options.cluster_choice(
+        engine,
+        address,
+        device=device,
+        reads_stdin=any(item.source == STDIN for item in recordings.found.items),
+    )
     subtitles = options.subtitle_options(
         max_line_width=max_line_width,
         max_line_count=max_line_count,
@@ -171,11 +181,12 @@ def transcribe(
         start_seconds=start_seconds,
         end_seconds=end,
     )
+    console = Console(quiet=quiet, verbose=verbose)
     if live is not None:
         from w2v_cli.cli.live import transcribe_stream
 
-        raise typer.Exit(transcribe_stream(job, live, Console(quiet=quiet, verbose=verbose)))
-    raise typer.Exit(run(job, recordings, target, choice, Console(quiet=quiet, verbose=verbose)))
+        raise typer.Exit(transcribe_stream(job, live, console))
+    raise typer.Exit(run(job, recordings, target, choice, console, cluster))
 
 
 def output_of(
@@ -209,13 +220,13 @@ def run(
     target: Destination,
     choice: BatchChoice,
     console: Console,
+    cluster: ClusterChoice,
 ) -> int:
     """Return the exit code after all recordings were transcribed.
 
     Raises:
         W2VError: The model cannot be loaded, or results cannot be written.
     """
-    from w2v_cli.batch.local import LocalEngine
     from w2v_cli.checkpoint.progress import show_progress
     from w2v_cli.cli.batch_run import BatchRun, ledger_of, preview
 
@@ -233,7 +244,7 @@ def run(
         stack.enter_context(show_progress(progress))
         batch = BatchRun(recordings, results, ledger, console, progress, fail_fast=choice.fail_fast)
         engine = stack.enter_context(
-            LocalEngine(job, on_load=batch.loaded, on_heard=batch.heard, warn=console.warn)
+            cluster.engine_for(job, console, on_load=batch.loaded, on_heard=batch.heard)
         )
         return batch.run(engine)
 
