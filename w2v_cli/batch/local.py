@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 import warnings
@@ -55,7 +56,8 @@ class LocalEngine(Generic[Result]):
         batch_seconds: The most audio that goes through the network at once, padding included,
             unless a single chunk is longer; 0 for one chunk at a time; None for what the task
             says.
-        n_readers: How many threads read.
+        n_readers: How many threads read; None for one beside a processor, which is slower than
+            it, and several beside a GPU.
         patience_seconds: How long a batch that is not full waits for more.
         on_load: Told of the model when it is loaded, and how many seconds that took.
         on_heard: Told of an input and how many more seconds of it the network has heard.
@@ -67,7 +69,7 @@ class LocalEngine(Generic[Result]):
         job: Job[Result],
         *,
         batch_seconds: float | None = None,
-        n_readers: int = 1,
+        n_readers: int | None = None,
         patience_seconds: float = 0.1,
         on_load: Callable[[Task[Result], float], None] | None = None,
         on_heard: Callable[[Item, float], None] | None = None,
@@ -75,7 +77,7 @@ class LocalEngine(Generic[Result]):
     ) -> None:
         if batch_seconds is not None and batch_seconds < 0:
             raise ValueError(f"batch_seconds is {batch_seconds}; it must be 0 or more")
-        if n_readers < 1:
+        if n_readers is not None and n_readers < 1:
             raise ValueError(f"n_readers is {n_readers}; it must be 1 or more")
         self._job = job
         self._batch_seconds = batch_seconds
@@ -117,12 +119,13 @@ class LocalEngine(Generic[Result]):
             W2VError: The model cannot be loaded, or else no recording can be done.
             KeyboardInterrupt: The user has interrupted; what was ready came before it.
         """
+        n_readers = self._n_readers or (1 if self._task is None else readers_for(self._limit))
         window: Window[Result] = Window(
-            bounds(self._limit), self._n_readers, self._patience_seconds, self._task
+            bounds(self._limit), n_readers, self._patience_seconds, self._task
         )
-        self._readers = readers = _Readers(self._job, items, window, self._n_readers)
+        self._readers = readers = _Readers(self._job, items, window, n_readers)
         try:
-            yield from self._outcomes(window)
+            yield from self._outcomes(window, readers)
         except KeyboardInterrupt:
             while (passage := window.ready()) is not None:
                 yield _given_out(window, passage)
@@ -137,10 +140,14 @@ class LocalEngine(Generic[Result]):
         """How much audio a batch may be now."""
         return self._batch_seconds or 0.0
 
-    def _outcomes(self, window: Window[Result]) -> Iterator[Outcome[Result]]:
+    def _outcomes(
+        self, window: Window[Result], readers: _Readers[Result]
+    ) -> Iterator[Outcome[Result]]:
         while (step := window.next_step(self._limit)) is not None:
             if isinstance(step, Load):
                 window.loaded(self._load(), bounds(self._limit))
+                if self._n_readers is None:
+                    readers.add(readers_for(self._limit) - 1)
             elif isinstance(step, Hear):
                 self._hear(window, step.batch)
             elif isinstance(step, Finish):
@@ -220,6 +227,14 @@ def bounds(batch_seconds: float) -> Bounds:
     )
 
 
+def readers_for(batch_seconds: float) -> int:
+    """Return how many threads should read, for batches of a size.
+
+    Large ones are a GPU's, which hears faster than a thread decodes and resamples.
+    """
+    return min(8, os.cpu_count() or 1) if batch_seconds >= 60 else 1
+
+
 def _given_out(window: Window[Result], passage: Passage[Result]) -> Outcome[Result]:
     outcome = passage.outcome()  # may be interrupted: only then is it out of the window
     window.given_out()
@@ -249,13 +264,21 @@ class _Readers(Generic[Result]):
         self._job, self._window = job, window
         self._items = iter(items)
         self._order = threading.Lock()
-        # Daemons: one that waits for a pipe cannot be told to stop.
-        self._threads = [
-            threading.Thread(target=self._work, name=f"w2v-reader-{number}", daemon=True)
-            for number in range(n_readers)
-        ]
-        for thread in self._threads:
+        self._threads: list[threading.Thread] = []
+        self._start(n_readers)
+
+    def add(self, n_readers: int) -> None:
+        """Start some more."""
+        self._window.more_readers(n_readers)
+        self._start(n_readers)
+
+    def _start(self, n_readers: int) -> None:
+        for number in range(len(self._threads), len(self._threads) + n_readers):
+            # Daemons: one that waits for a pipe cannot be told to stop.
+            name = f"w2v-reader-{number}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
             thread.start()
+            self._threads.append(thread)
 
     def stop(self) -> None:
         """Send them home, and wait for those that no pipe and no slow disk holds up."""

@@ -143,7 +143,7 @@ class Window(Generic[Result]):
 
     Args:
         bounds: How much may be under way.
-        n_readers: How many threads will read.
+        n_readers: How many threads will read at first.
         patience_seconds: How long a batch that is not full waits for more.
         task: The model, if it is loaded already.
     """
@@ -250,6 +250,11 @@ class Window(Generic[Result]):
             self._task = task
             self.bounds = bounds
             self._changed.notify_all()
+
+    def more_readers(self, n_readers: int) -> None:
+        """Expect so many more readers to leave in the end."""
+        with self._changed:
+            self._n_readers += n_readers
 
     def taken(self, queued: Queued[Passage[Result]]) -> None:
         """Take note that a recording has what the network made of a chunk."""

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2v_cli.cli import batch_options, cluster_options, decoding_options, long_options, options
+from w2v_cli.cli import (
+    batch_options,
+    cluster_options,
+    decoding_options,
+    engine_options,
+    long_options,
+    options,
+)
 from w2v_cli.cli.batch_options import BatchChoice, Recordings
 from w2v_cli.cli.cluster_options import ClusterChoice
 from w2v_cli.cli.console import Console
@@ -85,6 +92,7 @@ def transcribe(
     dtype: options.Dtype = "auto",
     threads: options.Threads = None,
     attn: options.Attn = "sdpa",
+    batch_seconds: engine_options.BatchSeconds = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -186,7 +194,8 @@ def transcribe(
         from w2v_cli.cli.live import transcribe_stream
 
         raise typer.Exit(transcribe_stream(job, live, console))
-    raise typer.Exit(run(job, recordings, target, choice, console, cluster))
+    exit_code = run(job, recordings, target, choice, console, cluster, batch_seconds=batch_seconds)
+    raise typer.Exit(exit_code)
 
 
 def output_of(
@@ -221,6 +230,8 @@ def run(
     choice: BatchChoice,
     console: Console,
     cluster: ClusterChoice,
+    *,
+    batch_seconds: float | None = None,
 ) -> int:
     """Return the exit code after all recordings were transcribed.
 
@@ -244,7 +255,13 @@ def run(
         stack.enter_context(show_progress(progress))
         batch = BatchRun(recordings, results, ledger, console, progress, fail_fast=choice.fail_fast)
         engine = stack.enter_context(
-            cluster.engine_for(job, console, on_load=batch.loaded, on_heard=batch.heard)
+            cluster.engine_for(
+                job,
+                console,
+                batch_seconds=batch_seconds,
+                on_load=batch.loaded,
+                on_heard=batch.heard,
+            )
         )
         return batch.run(engine)
 
