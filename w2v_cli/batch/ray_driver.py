@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -16,6 +17,7 @@ from w2v_cli.errors import MissingDependencyError, W2VError
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
 
 _PATIENCE_SECONDS = 30.0
+_ANSWER_SECONDS = 10.0
 
 
 def import_ray() -> Any:
@@ -60,11 +62,12 @@ class Driver:
         if not self._has_joined:
             return
         try:
+            _check_that_someone_listens(address)
             with _silent_core():
                 self.ray.init(address, logging_level=logging.ERROR, log_to_driver=False)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, asyncio.TimeoutError) as error:
             place = f"the Ray cluster at {address}" if address else "a Ray cluster"
-            reason = str(error).strip().partition("\n")[0]
+            reason = str(error).strip().partition("\n")[0] or "it does not answer"
             raise W2VError(f"{place} cannot be joined: {reason}; see: ray status") from error
         self._stdout = _WithoutRay(sys.stdout)
         sys.stdout = cast(TextIO, self._stdout)
@@ -98,6 +101,19 @@ class Driver:
         lost = [address for node, address in self._machines.items() if node not in alive]
         self._machines = alive
         return lost
+
+
+def _check_that_someone_listens(address: str | None) -> None:
+    """Raise what keeps us from the head of a cluster, for which Ray itself waits minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if not host or "/" in host or not port.isdecimal():
+        return
+
+    async def connect() -> None:
+        _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+        writer.close()
+
+    asyncio.run(asyncio.wait_for(connect(), _ANSWER_SECONDS))
 
 
 class _WithoutRay:
