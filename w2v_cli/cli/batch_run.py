@@ -128,10 +128,11 @@ class BatchRun:
             self._failed(source, outcome.error)
         else:
             assert outcome.result is not None
-            with self._progress.hidden():
-                self._console.note(
-                    f"{source}: {outcome.audio_seconds:.1f} s transcribed in {took_seconds:.2f} s"
-                )
+            said = f"{outcome.audio_seconds:.1f} s transcribed in {took_seconds:.2f} s"
+            # Not at each of a thousand files a second: the display would only flicker.
+            prints = self._results.prints or self._console.verbose
+            with self._progress.hidden() if prints else contextlib.nullcontext():
+                self._console.note(f"{source}: {said}")
                 self._results.write(outcome.result)
             self._tally.n_done += 1
             self._tally.audio_seconds += outcome.audio_seconds

@@ -47,12 +47,14 @@ class Destination(ABC):
         journal_path: Where what is finished can be written down, so that a run that was killed
             can go on; None where it cannot go on.
         files: The files of every result; None where all results share one.
+        prints: Results are shown where a person may be reading other things.
         formats: What the results are written in.
         options: How subtitles are laid out.
     """
 
     journal_path: Path | None = None
     files: Files | None = None
+    prints = False
     formats: tuple[str, ...]
     options: SubtitleOptions
 
@@ -169,6 +171,7 @@ class StreamDestination(Destination):
         self._target = target
         self._items = items
         self._format_name = format_name
+        self.prints = target == STDOUT
         self.formats = (format_name,)
         self.options = options
         if len(items) > 1 and target != STDOUT and _is_plain_file(target):
