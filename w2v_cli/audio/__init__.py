@@ -7,7 +7,23 @@ streams      the range, the channels and the sample rate that were asked for, bl
 waveforms    the same in one piece
 """
 
-from w2v_cli.audio.streams import SAMPLE_RATE, WaveformStream, open_waveforms
-from w2v_cli.audio.waveforms import Waveforms, read_waveforms
+from __future__ import annotations
 
-__all__ = ["SAMPLE_RATE", "WaveformStream", "Waveforms", "open_waveforms", "read_waveforms"]
+from typing import TYPE_CHECKING
+
+from w2v_cli._lazy import lazy_names
+
+HOMES = {
+    "w2v_cli.audio.streams": ("SAMPLE_RATE", "WaveformStream", "open_waveforms"),
+    "w2v_cli.audio.waveforms": ("Waveforms", "read_waveforms"),
+}
+
+if TYPE_CHECKING:
+    from w2v_cli.audio.streams import SAMPLE_RATE as SAMPLE_RATE
+    from w2v_cli.audio.streams import WaveformStream as WaveformStream
+    from w2v_cli.audio.streams import open_waveforms as open_waveforms
+    from w2v_cli.audio.waveforms import Waveforms as Waveforms
+    from w2v_cli.audio.waveforms import read_waveforms as read_waveforms
+
+# Names are imported when first used: a command line that names a manifest needs no numpy.
+__getattr__, __dir__, __all__ = lazy_names(__name__, HOMES)
