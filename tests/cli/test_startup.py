@@ -19,6 +19,9 @@ QUICK_COMMANDS = {
     "bad value": ["transcribe", "talk.wav", "--start", "soon"],
     "contradiction": ["transcribe", "talk.wav", "--start", "5", "--end", "4"],
     "stdin twice": ["transcribe", "-", "-"],
+    "finetune help": ["finetune", "ctc", "--help"],
+    "nothing to begin with": ["finetune", "keywords", "list.jsonl", "-o", "run"],
+    "evaluate help": ["evaluate", "--help"],
 }
 
 # Runs the command as `w2v` does, then reports which of the heavy packages were loaded.

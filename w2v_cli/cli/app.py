@@ -12,6 +12,8 @@ import typer
 from w2v_cli import __version__
 from w2v_cli.cli.align import align
 from w2v_cli.cli.console import print_error
+from w2v_cli.cli.evaluate import evaluate
+from w2v_cli.cli.finetune import finetune
 from w2v_cli.cli.grouped_help import GroupedCommand
 from w2v_cli.cli.lm import lm
 from w2v_cli.cli.models import models
@@ -31,6 +33,8 @@ app.command("transcribe", cls=GroupedCommand)(transcribe)
 app.command("align", cls=GroupedCommand)(align)
 app.command("score", cls=GroupedCommand)(score)
 app.add_typer(lm)
+app.add_typer(finetune)
+app.command("evaluate", cls=GroupedCommand)(evaluate)
 app.command("models", cls=GroupedCommand)(models)
 
 

@@ -19,6 +19,7 @@ from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.scoring import score_pairs
 from w2v_cli.scoring.pairs import Pair
 from w2v_cli.training.examples import Batch, Item, make_batch
+from w2v_cli.training.figures import Tally
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import FloatArray, Result
 from w2v_cli.training.texts import TextRules
@@ -101,19 +102,17 @@ class CTCObjective:
         emissions = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
         return greedy_decode(emissions, self._alphabet).text
 
-    def measure(self, results: Sequence[Result]) -> dict[str, float]:
-        """Return wer and cer, and the share of recordings whose whole text is right.
-
-        Rates are infinite where nothing was said at all and something was heard.
-        """
+    def tallies(self, results: Sequence[Result]) -> dict[str, Tally]:
+        """Return wer, cer, and exact: the share of recordings whose whole text is right."""
         pairs = [Pair("", result.reference, result.hypothesis) for result in results]
-        score = score_pairs(pairs)
-        exact = [pair.reference == pair.hypothesis for pair in pairs]
-        wer, cer = score.words.rate, score.characters.rate
+        scored = score_pairs(pairs).pairs
+        exact = [float(pair.reference == pair.hypothesis) for pair in pairs]
         return {
-            "wer": float("inf") if wer is None else wer,
-            "cer": float("inf") if cer is None else cer,
-            "exact": sum(exact) / max(len(exact), 1),
+            "wer": _column([p.words.errors for p in scored], [p.words.n_reference for p in scored]),
+            "cer": _column(
+                [p.characters.errors for p in scored], [p.characters.n_reference for p in scored]
+            ),
+            "exact": _column(exact, [1.0] * len(exact)),
         }
 
     def save(self, folder: Path) -> None:
@@ -125,3 +124,7 @@ class CTCObjective:
 def _divergence(logs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Return the Kullback-Leibler divergence of every frame from the target's."""
     return (target.exp() * (target - logs)).sum(-1)
+
+
+def _column(counted: Sequence[float], possible: Sequence[float]) -> Tally:
+    return np.array(counted, float).reshape(-1, 1), np.array(possible, float).reshape(-1, 1)

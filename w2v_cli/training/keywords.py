@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.model.classification import Wav2Vec2ForSequenceClassification
 from w2v_cli.training.examples import Batch, Item, make_batch
+from w2v_cli.training.figures import Tally
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import FloatArray, Result
 
@@ -104,16 +106,16 @@ class KeywordsObjective:
         """Return the label with the highest logit."""
         return self.labels[int(logits.argmax())]
 
-    def measure(self, results: Sequence[Result]) -> dict[str, float]:
-        """Return the share of right labels, and the mean of the labels' own shares."""
-        right: dict[str, list[bool]] = {}
-        for result in results:
-            right.setdefault(result.reference, []).append(result.reference == result.hypothesis)
-        every = [is_right for of_label in right.values() for is_right in of_label]
-        shares = [sum(of_label) / len(of_label) for of_label in right.values()]
+    def tallies(self, results: Sequence[Result]) -> dict[str, Tally]:
+        """Return accuracy, and balanced_accuracy: the mean of the labels' own shares."""
+        right = np.array([[result.reference == result.hypothesis] for result in results], float)
+        right = right.reshape(-1, 1)
+        labels = sorted({result.reference for result in results})
+        ids = [labels.index(result.reference) for result in results]
+        members = np.eye(max(len(labels), 1))[ids]  # (results, labels)
         return {
-            "accuracy": sum(every) / max(len(every), 1),
-            "balanced_accuracy": sum(shares) / max(len(shares), 1),
+            "accuracy": (right, np.ones_like(right)),
+            "balanced_accuracy": (right * members, members),
         }
 
     def save(self, folder: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.training.examples import Batch, Composer, Item, Recordings
+from w2v_cli.training.figures import Tally, measure
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.sampler import Sampling, plan_epoch
 
@@ -82,8 +83,8 @@ class Objective(Protocol):
         """Return what a network makes of a recording, from the logits of it alone."""
         ...
 
-    def measure(self, results: Sequence[Result]) -> dict[str, float]:
-        """Return the measures of results, by name."""
+    def tallies(self, results: Sequence[Result]) -> dict[str, Tally]:
+        """Return what is counted in each result, for each measure by name."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -119,7 +120,7 @@ def evaluate(
     finally:
         model.train(was_training)
     results = tuple(found[index] for index in sorted(found))
-    return Evaluation(results, objective.measure(results))
+    return Evaluation(results, measure(objective.tallies(results)))
 
 
 def _in_batches(

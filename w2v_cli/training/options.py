@@ -41,7 +41,6 @@ class TrainingOptions:
         patience: Looks without an improvement after which training stops; None never stops.
         threshold: What counts as an improvement.
         seed: What everything random begins with.
-        full_determinism: Refuse calculations that don't repeat exactly.
     """
 
     learning_rate: float = 1e-4
@@ -70,4 +69,3 @@ class TrainingOptions:
     patience: int | None = None
     threshold: float = 0.0
     seed: int = 42
-    full_determinism: bool = False

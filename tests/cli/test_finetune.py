@@ -1,0 +1,234 @@
+"""`w2v finetune`: what a person sees, and what lies in the folder afterwards."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from w2v_cli import Wav2Vec2ForCTC, Wav2Vec2ForSequenceClassification, Wav2Vec2Processor
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+
+NETWORK = {
+    "model_type": "wav2vec2",
+    "conv_dim": [16, 16, 32],
+    "conv_kernel": [80, 8, 4],
+    "conv_stride": [20, 4, 4],
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+    "classifier_proj_size": 16,
+    "mask_time_length": 4,
+}
+
+
+def write_manifest(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def clip(name):
+    return str(DATA / name)
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Five words to learn from, and two to measure on."""
+    rows = [
+        {"audio_filepath": clip(f"{word}.opus"), "text": f"{word.title()}!", "speaker": word}
+        for word in ("happy", "stop", "sheila", "three", "seven")
+    ]
+    rows += [dict(row, split="dev") for row in rows[1:3]]
+    return write_manifest(tmp_path / "words.jsonl", rows)
+
+
+@pytest.fixture
+def network(tmp_path):
+    path = tmp_path / "network.json"
+    path.write_text(json.dumps(NETWORK))
+    return path
+
+
+@pytest.fixture
+def quick(manifest, network, tmp_path):
+    """The arguments of a run of a few steps."""
+
+    def arguments(kind="ctc", *more, folder="run"):
+        return [
+            *("finetune", kind, manifest, "--from-scratch", network, "-o", tmp_path / folder),
+            *("--max-steps", 6, "--eval-steps", 3, "--logging-steps", 2, "--batch-items", 2),
+            *("--device", "cpu", "--seed", 5, *more),
+        ]
+
+    return arguments
+
+
+def test_two_clips_are_learnt_to_the_exact_text(w2v, tmp_path):
+    """From the embedded model, with the wrong texts, so that it has something to learn."""
+    rows = [
+        {"audio_filepath": clip("stop.opus"), "text": "sheila"},
+        {"audio_filepath": clip("sheila.opus"), "text": "stop stop"},
+    ]
+    manifest = write_manifest(
+        tmp_path / "two.jsonl", [*rows, *(dict(r, split="dev") for r in rows)]
+    )
+    run = w2v(
+        *(
+            "finetune",
+            "ctc",
+            manifest,
+            "--model",
+            "mini",
+            "-o",
+            tmp_path / "two",
+            "--max-steps",
+            24,
+        ),
+        *("--learning-rate", "1e-3", "--head-learning-rate", "3e-3", "--warmup-steps", 2),
+        *("--eval-steps", 12, "--mask-time-prob", 0, "--hidden-dropout", 0, "--device", "cpu"),
+    )
+    assert run.exit_code == 0, run.stderr
+    heard = w2v("transcribe", "--model", tmp_path / "two", clip("stop.opus"), clip("sheila.opus"))
+    assert [line.partition(": ")[2] for line in heard.stdout.splitlines()] == [
+        "sheila",
+        "stop stop",
+    ]
+    measured = w2v("evaluate", tmp_path / "two", manifest, "--format", "json")
+    assert json.loads(measured.stdout)["figures"]["wer"]["value"] == 0
+
+
+def test_a_run_leaves_a_model_a_log_a_report_and_a_card(w2v, quick, tmp_path):
+    run = w2v(*quick("ctc", "-v", "--license", "cc-by-4.0"))
+    assert run.exit_code == 0, run.stderr
+    folder = tmp_path / "run"
+    assert run.stdout == ""
+    assert re.search(r"step 3 of 6: wer [\d.]+ %, cer [\d.]+ %, exact [\d.]+ %", run.stderr)
+    Wav2Vec2ForCTC.from_pretrained(folder)
+    processor = Wav2Vec2Processor.from_pretrained(folder)
+    assert set("happystopsheilathreeseven") < set(processor.tokenizer.get_vocab())
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [2, 3, 4, 6, 6]
+    report = (folder / "report.md").read_text()
+    assert "| train | 5 | 0.00 | 5 |" in report
+    card = (folder / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: transformers\n")
+    assert "license: cc-by-4.0" in card
+    assert "w2v finetune ctc" in card
+
+
+def test_keywords(w2v, quick, tmp_path, manifest):
+    run = w2v(*quick("keywords", "--labels", "Stop!,Sheila!", "--other-label", "other"))
+    assert run.exit_code == 0, run.stderr
+    model = Wav2Vec2ForSequenceClassification.from_pretrained(tmp_path / "run")
+    assert model.config.id2label == {0: "Sheila!", 1: "Stop!", 2: "other"}
+    measured = w2v("evaluate", tmp_path / "run", manifest)
+    assert measured.exit_code == 0
+    assert "accuracy" in measured.stdout
+
+
+def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    rows += [
+        {"audio_filepath": "missing.wav", "text": "go"},
+        {"audio_filepath": clip("jfk.opus"), "text": "1961, naïve"},
+        {"audio_filepath": clip("happy.opus")},
+    ]
+    write_manifest(manifest, rows)
+    run = w2v(
+        *("finetune", "ctc", manifest, "--model", "mini", "-o", tmp_path / "run", "--dry-run"),
+        *("--max-duration-in-seconds", 30),
+    )
+    assert run.exit_code == 0
+    assert "train: 6 recordings" in run.stderr
+    assert "1 recordings of train cannot be read" in run.stderr
+    assert "missing.wav: no such file" in run.stderr
+    assert "The vocabulary lacks '1' (2), '9' (1), '6' (1), 'ï' (1)" in run.stderr
+    assert "1 recordings have no text" in run.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--from-scratch", "x", "--model", "mini"], "one of them"),
+        ([], "say what to begin with"),
+        (["--model", "mini", "--bf16", "--fp16"], "--bf16 and --fp16: one of them"),
+        (["--model", "mini", "--noise-dir", "no/such"], "--noise-dir no/such: no such folder"),
+        (["--model", "mini", "--chars-to-ignore", "", "--outside-vocabulary", "refuse"], "lacks"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(w2v, tmp_path, more, message):
+    rows = [{"audio_filepath": clip("stop.opus"), "text": "stop 2"}]
+    manifest = write_manifest(tmp_path / "list.jsonl", rows)
+    run = w2v("finetune", "ctc", manifest, "-o", tmp_path / "run", *more)
+    assert (run.exit_code, run.stderr.count("\n")) == (2, run.stderr.count("w2v: "))
+    assert message in run.stderr
+
+
+def test_a_folder_that_holds_another_run_is_not_touched(w2v, quick, tmp_path):
+    assert w2v(*quick()).exit_code == 0
+    before = load_file(tmp_path / "run" / "model.safetensors")
+    other = w2v(*quick("ctc", "--learning-rate", "0.5"))
+    assert other.exit_code == 2
+    assert "started with another learning_rate; repeat its command to go on" in other.stderr
+    again = w2v(*quick("ctc", "-v"))
+    assert again.exit_code == 0
+    assert "going on from step 6 of 6" in again.stderr
+    after = load_file(tmp_path / "run" / "model.safetensors")
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    assert w2v(*quick("ctc", "--learning-rate", "0.5", "--overwrite")).exit_code == 0
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "todo.txt").write_text("mine")
+    refused = w2v(*quick(folder="notes"))
+    assert refused.exit_code == 2
+    assert "is not empty and holds no run" in refused.stderr
+
+
+def start(arguments):
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "w2v_cli", *map(str, arguments)]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(process, folder, step):
+    """Wait until a run has written the checkpoint of a step; return whether it is still there."""
+    while process.poll() is None:
+        if (folder / f"checkpoint-{step}").exists():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_weights(quick, tmp_path, how):
+    more = ("--save-steps", 2, "--max-steps", 40, "--eval-steps", 7, "--speed", 0.5, "--noise", 0.5)
+    whole = start(quick("ctc", *more, folder="whole"))
+    assert whole.wait() == 0, whole.stderr.read()
+    whole.stderr.close()
+    interrupted = 0
+    for step in (6, 18, 30):
+        with start(quick("ctc", *more, folder="parts")) as process:
+            if wait_for(process, tmp_path / "parts", step):
+                process.send_signal(how)
+                told = process.stderr.read()
+                interrupted += process.wait() in (-9, 130)
+                assert how == signal.SIGKILL or "the same command goes on from there" in told
+    assert interrupted
+    with start(quick("ctc", *more, folder="parts")) as last:
+        assert last.wait() == 0, last.stderr.read()
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(one[name], other[name]) for name in one)

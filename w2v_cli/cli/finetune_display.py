@@ -1,0 +1,120 @@
+"""What is shown of a training while it runs: on a terminal a line that moves, else its figures."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from w2v_cli.cli.console import Console
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+    from w2v_cli.training.objective import Evaluation
+    from w2v_cli.training.state import Progress
+
+_SMOOTHING = 0.95
+
+
+class TrainingDisplay:
+    """Shows loss, the last figure, speed and the time left.
+
+    Args:
+        console: Where, and how much.
+        metric: The figure that is shown.
+    """
+
+    def __init__(self, console: Console, metric: str) -> None:
+        self._console = console
+        self._metric = metric
+        self._drawn: RichProgress | None = None
+        self._task: Any = None
+        self._loss: float | None = None
+        self._figure = ""
+        self._total = 0
+        self._seconds_before = 0.0
+        self._audio_before = 0.0
+
+    @contextlib.contextmanager
+    def drawn(self) -> Iterator[None]:
+        """Show it inside the `with` block."""
+        if not self._console.draws:
+            yield
+            return
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._drawn = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[state]}", markup=False),
+            TimeRemainingColumn(compact=True),
+            console=RichConsole(stderr=True),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        with self._drawn:
+            yield
+
+    def began(self, progress: Progress, total_steps: int) -> None:
+        """The run begins, or goes on."""
+        self._total = total_steps
+        self._seconds_before, self._audio_before = progress.seconds, progress.audio_seconds
+        if progress.step:
+            self._console.note(f"going on from step {progress.step} of {total_steps}")
+        if self._drawn is not None:
+            completed = progress.step
+            self._task = self._drawn.add_task(
+                "training", total=total_steps, completed=completed, state=""
+            )
+
+    def stepped(self, progress: Progress, loss: float | None) -> None:
+        """A step is taken."""
+        if loss is not None:
+            smooth = loss if self._loss is None else self._loss
+            self._loss = _SMOOTHING * smooth + (1 - _SMOOTHING) * loss
+        if self._drawn is not None:
+            self._drawn.update(self._task, completed=progress.step, state=self._state(progress))
+
+    def evaluated(self, progress: Progress, evaluation: Evaluation) -> None:
+        """The dev examples were looked at."""
+        figures = ", ".join(f"{name} {100 * x:.2f} %" for name, x in evaluation.figures.items())
+        self._figure = f"{self._metric} {100 * evaluation.figures[self._metric]:.2f} %"
+        self._console.note(f"step {progress.step} of {self._total}: {figures}")
+
+    def _state(self, progress: Progress) -> str:
+        heard_seconds = progress.audio_seconds - self._audio_before
+        speed = heard_seconds / max(progress.seconds - self._seconds_before, 1e-3)
+        parts = [f"step {progress.step} of {self._total}"]
+        if self._loss is not None:
+            parts.append(f"loss {self._loss:.3f}")
+        parts += [self._figure, f"{speed:.0f}x real time"]
+        return "  ".join(part for part in parts if part)
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says if the user wants the run to stop, by Ctrl-C or a signal.
+
+    The run stops at the end of its step, when all of it can be kept. A second Ctrl-C doesn't wait.
+    """
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as in a shell's background
+            before[number] = signal.signal(number, ask)
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,283 @@
+"""What all kinds of `w2v finetune` do: look at the data, train, write the report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2v_cli.cli.console import Console
+from w2v_cli.cli.finetune_display import TrainingDisplay, stopping
+from w2v_cli.cli.finetune_options import NOT_DECISIVE, SharedOptions
+from w2v_cli.cli.summary import hours
+from w2v_cli.errors import UsageError, W2VError
+
+if TYPE_CHECKING:
+    from w2v_cli.training.loop import Material
+    from w2v_cli.training.options import TrainingOptions
+    from w2v_cli.training.run import Data, Findings
+    from w2v_cli.training.start import Start
+
+_CONFIG_FIELDS = (
+    "hidden_dropout",
+    "attention_dropout",
+    "activation_dropout",
+    "feat_proj_dropout",
+    "final_dropout",
+    "layerdrop",
+    "mask_time_prob",
+    "mask_time_length",
+    "mask_feature_prob",
+    "mask_feature_length",
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of training is prepared from."""
+
+    start: Start
+    data: Data
+
+
+def train(
+    name: str,
+    shared: SharedOptions,
+    manifests: Sequence[str],
+    prepare: Callable[[Kind], Any],
+    **sampling: Any,
+) -> None:
+    """Run a training from its options to its report.
+
+    Args:
+        name: What it is called.
+        shared: The options that all kinds share.
+        manifests: What is learnt from.
+        prepare: Returns the network, its objective, what was found about targets, and the
+            options that are particular to the kind.
+        **sampling: How batches are made up, besides the shared options.
+
+    Raises:
+        W2VError: Something cannot be read, loaded or written.
+        KeyboardInterrupt: The user has interrupted; the run can go on.
+    """
+    shared.check()
+    console = Console(quiet=shared.quiet, verbose=shared.verbose)
+
+    from w2v_cli.checkpoint.progress import show_progress
+    from w2v_cli.inference.runtime import choose_device, set_threads
+    from w2v_cli.training.run import claim_folder, gather
+    from w2v_cli.training.start import shortest_seconds
+
+    set_threads(shared.threads)
+    device = choose_device(shared.device)
+    with console.warnings_as_lines(), console.progress(1) as progress, show_progress(progress):
+        start = start_of(shared)
+        progress.begin("opening recordings")
+        data = gather(
+            manifests,
+            shared.eval_manifest or (),
+            min_seconds=max(shared.min_duration, shortest_seconds(start.config())),
+            max_seconds=shared.max_duration,
+        )
+        model, objective, findings, particular = prepare(Kind(start, data))
+    tell_data(data, findings, console, even_if_quiet=shared.dry_run)
+    if shared.dry_run:
+        return
+    settings = {"kind": name, "manifests": list(data.manifests), "data": data.fingerprint}
+    chosen = {key: value for key, value in asdict(shared).items() if key not in NOT_DECISIVE}
+    settings = {**settings, **chosen, **particular}
+    folder = Path(shared.output)
+    claim_folder(folder, settings, overwrite=shared.overwrite)
+    with console.warnings_as_lines():
+        material = material_of(shared, data, **sampling)
+        run(model.to(device), objective, material, settings, findings, data, shared, console)
+
+
+def run(
+    model: Any,
+    objective: Any,
+    material: Material,
+    settings: dict[str, Any],
+    findings: Findings,
+    data: Data,
+    shared: SharedOptions,
+    console: Console,
+) -> None:
+    """Train a network that is prepared, and write the report."""
+    from w2v_cli.training.loop import Trainer
+    from w2v_cli.training.objective import Evaluation, evaluate
+    from w2v_cli.training.report import Account, write_report
+    from w2v_cli.training.run import be_deterministic
+
+    folder = Path(shared.output)
+    if shared.full_determinism:
+        be_deterministic()
+    display = TrainingDisplay(console, objective.metric)
+    with stopping() as should_stop, display.drawn():
+        trainer = Trainer(
+            model,
+            objective,
+            material,
+            training_options(shared),
+            folder,
+            watcher=display,
+            should_stop=should_stop,
+        )
+        try:
+            progress = trainer.run()
+        except KeyboardInterrupt:
+            step = trainer.progress.step
+            console.error(f"interrupted at step {step}; the same command goes on from there")
+            raise
+    device = model.device
+    del model
+    evaluation = Evaluation()
+    if material.dev:
+        best = type(objective).model_class.from_pretrained(folder).to(device)
+        evaluation = evaluate(objective, best, material.dev, trainer.recordings)
+    account = Account(
+        objective=objective,
+        data=data,
+        findings=findings,
+        progress=progress,
+        evaluation=evaluation,
+        settings=settings,
+        command=shlex.join(["w2v", *sys.argv[1:]]),
+        n_parameters=trainer.model.num_parameters(),
+        licence=shared.licence,
+    )
+    write_report(account, folder)
+    if progress.n_skipped:
+        console.warn(f"{progress.n_skipped} batches were left out: their loss was no number")
+    figures = ", ".join(f"{k} {100 * v:.2f} %" for k, v in evaluation.figures.items())
+    console.note(f"{folder}: {progress.step} steps; {figures or 'not measured'}")
+
+
+def start_of(shared: SharedOptions) -> Start:
+    """Return what the run begins with."""
+    from w2v_cli.checkpoint.options import HubOptions
+    from w2v_cli.training.start import Start
+
+    fields = {name: getattr(shared, name) for name in _CONFIG_FIELDS}
+    return Start(
+        name=shared.model or shared.from_scratch or "",
+        from_scratch=shared.from_scratch is not None,
+        hub=HubOptions(
+            revision=shared.revision, cache_dir=shared.cache_dir, local_files_only=shared.offline
+        ),
+        settings={name: value for name, value in fields.items() if value is not None},
+        seed=shared.seed,
+    )
+
+
+def material_of(shared: SharedOptions, data: Data, **sampling: Any) -> Material:
+    """Return what the run learns from.
+
+    Raises:
+        UsageError: A folder of noise or rooms holds no recordings.
+    """
+    from w2v_cli.training.augmentation import Augmentation
+    from w2v_cli.training.loop import Material
+    from w2v_cli.training.sampler import Sampling
+
+    return Material(
+        train=data.train.examples,
+        dev=data.dev.examples,
+        sampling=Sampling(
+            batch_seconds=shared.batch_seconds,
+            batch_items=shared.batch_items,
+            balance=shared.balance,
+            **sampling,
+        ),
+        augmentation=Augmentation(
+            speed=shared.speed,
+            gain=shared.gain,
+            equalise=shared.equalise,
+            reverberate=shared.reverb,
+            noise=shared.noise,
+            band_limit=shared.band_limit,
+            noise_files=recordings_in("--noise-dir", shared.noise_dir),
+            room_files=recordings_in("--room-dir", shared.room_dir),
+        ),
+        cache_mb=shared.cache_mb,
+    )
+
+
+def recordings_in(option: str, folders: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the recordings in folders, by their names.
+
+    Raises:
+        UsageError: There are none in one of them.
+    """
+    from w2v_cli.batch.inputs import Found, Selection, add_named
+
+    if not folders:
+        return ()
+    found = Found()
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise UsageError(f"{option} {folder}: no such folder")
+    add_named(found, folders, Selection(recursive=True))
+    if found.refused:
+        raise UsageError(f"{option}: {found.refused[0][1]}")
+    return tuple(sorted(item.source for item in found.items))
+
+
+def training_options(shared: SharedOptions) -> TrainingOptions:
+    """Return how the network is trained."""
+    from w2v_cli.training.options import TrainingOptions
+
+    freezes = shared.freeze_feature_encoder
+    return TrainingOptions(
+        learning_rate=shared.learning_rate,
+        head_learning_rate=shared.head_learning_rate,
+        schedule=shared.lr_scheduler_type,
+        warmup_steps=shared.warmup_steps,
+        hold_ratio=shared.hold_ratio,
+        final_scale=shared.final_scale,
+        max_steps=shared.max_steps,
+        epochs=shared.num_train_epochs,
+        accumulation=shared.gradient_accumulation_steps,
+        max_grad_norm=shared.max_grad_norm,
+        weight_decay=shared.weight_decay,
+        betas=(shared.adam_beta1, shared.adam_beta2),
+        epsilon=shared.adam_epsilon,
+        precision="bfloat16" if shared.bf16 else "float16" if shared.fp16 else "float32",
+        freeze_feature_encoder=shared.from_scratch is None if freezes is None else freezes,
+        freeze_base=shared.freeze_base_model,
+        freeze_base_steps=shared.freeze_base_steps,
+        gradient_checkpointing=shared.gradient_checkpointing,
+        average=shared.average,
+        eval_steps=shared.eval_steps,
+        save_steps=shared.save_steps,
+        logging_steps=shared.logging_steps,
+        keep_best=shared.keep_best,
+        patience=shared.early_stopping_patience,
+        threshold=shared.early_stopping_threshold,
+        seed=shared.seed,
+    )
+
+
+def tell_data(data: Data, findings: Findings, console: Console, *, even_if_quiet: bool) -> None:
+    """Say what there is to learn from, and what should be known about it.
+
+    Raises:
+        W2VError: Nothing is left.
+    """
+    from w2v_cli.training.report import data_remarks
+
+    for part, name in ((data.train, "train"), (data.dev, "dev")):
+        voices = f", {part.n_speakers} speakers" if part.n_speakers else ""
+        line = f"{name}: {len(part.examples)} recordings, {hours(part.seconds)}{voices}"
+        if even_if_quiet:
+            console.error(line)
+        else:
+            console.note(line)
+    for remark in data_remarks(data, findings):
+        console.warn(remark)
+    if not data.train.examples:
+        raise W2VError("nothing is left to learn from; see the warnings")

@@ -1,0 +1,236 @@
+"""The options of `w2v finetune` about where a run begins, what it hears and where it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from w2v_cli.cli import options
+
+DATA_GROUP = "Data"
+BATCH_GROUP = "Batches"
+AUGMENT_GROUP = "Augmentation (shares of recordings, 0 to 1)"
+RUN_GROUP = "Run"
+
+
+def _option(group: str, name: str, text: str, metavar: str | None = None, **rules: Any) -> Any:
+    return typer.Option(name, help=text, metavar=metavar, rich_help_panel=group, **rules)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What a run is told about itself."""
+
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="The folder of the run: checkpoints, the log, and in the end the model.",
+            rich_help_panel=options.OUTPUT_GROUP,
+            show_default=False,
+        ),
+    ]
+    overwrite: Annotated[
+        bool,
+        _option(
+            options.OUTPUT_GROUP,
+            "--overwrite",
+            "Begin anew where the folder holds another run, or other files.",
+        ),
+    ] = False
+    licence: Annotated[
+        str | None,
+        _option(
+            options.OUTPUT_GROUP,
+            "--license",
+            "What the model's card says, such as cc-by-4.0.",
+            "NAME",
+            show_default=False,
+        ),
+    ] = None
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="What to begin with: a "
+            "folder, a model id of the Hugging Face Hub, or an embedded model.",
+            show_default=False,
+            autocompletion=options.complete_model,
+            rich_help_panel=options.MODEL_GROUP,
+        ),
+    ] = None
+    from_scratch: Annotated[
+        str | None,
+        _option(
+            options.MODEL_GROUP,
+            "--from-scratch",
+            "Begin with fresh weights, in the shape of a config.json or of a model.",
+            "CONFIG",
+            show_default=False,
+        ),
+    ] = None
+    revision: options.Revision = "main"
+    cache_dir: options.CacheDir = None
+    offline: options.Offline = False
+    eval_manifest: Annotated[
+        list[str] | None,
+        _option(
+            DATA_GROUP,
+            "--eval-manifest",
+            "Measure on all rows of this, instead of those of the split dev; may be repeated.",
+            "FILE",
+            show_default=False,
+        ),
+    ] = None
+    min_duration: Annotated[
+        float,
+        _option(
+            DATA_GROUP,
+            "--min-duration-in-seconds",
+            "Leave shorter recordings out.",
+            "SECONDS",
+            min=0.0,
+        ),
+    ] = 0.0
+    max_duration: Annotated[
+        float,
+        _option(
+            DATA_GROUP,
+            "--max-duration-in-seconds",
+            "Leave longer recordings out.",
+            "SECONDS",
+            min=0.0,
+        ),
+    ] = 20.0
+    cache_mb: Annotated[
+        float,
+        _option(
+            DATA_GROUP,
+            "--cache-mb",
+            "Keep so many megabytes of decoded audio in memory; an hour takes 230.",
+            "MB",
+            min=0.0,
+        ),
+    ] = 1000.0
+    dry_run: Annotated[
+        bool, _option(DATA_GROUP, "--dry-run", "Look at the data, say what was found, and stop.")
+    ] = False
+    batch_seconds: Annotated[
+        float,
+        _option(
+            BATCH_GROUP,
+            "--batch-seconds",
+            "Audio in a batch, padding included.",
+            "SECONDS",
+            min=0.1,
+        ),
+    ] = 100.0
+    batch_items: Annotated[
+        int | None,
+        _option(
+            BATCH_GROUP,
+            "--batch-items",
+            "Recordings in a batch at most.",
+            "N",
+            min=1,
+            show_default=False,
+        ),
+    ] = None
+    gradient_accumulation_steps: Annotated[
+        int,
+        _option(
+            BATCH_GROUP, "--gradient-accumulation-steps", "Batches that make up a step.", "N", min=1
+        ),
+    ] = 1
+    balance: Annotated[
+        float,
+        _option(
+            BATCH_GROUP,
+            "--balance",
+            "1 hears each recording once an epoch; 0 hears "
+            "each text or label as often as any other; between them, rare ones more often.",
+            "SHARE",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = 1.0
+    speed: Annotated[
+        float,
+        _option(
+            AUGMENT_GROUP, "--speed", "Slower or faster by up to 15 %.", "SHARE", min=0.0, max=1.0
+        ),
+    ] = 0.0
+    gain: Annotated[
+        float, _option(AUGMENT_GROUP, "--gain", "Louder or softer.", "SHARE", min=0.0, max=1.0)
+    ] = 0.0
+    equalise: Annotated[
+        float,
+        _option(
+            AUGMENT_GROUP, "--equalise", "Through another microphone.", "SHARE", min=0.0, max=1.0
+        ),
+    ] = 0.0
+    reverb: Annotated[
+        float, _option(AUGMENT_GROUP, "--reverb", "In a room.", "SHARE", min=0.0, max=1.0)
+    ] = 0.0
+    noise: Annotated[
+        float,
+        _option(
+            AUGMENT_GROUP, "--noise", "With noise, 2 to 38 dB below.", "SHARE", min=0.0, max=1.0
+        ),
+    ] = 0.0
+    band_limit: Annotated[
+        float,
+        _option(AUGMENT_GROUP, "--band-limit", "Over a narrow line.", "SHARE", min=0.0, max=1.0),
+    ] = 0.0
+    noise_dir: Annotated[
+        list[str] | None,
+        _option(
+            AUGMENT_GROUP,
+            "--noise-dir",
+            "Recordings of noise. [default: made, and the voices of others]",
+            "DIR",
+            show_default=False,
+        ),
+    ] = None
+    room_dir: Annotated[
+        list[str] | None,
+        _option(
+            AUGMENT_GROUP,
+            "--room-dir",
+            "Recordings of rooms' impulse responses. [default: made]",
+            "DIR",
+            show_default=False,
+        ),
+    ] = None
+    seed: Annotated[
+        int, _option(RUN_GROUP, "--seed", "What everything random begins with.", "N", min=0)
+    ] = 42
+    full_determinism: Annotated[
+        bool,
+        _option(
+            RUN_GROUP,
+            "--full-determinism",
+            "On a GPU too, only calculations that repeat exactly, where it has them.",
+        ),
+    ] = False
+    bf16: Annotated[
+        bool,
+        _option(
+            options.SPEED_GROUP,
+            "--bf16",
+            "Calculate in bfloat16; weights and the loss of ctc stay float32.",
+        ),
+    ] = False
+    fp16: Annotated[
+        bool, _option(options.SPEED_GROUP, "--fp16", "The same in float16, for older GPUs.")
+    ] = False
+    device: options.Device = "auto"
+    threads: options.Threads = None
+    quiet: options.Quiet = False
+    verbose: options.Verbose = False

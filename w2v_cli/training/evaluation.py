@@ -1,0 +1,181 @@
+"""A trained model measured on the rows of manifests, with how sure the figures are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.resolve import pin, resolve_file
+from w2v_cli.errors import CheckpointError
+from w2v_cli.processing.processor import Wav2Vec2Processor
+from w2v_cli.scoring import normalize
+from w2v_cli.training.ctc import CTCObjective
+from w2v_cli.training.examples import Recordings
+from w2v_cli.training.figures import intervals
+from w2v_cli.training.figures import measure as measure_tallies
+from w2v_cli.training.keywords import KeywordsObjective, LabelRules
+from w2v_cli.training.manifests import Example, read_examples, survey
+from w2v_cli.training.objective import Objective, Result, evaluate
+from w2v_cli.training.start import Start
+from w2v_cli.training.texts import RULES_FILE, TextRules, saved_rules
+
+_DEFAULT_NORMALIZER = "basic"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How is measured.
+
+    Attributes:
+        split: Which rows; None for those of dev where there are some, else for all.
+        normalizer: How texts are compared; None as the model was trained, else basic.
+        other_label: What labels that the model lacks count as; None leaves them out.
+        empty_label: What an empty label counts as; None leaves it out.
+        n_resamples: Of the bootstrap; 0 for no intervals.
+    """
+
+    split: str | None = None
+    normalizer: str | None = None
+    other_label: str | None = None
+    empty_label: str | None = None
+    n_resamples: int = 1000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured.
+
+    Attributes:
+        results: What the model made of each recording.
+        figures: The measures by name.
+        intervals: Between which bounds they lie with a confidence of 95 %.
+        seconds: How much was heard.
+        n_speakers: How many speakers are named.
+        labels: A classifier's labels; empty for texts.
+        normalizer: How texts were compared; None for labels.
+        unreadable: Recordings that cannot be opened, with the reason.
+    """
+
+    results: tuple[Result, ...]
+    figures: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    seconds: float
+    n_speakers: int
+    labels: tuple[str, ...]
+    normalizer: str | None
+    unreadable: tuple[tuple[str, str], ...]
+
+
+def load_measured(
+    name: str, hub: HubOptions, choice: Choice, device: torch.device
+) -> tuple[Any, Objective]:
+    """Return a model, and the objective that measures it.
+
+    Raises:
+        ModelError: There is no such model, or it is neither ctc nor sequence classification.
+    """
+    start = Start(name, hub=hub)
+    config = start.config()
+    architecture = (config.architectures or [CTCObjective.model_class.__name__])[0]
+    objective: Objective
+    if architecture == CTCObjective.model_class.__name__:
+        pinned = pin(name, hub)
+        processor = Wav2Vec2Processor.from_pretrained(
+            name,
+            revision=pinned.revision,
+            cache_dir=pinned.cache_dir,
+            local_files_only=pinned.local_files_only,
+        )
+        objective = CTCObjective(processor, _rules(name, pinned, choice))
+    elif architecture == KeywordsObjective.model_class.__name__:
+        labels = [label for _, label in sorted((config.id2label or {}).items())]
+        objective = KeywordsObjective(start.feature_extractor(config), labels)
+    else:
+        raise CheckpointError(
+            f"{name}: a {architecture}, which is not measured here; give a model for ctc or for "
+            f"sequence classification"
+        )
+    return start.model(type(objective).model_class).to(device), objective
+
+
+def measure_model(
+    model: Any,
+    objective: Objective,
+    manifests: Sequence[str],
+    choice: Choice,
+    tell: Callable[[str], None] = lambda what: None,
+) -> Measured:
+    """Return what a model makes of the rows of manifests.
+
+    Args:
+        model: The model.
+        objective: What measures it.
+        manifests: Where the recordings are listed.
+        choice: How is measured.
+        tell: Is told what is done now.
+
+    Raises:
+        UsageError: A manifest cannot be read.
+    """
+    listed = [example for manifest in manifests for example in read_examples(manifest)]
+    split = choice.split
+    if split is None and any(example.split == "dev" for example in listed):
+        split = "dev"
+    wanted = [example for example in listed if split in (None, example.split)]
+    known = survey(list(dict.fromkeys(_with_targets(wanted, objective, choice))))
+    tell(f"listening to {len(known.examples)} recordings")
+    found = evaluate(objective, model, known.examples, Recordings())
+    results, normalizer = found.results, None
+    if isinstance(objective, CTCObjective):
+        normalizer = choice.normalizer or objective.rules.normalizer
+        # What the model wrote is written alike, or a model of other habits would seem wrong.
+        results = tuple(_compared(result, normalizer) for result in results)
+    tallies = objective.tallies(results) if results else {}
+    named = all(result.example.speaker for result in results)
+    groups = [
+        str(result.example.speaker) if named else str(index) for index, result in enumerate(results)
+    ]
+    bounds = {}
+    if choice.n_resamples and len(set(groups)) > 1:
+        bounds = intervals(tallies, groups, n_resamples=choice.n_resamples)
+    return Measured(
+        results=results,
+        figures=measure_tallies(tallies),
+        intervals=bounds,
+        seconds=sum(result.example.seconds or 0.0 for result in results),
+        n_speakers=len({result.example.speaker for result in results} - {None}),
+        labels=getattr(objective, "labels", ()),
+        normalizer=normalizer,
+        unreadable=tuple(known.unreadable),
+    )
+
+
+def _with_targets(
+    examples: Sequence[Example], objective: Objective, choice: Choice
+) -> list[Example]:
+    if isinstance(objective, KeywordsObjective):
+        rules = LabelRules(objective.labels, choice.other_label, choice.empty_label)
+        return [e for e in rules.apply(examples) if e.label in objective.labels]
+    return [example for example in examples if example.text is not None]
+
+
+def _compared(result: Result, normalizer: str) -> Result:
+    return replace(
+        result,
+        reference=normalize(result.reference, normalizer),
+        hypothesis=normalize(result.hypothesis, normalizer),
+    )
+
+
+def _rules(name: str, hub: HubOptions, choice: Choice) -> TextRules:
+    """Return how references are written: as chosen, as the model was trained, or basic."""
+    if choice.normalizer is not None:
+        return TextRules(choice.normalizer)
+    path = resolve_file(name, RULES_FILE, hub)
+    saved = saved_rules(Path(path).parent) if path is not None else None
+    return saved or TextRules(_DEFAULT_NORMALIZER)

@@ -1,0 +1,239 @@
+"""What is written about a run: report.md for who trained, README.md for who uses the model."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from w2v_cli.checkpoint.atomic import write_text
+from w2v_cli.checkpoint.resolve import locate
+from w2v_cli.training.loop import LOG_FILE
+from w2v_cli.training.objective import Evaluation, Objective
+from w2v_cli.training.run import Data, Findings, describe
+from w2v_cli.training.state import Progress
+
+REPORT_FILE = "report.md"
+CARD_FILE = "README.md"
+
+_MOST_ROWS = 20
+_TASKS = {"ctc": "automatic-speech-recognition", "keywords": "audio-classification"}
+_DOES = {
+    "ctc": "writes down what is said, letter by letter",
+    "keywords": "says which of its labels a recording is",
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """What is known about a run that has ended.
+
+    Attributes:
+        objective: What the network was trained for.
+        data: What it learnt from.
+        findings: What was noticed about texts.
+        progress: How the run went.
+        evaluation: What the finished network makes of the dev examples.
+        settings: What the run was started with.
+        command: The command line.
+        n_parameters: The network's size.
+        licence: What the model's card says.
+    """
+
+    objective: Objective
+    data: Data
+    findings: Findings
+    progress: Progress
+    evaluation: Evaluation
+    settings: dict[str, Any]
+    command: str
+    n_parameters: int
+    licence: str | None = None
+
+
+def write_report(account: Account, folder: Path) -> None:
+    """Write report.md and the model's card.
+
+    Raises:
+        WriteError: The disk is full, or the folder cannot be written.
+    """
+    write_text(folder / REPORT_FILE, report(account, read_log(folder)))
+    write_text(folder / CARD_FILE, model_card(account))
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's log."""
+    lines = (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def report(account: Account, log: Sequence[dict[str, Any]]) -> str:
+    """Return report.md: data, figures over time, mistakes and settings."""
+    progress = account.progress
+    parts = [
+        f"# {account.objective.name}: {progress.step} steps",
+        f"    {account.command}",
+        _outcome(account),
+        "## Data",
+        _data_table(account.data),
+        *data_remarks(account.data, account.findings),
+        "## Over time",
+        _log_table(log),
+        *_mistakes(account),
+        "## Settings",
+        _table(("setting", "value"), _settings_rows(account.settings)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def model_card(account: Account) -> str:
+    """Return the model's README.md, with the head that the Hugging Face Hub reads."""
+    objective, start = account.objective, account.settings.get("model")
+    head = ["---", "library_name: transformers", f"pipeline_tag: {_TASKS[objective.name]}"]
+    if account.licence:
+        head.append(f"license: {account.licence}")
+    if start and locate(start) is None:
+        head.append(f"base_model: {start}")
+    head += ["tags:", "- wav2vec2", "- w2v", "---"]
+    name = type(objective).model_class.__name__
+    size = f"{account.n_parameters / 1e6:.1f} million parameters"
+    origin = "fresh weights" if account.settings.get("from_scratch") else f"`{start}`"
+    parts = [
+        "\n".join(head),
+        f"# {name}",
+        f"A Wav2Vec2 network of {size} that {_DOES[objective.name]}. Trained by w2v from {origin}.",
+        *_knowledge(account),
+        "## Figures",
+        _outcome(account),
+        "## Data",
+        _data_table(account.data),
+        "## Training",
+        f"    {account.command}",
+        f"{account.progress.step} steps, {account.progress.audio_seconds / 3600:.2f} hours of "
+        f"audio heard, {_clock(account.progress.seconds)} of calculation.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def data_remarks(data: Data, findings: Findings) -> list[str]:
+    """Return what should be known about the data, a sentence each."""
+    remarks = []
+    for part, name in ((data.train, "train"), (data.dev, "dev")):
+        if part.unreadable:
+            path, reason = part.unreadable[0]
+            remarks.append(
+                f"{len(part.unreadable)} recordings of {name} cannot be read and are left out; "
+                f"the first: {path}: {reason}"
+            )
+    if data.train.too_short or data.train.too_long:
+        remarks.append(
+            f"{data.train.too_short} recordings are too short and {data.train.too_long} too long, "
+            f"and left out."
+        )
+    if findings.n_without_target:
+        remarks.append(f"{findings.n_without_target} recordings have no text or label to use.")
+    if findings.outside:
+        done = f"{findings.n_skipped_texts} recordings with them are left out"
+        if not findings.n_skipped_texts:
+            done = "they are learnt as unknown"
+        remarks.append(f"The vocabulary lacks {describe(findings.outside)}; {done}.")
+    if findings.n_too_dense:
+        remarks.append(
+            f"{findings.n_too_dense} recordings have more letters than the network has frames: "
+            f"they teach it nothing."
+        )
+    if not data.dev.examples:
+        remarks.append(
+            "There are no dev recordings: nothing was measured, and the last weights are kept."
+        )
+    return remarks
+
+
+def _outcome(account: Account) -> str:
+    figures, dev = account.evaluation.figures, account.data.dev.examples
+    if not figures:
+        return "Not measured: there were no dev recordings."
+    n_speakers = account.data.dev.n_speakers
+    voices = f" of {n_speakers} speakers" if n_speakers else ""
+    table = _table(("measure", "figure"), [(k, _percent(v)) for k, v in figures.items()])
+    step = account.progress.best[0][1]
+    return (
+        f"On {len(dev)} dev recordings{voices}, the weights of step {step}, which were chosen for "
+        f"being the best on them:\n\n{table}"
+    )
+
+
+def _data_table(data: Data) -> str:
+    rows = [
+        (name, len(part.examples), f"{part.seconds / 3600:.2f}", part.n_speakers or "-")
+        for name, part in (("train", data.train), ("dev", data.dev))
+    ]
+    return _table(("split", "recordings", "hours", "speakers"), rows)
+
+
+def _log_table(log: Sequence[dict[str, Any]]) -> str:
+    """Return the looks at the dev examples, or of a run without any some of its losses."""
+    looks = [line for line in log if any(name.startswith("dev_") for name in line)]
+    if not looks:
+        every = max(1, len(log) // _MOST_ROWS)
+        return _table(("step", "loss"), [(x["step"], x.get("loss")) for x in log[::every]])
+    names = [name for name in looks[0] if name.startswith("dev_")]
+    losses = {line["step"]: line["loss"] for line in log if "loss" in line}
+    every = max(1, math.ceil(len(looks) / _MOST_ROWS))
+    rows = [
+        (x["step"], losses.get(x["step"], "-"), *(_percent(x[name]) for name in names))
+        for x in looks[::every]
+    ]
+    return _table(("step", "loss", *(name.removeprefix("dev_") for name in names)), rows)
+
+
+def _mistakes(account: Account) -> list[str]:
+    """Return the most frequent mistakes of the finished network."""
+    wrong = Counter(
+        (result.reference, result.hypothesis)
+        for result in account.evaluation.results
+        if result.reference != result.hypothesis
+    )
+    if not wrong:
+        return []
+    rows = [(right, heard, count) for (right, heard), count in wrong.most_common(_MOST_ROWS)]
+    return ["## Most frequent mistakes", _table(("is", "heard as", "times"), rows)]
+
+
+def _knowledge(account: Account) -> list[str]:
+    labels = getattr(account.objective, "labels", None)
+    if labels is not None:
+        return [f"Its labels: {', '.join(labels)}."]
+    rules = account.settings.get("text_rules", {})
+    return [
+        f"Texts were normalised with `{rules.get('normalizer')}` (case: {rules.get('case')}); "
+        f"`w2v evaluate` does the same."
+    ]
+
+
+def _settings_rows(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what was decided; what was left open, and the long vocabulary, say little."""
+    return [
+        (name, f"`{value}`")
+        for name, value in settings.items()
+        if value not in (None, False) and name != "vocabulary"
+    ]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    cells = ([str(cell).replace("|", "\\|") or "(nothing)" for cell in row] for row in rows)
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells)])
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None or not math.isfinite(share) else f"{100 * share:.2f} %"
+
+
+def _clock(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}:{minutes % 60:02} h" if minutes >= 60 else f"{seconds / 60:.1f} min"

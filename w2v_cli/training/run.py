@@ -1,0 +1,221 @@
+"""A run in its folder: what it was started with, what it found, and what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from w2v_cli.checkpoint.atomic import make_folder, write_text
+from w2v_cli.errors import UsageError
+from w2v_cli.training.checkpoints import find_checkpoints
+from w2v_cli.training.ctc import CTCObjective
+from w2v_cli.training.manifests import Example, Survey, in_split, read_examples, survey
+from w2v_cli.training.texts import characters_outside
+
+RUN_FILE = "run.json"
+VERSION = 1
+
+OutsideName = Literal["unk", "skip", "refuse"]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The recordings of a run, looked at.
+
+    Attributes:
+        train: Those to learn from.
+        dev: Those to measure on; without any nothing is measured.
+        manifests: Where they were listed.
+    """
+
+    train: Survey
+    dev: Survey
+    manifests: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """A number that is another one for other examples."""
+        digest = hashlib.sha256()
+        for example in (*self.train.examples, None, *self.dev.examples):
+            digest.update(repr(astuple(example) if example else None).encode())
+        return digest.hexdigest()
+
+
+@dataclass
+class Findings:
+    """What a look at the texts has found, besides the surveys.
+
+    Attributes:
+        outside: Characters outside of the vocabulary, with how often they occur.
+        n_skipped_texts: Examples that were left out for such characters.
+        n_too_dense: Examples with more letters than the network has frames.
+        n_without_target: Examples without a text or a label.
+    """
+
+    outside: Counter[str] = field(default_factory=Counter)
+    n_skipped_texts: int = 0
+    n_too_dense: int = 0
+    n_without_target: int = 0
+
+
+def gather(
+    manifests: Sequence[str],
+    dev_manifests: Sequence[str],
+    *,
+    min_seconds: float,
+    max_seconds: float,
+) -> Data:
+    """Return the recordings of manifests: those of their split train, and those of dev.
+
+    Args:
+        manifests: What is learnt from. Rows of other splits than train and dev are not used.
+        dev_manifests: All rows of these are measured on instead of the split dev.
+        min_seconds: Shorter recordings are not learnt from.
+        max_seconds: Longer recordings are not learnt from; measured on they are.
+
+    Raises:
+        UsageError: A manifest cannot be read, or nothing is left to learn from.
+    """
+    listed = [example for manifest in manifests for example in read_examples(manifest)]
+    measured = [example for manifest in dev_manifests for example in read_examples(manifest)]
+    dev = list(dict.fromkeys(measured)) if dev_manifests else in_split(listed, "dev")
+    train = survey(in_split(listed, "train"), min_seconds=min_seconds, max_seconds=max_seconds)
+    if not train.examples:
+        raise UsageError(f"{', '.join(manifests)}: nothing to learn from; {_why_nothing(train)}")
+    return Data(train, survey(dev), (*manifests, *dev_manifests))
+
+
+def _why_nothing(train: Survey) -> str:
+    reasons = [
+        f"{count} {what}"
+        for count, what in (
+            (len(train.unreadable), "recordings cannot be read"),
+            (train.too_short, "are too short"),
+            (train.too_long, "are too long"),
+        )
+        if count
+    ]
+    if train.unreadable:
+        name, reason = train.unreadable[0]
+        reasons.append(f"the first is {name}: {reason}")
+    return ", ".join(reasons) or "no row is of the split train"
+
+
+def check_texts(objective: CTCObjective, data: Data, outside: OutsideName) -> Findings:
+    """Return what the vocabulary makes of the texts, and leave out what it should not learn.
+
+    Args:
+        objective: What writes the texts.
+        data: Whose lists of examples are changed.
+        outside: What is done about characters that the vocabulary cannot write: unk teaches
+            them as unknown, skip leaves out the recordings, refuse ends it here.
+
+    Raises:
+        UsageError: There are such characters, and that was to be refused.
+    """
+    found = Findings()
+    tokenizer = objective.processor.tokenizer
+    for part in (data.train, data.dev):
+        with_text = [example for example in part.examples if example.text is not None]
+        found.n_without_target += len(part.examples) - len(with_text)
+        part.examples = with_text
+    texts = [objective.kind(example) for example in data.train.examples]
+    found.outside = characters_outside(texts, tokenizer)
+    if found.outside and outside == "refuse":
+        raise UsageError(
+            f"--outside-vocabulary refuse: the texts have {describe(found.outside)}, which the "
+            f"vocabulary lacks; use --vocab build, another --text-normalization, or skip"
+        )
+    if found.outside and outside == "skip":
+        known = [
+            example
+            for example, text in zip(data.train.examples, texts, strict=True)
+            if not found.outside.keys() & set(text)
+        ]
+        found.n_skipped_texts = len(data.train.examples) - len(known)
+        data.train.examples = known
+    if not data.train.examples:
+        raise UsageError("nothing to learn from: no recording has a text that can be written")
+    return found
+
+
+def describe(characters: Counter[str]) -> str:
+    """Return characters with how often they occur, the most frequent first.
+
+    >>> describe(Counter("xxy"))
+    "'x' (2), 'y' (1)"
+    """
+    most = characters.most_common(12)
+    rest = len(characters) - len(most)
+    listed = ", ".join(f"{character!r} ({count})" for character, count in most)
+    return listed + (f" and {rest} more" if rest else "")
+
+
+def claim_folder(folder: Path, settings: Mapping[str, Any], *, overwrite: bool) -> bool:
+    """Return whether a run in the folder goes on; write down what a new one is started with.
+
+    Args:
+        folder: The run's.
+        settings: What decides over the result of the run, as JSON has it.
+        overwrite: Remove an earlier run.
+
+    Raises:
+        UsageError: The folder holds something else, or a run that was started otherwise.
+        WriteError: It cannot be written.
+    """
+    path = folder / RUN_FILE
+    if overwrite and path.is_file():
+        for checkpoint in find_checkpoints(folder).values():
+            shutil.rmtree(checkpoint)
+        path.unlink()
+    elif path.is_file():
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        changed = sorted(
+            name
+            for name in {*earlier, *settings}
+            if earlier.get(name) != json.loads(json.dumps(settings.get(name)))
+        )
+        if changed:
+            raise UsageError(
+                f"{folder}: holds a run that was started with another {', '.join(changed)}; "
+                f"repeat its command to go on, or use --overwrite or another --output"
+            )
+        return bool(find_checkpoints(folder))
+    elif folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise UsageError(
+            f"{folder}: the folder is not empty and holds no run; use --overwrite to write "
+            f"into it, or another --output"
+        )
+    make_folder(folder)
+    write_text(path, json.dumps(settings, ensure_ascii=False, indent=1) + "\n")
+    return False
+
+
+def be_deterministic() -> None:
+    """Have torch calculate in ways that repeat exactly, as far as the device has them."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+
+
+def drop_unlabelled(data: Data, labelled: Mapping[str, Sequence[Example]]) -> int:
+    """Put the examples with labels in the place of all, and return how many had none.
+
+    Args:
+        data: Whose lists of examples are changed.
+        labelled: The examples with labels, of train and of dev.
+    """
+    count = 0
+    for part, name in ((data.train, "train"), (data.dev, "dev")):
+        count += len(part.examples) - len(labelled[name])
+        part.examples = list(labelled[name])
+    return count
