@@ -35,7 +35,7 @@ def run(output, formats, *, settings=None, sources=SOURCES, **policy):
     target = destination(output, formats, sources)
     settings = {"formats": formats, **(settings or {})}
     worked = []
-    with open_journal(target.journal_path, None) as journal:
+    with open_journal(target, None) as journal:
         ledger = Ledger(journal, settings, lambda: "model", target.files, Policy(**policy))
         found = Found()
         add_named(found, sources, Selection())
@@ -221,19 +221,19 @@ def test_a_second_run_into_the_same_place_is_refused(folder):
     run("out/", ["txt"])
     target = destination("out/", ["txt"], SOURCES)
     with (
-        open_journal(target.journal_path, None),
+        open_journal(target, None),
         pytest.raises(journal_module.JournalInUseError, match="another run is writing there"),
     ):
-        open_journal(target.journal_path, None)
+        open_journal(target, None)
 
 
 def test_shards_see_each_other(folder):
     target = destination("out/", ["txt"], SOURCES)
     Path("out").mkdir()
-    with open_journal(target.journal_path, (1, 2)) as one:
+    with open_journal(target, (1, 2)) as one:
         Ledger(one, {}, lambda: "model", target.files).done("a.wav", 1.0)
-        with open_journal(target.journal_path, (2, 2)) as two:
+        with open_journal(target, (2, 2)) as two:
             assert two.get("a.wav").seconds == 1.0
             assert two.path.name == ".w2v-journal-2of2"
-    with open_journal(target.journal_path, None) as whole:
+    with open_journal(target, None) as whole:
         assert whole.get("a.wav") is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -98,6 +99,14 @@ class Ledger:
             if self._key is None:
                 self._key = settings_key(self._settings | {"model_files": self._model()})
             return self._key
+
+    def changed_settings(self) -> list[str]:
+        """Return which settings are not those of the last run, if there was one."""
+        earlier = self.journal.settings
+        if earlier is None:
+            return []
+        now = json.loads(json.dumps(self._settings))
+        return sorted(name for name in {*earlier, *now} if earlier.get(name) != now.get(name))
 
     def todo(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield what needs work, and put the rest into `set_aside`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -187,47 +187,40 @@ class BatchChoice:
     dry_run: bool
 
 
-def batch_choice(
-    *,
-    recursive: bool,
-    include: Sequence[str] | None,
-    exclude: Sequence[str] | None,
-    files_from: Sequence[str] | None,
-    null: bool,
-    manifests: Sequence[str] | None,
-    shard: tuple[int, int] | None,
-    name: str | None,
-    skip_existing: bool,
-    overwrite: bool,
-    retry_failed: bool,
-    fail_fast: bool,
-    dry_run: bool,
-) -> BatchChoice:
+def batch_choice(params: Mapping[str, Any]) -> BatchChoice:
     """Return what the options of this group come to.
+
+    Args:
+        params: The values of the command's parameters, by their names; with those of this group.
 
     Raises:
         UsageError: One of them contradicts another.
     """
-    if (include or exclude) and not recursive:
-        option = "--include" if include else "--exclude"
+    recursive, null = params["recursive"], params["null"]
+    lists = {name: tuple(params[name] or ()) for name in _LISTS}
+    if (lists["include"] or lists["exclude"]) and not recursive:
+        option = "--include" if lists["include"] else "--exclude"
         raise UsageError(f"{option} chooses among the files in folders; add --recursive")
-    if null and not files_from:
+    if null and not lists["files_from"]:
         raise UsageError("--null (-0) is about the names in a list; add --files-from")
-    if skip_existing and overwrite:
+    if params["skip_existing"] and params["overwrite"]:
         raise UsageError("--skip-existing and --overwrite contradict each other; choose one")
-    if [*(files_from or ()), *(manifests or ())].count(STDIN) > 1:
+    if [*lists["files_from"], *lists["manifest"]].count(STDIN) > 1:
         raise UsageError("- stands for standard input, which can be read only once; name it once")
     return BatchChoice(
-        selection=Selection(recursive, tuple(include or ()), tuple(exclude or ())),
-        files_from=tuple(files_from or ()),
+        selection=Selection(recursive, lists["include"], lists["exclude"]),
+        files_from=lists["files_from"],
         null=null,
-        manifests=tuple(manifests or ()),
-        shard=shard,
-        template=None if name is None else NameTemplate(name),
-        policy=Policy(overwrite, skip_existing, retry_failed),
-        fail_fast=fail_fast,
-        dry_run=dry_run,
+        manifests=lists["manifest"],
+        shard=params["shard"],
+        template=None if params["name"] is None else NameTemplate(params["name"]),
+        policy=Policy(params["overwrite"], params["skip_existing"], params["retry_failed"]),
+        fail_fast=params["fail_fast"],
+        dry_run=params["dry_run"],
     )
+
+
+_LISTS = ("include", "exclude", "files_from", "manifest")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2v_cli.batch.ledger import Ledger, SetAside
 from w2v_cli.cli.destinations import Destination, open_journal
+from w2v_cli.cli.output import utf8_stdout
 from w2v_cli.cli.summary import Failure, Tally, print_summary
 from w2v_cli.errors import AudioError, W2VError
 
@@ -196,7 +196,7 @@ def ledger_of(
         "formats": list(target.formats),
         "subtitles": asdict(target.options),
     }
-    journal = open_journal(target.journal_path, choice.shard)
+    journal = open_journal(target, choice.shard)
     return Ledger(journal, settings, model, target.files, choice.policy, hashes=hashes)
 
 
@@ -205,7 +205,7 @@ def preview(inputs: Recordings, target: Destination, ledger: Ledger | None) -> N
 
     These are what would be done, the recording, and its files.
     """
-    lines = sys.stdout
+    lines = utf8_stdout()
     for item, _ in inputs.found.refused:
         lines.write(f"bad\t{_name(item.source)}\n")
     known: Iterator[tuple[Item, SetAside | None]] = (

@@ -12,6 +12,7 @@ A stream holds several recordings if its format can (see `Joining` in `w2v_cli.f
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -106,7 +107,7 @@ def destination(
     *,
     refused: Sequence[Item] = (),
     template: NameTemplate | None = None,
-    apart: bool = True,
+    named: bool = True,
 ) -> Destination:
     """Return where the transcripts of `inputs` go, before anything is opened or written.
 
@@ -117,7 +118,8 @@ def destination(
         options: How subtitles are laid out; None for the defaults.
         refused: What was named and cannot be worked on; jsonl has a record of it.
         template: How files in a folder are called; None for the recordings' names.
-        apart: Give recordings of the same name longer ones, instead of refusing them.
+        named: They were named one by one. Those of the same name get longer ones; others are
+            refused, and share a file as several do even if they turn out to be only one.
 
     Raises:
         UsageError: `output` cannot hold these formats of these recordings, or is one of them.
@@ -128,7 +130,7 @@ def destination(
     formats = chosen_formats(format_names)
     items = [Item(i, PurePath(PurePath(i).name)) if isinstance(i, str) else i for i in inputs]
     if output != STDOUT and (Path(output).is_dir() or output.endswith(("/", os.sep))):
-        files = files_in_folder(output, formats, items, template, apart)
+        files = files_in_folder(output, formats, items, template, named)
         return FilesDestination(Path(output), files, formats, options)
     if template is not None:
         raise UsageError(
@@ -142,16 +144,17 @@ def destination(
                 f"a folder for the files: --output {_as_folder(output)}"
             )
         check_output(output, [item.source for item in items])
-        return StreamDestination(output, name, [*refused, *items], options)
-    several = f"--format {' and '.join(formats) if len(formats) < 4 else ALL_FORMATS}"
+        several = len(items) + len(refused) > 1 or not named
+        return StreamDestination(output, name, [*refused, *items], options, several=several)
+    chosen = f"--format {' and '.join(formats) if len(formats) < 4 else ALL_FORMATS}"
     if output == STDOUT:
         raise UsageError(
-            f"{several}: several formats don't fit on stdout; name a folder for the files: "
+            f"{chosen}: several formats don't fit on stdout; name a folder for the files: "
             f"--output {_as_folder(output)}"
         )
     if len(items) != 1:
         raise UsageError(
-            f"{several}: {len(items)} recordings don't fit into one file a format; name a "
+            f"{chosen}: {len(items)} recordings don't fit into one file a format; name a "
             f"folder for the files: --output {_as_folder(output)}"
         )
     stem = _without_suffix(output, formats)
@@ -165,16 +168,22 @@ class StreamDestination(Destination):
     """Everything in one format, on stdout or in one file."""
 
     def __init__(
-        self, target: str, format_name: str, items: Sequence[Item], options: SubtitleOptions
+        self,
+        target: str,
+        format_name: str,
+        items: Sequence[Item],
+        options: SubtitleOptions,
+        *,
+        several: bool,
     ) -> None:
-        self._results = Results(target, format_name, len(items))
+        self._results = Results(target, format_name, 2 if several else 1)
         self._target = target
         self._items = items
         self._format_name = format_name
         self.prints = target == STDOUT
         self.formats = (format_name,)
         self.options = options
-        if len(items) > 1 and target != STDOUT and _is_plain_file(target):
+        if several and target != STDOUT and _is_plain_file(target):
             path = Path(os.path.realpath(target))
             self.journal_path = path.with_name(f".{path.name[:60]}.w2v-journal")
 
@@ -236,7 +245,7 @@ class JournaledFile(Destination):
     ) -> None:
         if isinstance(error, OutputError):
             return
-        with Results(self._target, self._format_name, len(self._items), in_part=True) as results:
+        with Results(self._target, self._format_name, 2, in_part=True) as results:
             for item in self._items:
                 text = self._ledger.result(item)
                 if text is not None:
@@ -351,20 +360,27 @@ class FilesDestination(Destination):
                 raise cannot_write(str(folder), error) from error
 
 
-def open_journal(path: Path, shard: tuple[int, int] | None) -> Journal:
+def open_journal(target: Destination, shard: tuple[int, int] | None) -> Journal:
     """Return the journal of a run, and let it see what other shards have done.
 
     Raises:
+        UsageError: Another shard has written the same file.
         WriteError: Another run has it, or it cannot be read.
     """
+    path = target.journal_path
+    assert path is not None
     own = path if shard is None else path.with_name(f"{path.name}-{shard[0]}of{shard[1]}")
-    others = [other for other in path.parent.glob(f"{path.name}*") if _is_journal(other, path)]
-    return Journal(own, tuple(sorted(other for other in others if other != own)))
-
-
-def _is_journal(other: Path, path: Path) -> bool:
-    rest = other.name.removeprefix(path.name)
-    return not rest or (rest[0] == "-" and all(part.isdigit() for part in rest[1:].split("of")))
+    name = re.compile(re.escape(path.name) + r"(-\d+of\d+)?")
+    near = path.parent.iterdir() if path.parent.is_dir() else ()
+    others = sorted(other for other in near if name.fullmatch(other.name) and other != own)
+    if target.files is None:
+        if others and shard is not None:
+            raise UsageError(
+                f"--shard: another part of the recordings was written to the same file, as "
+                f"{others[0]} says; name a file for each part, or a folder: --output DIR/"
+            )
+        return Journal(own)
+    return Journal(own, tuple(others))
 
 
 def files_in_folder(
@@ -372,7 +388,7 @@ def files_in_folder(
     formats: Sequence[str],
     items: Sequence[Item],
     template: NameTemplate | None = None,
-    apart: bool = True,
+    named: bool = True,
 ) -> Files:
     """Return the file of every recording and format in a folder.
 
@@ -388,7 +404,7 @@ def files_in_folder(
             f"--output {folder}: there is no folder {parent}; make it first: mkdir -p {parent}"
         )
     suffixes = {name: FORMATS[name].suffix for name in formats}
-    files = OutputNames(folder, items, suffixes, template=template, apart=apart)
+    files = OutputNames(folder, items, suffixes, template=template, apart=named)
     check_files(files)
     return files
 

@@ -54,7 +54,7 @@ class Results:
 
     def __enter__(self) -> Results:
         if self._target == STDOUT:
-            self._stream = _utf8_stdout()
+            self._stream = utf8_stdout()
         else:
             self._file = AtomicFile(self._target, in_part=self._in_part)
             self._stream = self._file.stream
@@ -66,7 +66,10 @@ class Results:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        broken = isinstance(error, OutputError | BrokenPipeError)
+        # A part is put together from a journal, which still has everything if that is broken off.
+        broken = isinstance(error, OutputError | BrokenPipeError) or (
+            self._in_part and error is not None
+        )
         try:
             if self._is_array and not broken and (self._n_written or error is None):
                 self._write("\n]\n" if self._n_written else "[]\n")
@@ -249,8 +252,12 @@ def _with_heading(text: str, name: str) -> str:
     return "".join(f"{name}: {line}".rstrip() + "\n" for line in text.splitlines() or [""])
 
 
-def _utf8_stdout() -> TextIO:
-    """Return stdout, writing UTF-8 whatever the locale says: json has no other encoding."""
+def utf8_stdout() -> TextIO:
+    """Return stdout, writing UTF-8 whatever the locale says: json has no other encoding.
+
+    Raises:
+        OutputError: The caller has closed it.
+    """
     if sys.stdout is None:
         raise OutputError("stdout: closed; leave it open, or name a file with --output")
     reconfigure = getattr(sys.stdout, "reconfigure", None)  # a test's stdout has none

@@ -125,21 +125,7 @@ def transcribe(
     """
     start_seconds = checked_start(start, end)
     live = long_options.live_choice(raw, partial, inputs or [], formats, context)
-    choice = batch_options.batch_choice(
-        recursive=recursive,
-        include=include,
-        exclude=exclude,
-        files_from=files_from,
-        null=null,
-        manifests=manifest,
-        shard=shard,
-        name=name,
-        skip_existing=skip_existing,
-        overwrite=overwrite,
-        retry_failed=retry_failed,
-        fail_fast=fail_fast,
-        dry_run=dry_run,
-    )
+    choice = batch_options.batch_choice(context.params)  # all options of that group
     recordings = batch_options.recordings(inputs or [], choice)
     cluster = cluster_options.cluster_choice(
         engine,
@@ -217,7 +203,7 @@ def output_of(
         subtitles,
         refused=[item for item, _ in recordings.found.refused],
         template=choice.template,
-        apart=recordings.named,
+        named=recordings.named,
     )
     batch_options.check_policy(choice, resumable=target.journal_path is not None)
     return target
@@ -243,13 +229,19 @@ def run(
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(console.warnings_as_lines())
-        ledger = ledger_of(target, job, choice)
+        # Of what lies on many machines, this one reads nothing to see if it has changed.
+        ledger = ledger_of(target, job, choice, hashes=cluster.engine == "local")
         if ledger is not None:
             stack.enter_context(ledger.journal)
             target = target.keeping(ledger)
         if choice.dry_run:
             preview(recordings, target, ledger)
             return 0
+        if ledger is not None and (changed := ledger.changed_settings()):
+            console.warn(
+                f"what the last run finished was done with another {', '.join(changed)}, and is "
+                f"done again"
+            )
         results = stack.enter_context(target)
         progress = stack.enter_context(console.progress(recordings.n_inputs))
         stack.enter_context(show_progress(progress))
