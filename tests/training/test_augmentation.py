@@ -13,6 +13,7 @@ from w2v_cli.training.augmentation import (
     filter_and_resample,
     join,
     reverberate,
+    trim,
     unit_power,
 )
 
@@ -99,7 +100,7 @@ def test_the_colour_of_noise(slope, random):
 
 
 def test_the_same_generator_makes_the_same_recording():
-    everything = Augmentation(1, 1, 1, 1, 1, 1)
+    everything = Augmentation(1, 1, 1, 1, 1, 1, 1)
     made = []
     for _ in range(2):
         random = np.random.default_rng((1, 2, 3))
@@ -113,6 +114,17 @@ def test_joined_recordings_lie_one_after_another():
     joined = join([tone(300, 0.1), tone(400, 0.2)], [0.5])
     assert len(joined) == 1600 + 8000 + 3200
     assert not joined[1600:9600].any()
+
+
+def test_silent_ends_are_cut(random):
+    waveform = 0.001 * random.normal(size=16000).astype(np.float32)
+    waveform[6000:10000] += tone(300)[:4000]
+    cut = trim(waveform, 0.05, 0.1)
+    assert len(cut) == pytest.approx(4000 + 0.15 * 16000, abs=500)
+    assert power(cut) * len(cut) == pytest.approx(power(waveform) * 16000, rel=0.05)
+    assert cut[0] == cut[-1] == 0
+    silence = np.zeros(16000, np.float32)
+    assert trim(silence, 0.1, 0.1) is silence
 
 
 def test_silence_stays_silence():

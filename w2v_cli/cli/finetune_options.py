@@ -323,6 +323,8 @@ class SharedOptions(RunOptions):
                 "say what to begin with: --model MODEL for its weights, or --from-scratch CONFIG "
                 "for fresh ones; one of them"
             )
+        if self.filter_bank and self.from_scratch is None:
+            raise UsageError("--filter-bank: a trained first layer stays; use --from-scratch")
         if self.bf16 and self.fp16:
             raise UsageError("--bf16 and --fp16: one of them")
         if self.min_duration >= self.max_duration:

@@ -170,6 +170,7 @@ def start_of(shared: SharedOptions) -> Start:
             revision=shared.revision, cache_dir=shared.cache_dir, local_files_only=shared.offline
         ),
         settings={name: value for name, value in fields.items() if value is not None},
+        filter_bank=shared.filter_bank,
         seed=shared.seed,
     )
 
@@ -200,6 +201,7 @@ def material_of(shared: SharedOptions, data: Data, **sampling: Any) -> Material:
             reverberate=shared.reverb,
             noise=shared.noise,
             band_limit=shared.band_limit,
+            trim=shared.trim,
             noise_files=recordings_in("--noise-dir", shared.noise_dir),
             room_files=recordings_in("--room-dir", shared.room_dir),
         ),

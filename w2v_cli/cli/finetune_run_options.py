@@ -75,6 +75,14 @@ class RunOptions:
             show_default=False,
         ),
     ] = None
+    filter_bank: Annotated[
+        bool,
+        _option(
+            options.MODEL_GROUP,
+            "--filter-bank",
+            "Begin with a first layer of band-pass filters, with --from-scratch.",
+        ),
+    ] = False
     revision: options.Revision = "main"
     cache_dir: options.CacheDir = None
     offline: options.Offline = False
@@ -182,6 +190,17 @@ class RunOptions:
         float,
         _option(
             AUGMENT_GROUP, "--noise", "With noise, 2 to 38 dB below.", "SHARE", min=0.0, max=1.0
+        ),
+    ] = 0.0
+    trim: Annotated[
+        float,
+        _option(
+            AUGMENT_GROUP,
+            "--trim",
+            "Without most of the silence at both ends; good with --join.",
+            "SHARE",
+            min=0.0,
+            max=1.0,
         ),
     ] = 0.0
     band_limit: Annotated[

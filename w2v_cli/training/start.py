@@ -22,6 +22,7 @@ from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
 from w2v_cli.training.ctc import CTCObjective
+from w2v_cli.training.filter_bank import start_as_filter_bank
 from w2v_cli.training.keywords import KeywordsObjective
 from w2v_cli.training.objective import Objective
 from w2v_cli.training.texts import CaseName, TextRules, build_vocabulary, case_of, make_tokenizer
@@ -43,6 +44,7 @@ class Start:
         from_scratch: Take its configuration alone, and draw the weights.
         hub: Where a model id is looked for.
         settings: Fields of the configuration to replace, such as dropouts.
+        filter_bank: Begin with a first layer of band-pass filters, from scratch.
         seed: What fresh weights are drawn with.
     """
 
@@ -50,6 +52,7 @@ class Start:
     from_scratch: bool = False
     hub: HubOptions = field(default_factory=HubOptions)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    filter_bank: bool = False
     seed: int = 42
 
     def config(self) -> Wav2Vec2Config:
@@ -101,6 +104,8 @@ class Start:
                 config = self.config()
                 fields = {**config.to_dict(), **chosen, "dtype": None, "architectures": None}
                 model = model_class(Wav2Vec2Config.from_dict(fields))
+                if self.filter_bank:
+                    start_as_filter_bank(model)
             else:
                 model = model_class.from_pretrained(
                     self.name,
