@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +117,49 @@ def test_the_group_norm_counts_the_frames_of_every_length_right(group_norm_folde
     alone = emitter.emissions(short, sample_rate=16000)
     together, _ = emitter.batch_emissions([short, long], sample_rate=16000)
     np.testing.assert_allclose(together, alone, atol=2e-4)
+
+
+OUT_OF_MEMORY = """
+import json, resource, sys
+from pathlib import Path
+from w2v_cli.batch.local import LocalEngine
+from w2v_cli.batch.outcome import Item
+from w2v_cli.inference.runtime import Runtime
+from w2v_cli.tasks.transcribe import TranscriptionJob
+
+def limit_memory(task, seconds):
+    pages = int(open("/proc/self/statm").read().split()[0])
+    limit = pages * resource.getpagesize() + 220_000_000
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+folder, recording = sys.argv[1:]
+job = TranscriptionJob(folder, runtime=Runtime(device="cpu", threads=1))
+said = []
+options = {"batch_seconds": 704, "patience_seconds": 60, "on_load": limit_memory}
+with LocalEngine(job, warn=said.append, **options) as engine:
+    outcomes = list(engine.run([Item(recording, Path(recording))] * 64))
+texts = [outcome.result.text if outcome.result else str(outcome.error) for outcome in outcomes]
+print(json.dumps([said, texts]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux")
+def test_where_memory_is_short_smaller_batches_give_the_same_text(group_norm_folder):
+    """The network takes about 2.4 MB a second: 704 s do not fit into 220 MB, and 44 s do."""
+    recording = str(DATA / "jfk.opus")
+    (alone,), _ = transcripts(str(group_norm_folder), [recording], 0.0)
+    done = subprocess.run(
+        [sys.executable, "-c", OUT_OF_MEMORY, group_norm_folder, recording],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    said, texts = json.loads(done.stdout)
+    assert texts == [alone.text] * 64
+    assert len(said) == 1
+    assert (
+        "704 s of audio at once do not fit into the memory; going on with batches of 352" in said[0]
+    )

@@ -206,7 +206,7 @@ class LocalEngine(Generic[Result]):
 
     def _batch_less_than(self, seconds: float) -> None:
         """Halve the batches, and say so the first time."""
-        self._batch_seconds = seconds / 2
+        self._batch_seconds = min(self._limit, seconds / 2)
         if not self._has_warned:
             self._has_warned = True
             self._warn(

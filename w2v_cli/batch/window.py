@@ -341,8 +341,9 @@ class Window(Generic[Result]):
         self._check_running()
         self._rooms_awaited.append(has_room)
         try:
-            while not has_room():
+            if not has_room():
                 self._changed.notify_all()  # the engine may wait for a fuller batch
+            while not has_room():
                 self._changed.wait(_WAIT_SECONDS)
                 self._check_running()
         finally:
