@@ -5,7 +5,11 @@ import math
 
 import pytest
 
-from w2v_cli.cli.decoding_options import decoding_choice, parse_hotword
+from w2v_cli.cli.decoding_options import (
+    check_n_best_is_shown,
+    decoding_choice,
+    parse_hotword,
+)
 from w2v_cli.decoding.options import Hotword
 from w2v_cli.errors import UsageError
 
@@ -83,6 +87,25 @@ def test_when_a_beam_is_searched(changes, search):
 def test_greedy_and_a_language_model_contradict_each_other():
     with pytest.raises(UsageError, match="--lm needs a beam search"):
         choice(decoder="greedy", lm="lm")
+
+
+@pytest.mark.parametrize("option", ["--alpha", "--beta"])
+def test_weights_need_a_language_model(w2v, option):
+    run = w2v("transcribe", "--model", "mini", option, "0.5", STOP)
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert run.stderr == (
+        f"w2v: {option} weighs a language model, and there is none; name one with --lm\n"
+    )
+
+
+def test_several_readings_need_a_format_that_shows_them():
+    for formats in (["txt"], ["srt", "ctm"]):
+        with pytest.raises(UsageError, match="--n-best 2: only json"):
+            check_n_best_is_shown(2, formats)
+        check_n_best_is_shown(1, formats)
+    for formats in (["json"], ["txt", "jsonl"], ["all"]):
+        check_n_best_is_shown(2, formats)
 
 
 def test_workers_begin_with_the_second_recording():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from w2v_cli.cli.options import ALL_FORMATS
 from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -165,6 +166,16 @@ def decoding_choice(
         n_best=n_best,
         workers=workers if workers is not None else int(n_inputs > 1),
     )
+
+
+def check_n_best_is_shown(n_best: int, formats: Sequence[str]) -> None:
+    """Refuse to look for readings that no format would show.
+
+    Raises:
+        UsageError: There are to be several, and neither json nor jsonl.
+    """
+    if n_best > 1 and not {"json", "jsonl", ALL_FORMATS} & set(formats):
+        raise UsageError(f"--n-best {n_best}: only json shows more than one; add --format json")
 
 
 def parse_hotword(text: str) -> Hotword:

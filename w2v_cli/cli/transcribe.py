@@ -143,6 +143,7 @@ def transcribe(
         word_timestamps=word_timestamps,
     )
     target = output_of(recordings, choice, output, formats, subtitles)
+    decoding_options.check_n_best_is_shown(n_best, formats or options.DEFAULT_FORMATS)
     decoding = decoding_options.decoding_choice(
         lm=lm,
         decoder=decoder,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.greedy import greedy_decode
 from w2v_cli.decoding.hypothesis import Hypothesis
+from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.greedy import FloatArray
@@ -106,7 +107,11 @@ def make_decoder(alphabet: Alphabet, choice: DecodingChoice, ngram: NGram | None
     Raises:
         MissingDependencyError: The search needs a package that is not installed.
         ModelError: The language model cannot be loaded.
+        UsageError: There is no language model to weigh.
     """
+    if ngram is None and (choice.alpha is not None or choice.beta is not None):
+        option = "--alpha" if choice.alpha is not None else "--beta"
+        raise UsageError(f"{option} weighs a language model, and there is none; name one with --lm")
     if ngram is None and not choice.search:
         return GreedyDecoder(alphabet)
     from w2v_cli.decoding.options import BeamOptions
