@@ -92,7 +92,7 @@ def test_greedy_and_a_language_model_contradict_each_other():
 @pytest.mark.parametrize("option", ["--alpha", "--beta"])
 def test_weights_need_a_language_model(w2v, option):
     run = w2v("transcribe", "--model", "mini", option, "0.5", STOP)
-    assert run.returncode == 2
+    assert run.exit_code == 2
     assert run.stdout == ""
     assert run.stderr == (
         f"w2v: {option} weighs a language model, and there is none; name one with --lm\n"
