@@ -397,7 +397,7 @@ def examples(
         power=recipe.power,
         long_pauses=recipe.long_pauses,
     )
-    rng = np.random.default_rng(SEED + run.step)
+    rng = np.random.default_rng(options.seed + run.step)
     return in_background(recipe.batches(lambda rng: compose(composer, rng), rng))
 
 
@@ -416,6 +416,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--save-minutes", type=float, default=3, help="checkpoint this often")
     parser.add_argument("--bfloat16", action="store_true", help="quicker where the CPU has it")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=SEED, help="another gives another run")
     options = parser.parse_args()
     options.cache = options.cache or options.output / "cache"
     return options
@@ -426,8 +427,8 @@ def main() -> None:
     options = parse_options()
     options.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
-    torch.manual_seed(SEED)
-    np.random.seed(SEED)  # the network's SpecAugment draws from it
+    torch.manual_seed(options.seed)
+    np.random.seed(options.seed)  # the network's SpecAugment draws from it
     (classify if options.stage == "classify" else transcribe)(options)
 
 
