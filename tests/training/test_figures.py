@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from w2v_cli.training.figures import intervals, measure
+from w2v_cli.training.figures import intervals, ratios
 
 
 def column(*values):
@@ -13,18 +13,18 @@ def column(*values):
 
 
 def test_long_texts_weigh_more():
-    assert measure({"wer": (column(1, 0), column(1, 9))}) == {"wer": 0.1}
+    assert ratios({"wer": (column(1, 0), column(1, 9))}) == {"wer": 0.1}
 
 
 def test_without_words():
-    assert measure({"wer": (column(0), column(0))}) == {"wer": 0.0}
-    assert math.isinf(measure({"wer": (column(2), column(0))})["wer"])
+    assert ratios({"wer": (column(0), column(0))}) == {"wer": 0.0}
+    assert math.isinf(ratios({"wer": (column(2), column(0))})["wer"])
 
 
 def test_classes_weigh_alike():
     members = np.array([[1, 0, 0]] * 8 + [[0, 1, 0]] * 2, float)  # the third is never there
     right = members * np.array([True] * 8 + [True, False])[:, None]
-    assert measure({"balanced": (right, members)}) == {"balanced": 0.75}
+    assert ratios({"balanced": (right, members)}) == {"balanced": 0.75}
 
 
 def test_intervals_hold_the_truth_nineteen_times_in_twenty(random):

@@ -109,7 +109,7 @@ def run(
 ) -> None:
     """Train a network that is prepared, and write the report."""
     from w2v_cli.training.loop import Trainer
-    from w2v_cli.training.objective import Evaluation, evaluate
+    from w2v_cli.training.objective import Evaluation
     from w2v_cli.training.report import Account, write_report
     from w2v_cli.training.run import be_deterministic
 
@@ -138,7 +138,7 @@ def run(
     evaluation = Evaluation()
     if material.dev:
         best = type(objective).model_class.from_pretrained(folder).to(device)
-        evaluation = evaluate(objective, best, material.dev, trainer.recordings)
+        evaluation = objective.evaluate(best, material.dev, trainer.recordings)
     account = Account(
         objective=objective,
         data=data,

@@ -19,13 +19,13 @@ from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.scoring import score_pairs
 from w2v_cli.scoring.pairs import Pair
 from w2v_cli.training.examples import Batch, Item, make_batch
-from w2v_cli.training.figures import Tally
+from w2v_cli.training.figures import Tally, ratios
 from w2v_cli.training.manifests import Example
-from w2v_cli.training.objective import FloatArray, Result
+from w2v_cli.training.objective import FloatArray, Objective, Result
 from w2v_cli.training.texts import TextRules
 
 
-class CTCObjective:
+class CTCObjective(Objective):
     """Texts, letter by letter.
 
     Args:
@@ -39,7 +39,7 @@ class CTCObjective:
 
     name = "ctc"
     metric = "wer"
-    higher_is_better = False
+    can_join = True
     model_class: type[Wav2Vec2PreTrainedModel] = Wav2Vec2ForCTC
 
     def __init__(
@@ -51,6 +51,7 @@ class CTCObjective:
         metric: str = "wer",
     ) -> None:
         self.processor = processor
+        self.feature_extractor = processor.feature_extractor
         self.rules = rules
         self.consistency = consistency
         self.metric = metric
@@ -59,10 +60,6 @@ class CTCObjective:
     def kind(self, example: Example) -> str:
         """Return the text as it is to be written."""
         return self.rules(example.text or "")
-
-    def can_join(self) -> bool:
-        """Texts one after another are a text."""
-        return True
 
     def collate(self, items: Sequence[Item]) -> Batch:
         """Return items with the ids of their letters, padded with -100."""
@@ -96,11 +93,15 @@ class CTCObjective:
         apart_mean = (apart.sum(-1) / n_letters).mean()
         return cast(torch.Tensor, output.loss + self.consistency / 2 * apart_mean)
 
-    def read_logits(self, logits: FloatArray) -> str:
+    def read(self, output: FloatArray) -> str:
         """Return the text of the most probable path."""
-        shifted = logits - logits.max(axis=-1, keepdims=True)
+        shifted = output - output.max(axis=-1, keepdims=True)
         emissions = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
         return greedy_decode(emissions, self._alphabet).text
+
+    def measure(self, results: Sequence[Result]) -> dict[str, float]:
+        """Return the measures of `tallies`."""
+        return ratios(self.tallies(results))
 
     def tallies(self, results: Sequence[Result]) -> dict[str, Tally]:
         """Return wer, cer, and exact: the share of recordings whose whole text is right."""

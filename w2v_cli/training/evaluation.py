@@ -16,13 +16,14 @@ from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.scoring import normalize
 from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.examples import Recordings
-from w2v_cli.training.figures import intervals
-from w2v_cli.training.figures import measure as measure_tallies
+from w2v_cli.training.figures import intervals, ratios
 from w2v_cli.training.keywords import KeywordsObjective, LabelRules
 from w2v_cli.training.manifests import Example, read_examples, survey
-from w2v_cli.training.objective import Objective, Result, evaluate
+from w2v_cli.training.objective import Result
 from w2v_cli.training.start import Start
 from w2v_cli.training.texts import RULES_FILE, TextRules, saved_rules
+
+Measurable = CTCObjective | KeywordsObjective
 
 _DEFAULT_NORMALIZER = "basic"
 
@@ -73,7 +74,7 @@ class Measured:
 
 def load_measured(
     name: str, hub: HubOptions, choice: Choice, device: torch.device
-) -> tuple[Any, Objective]:
+) -> tuple[Any, Measurable]:
     """Return a model, and the objective that measures it.
 
     Raises:
@@ -82,7 +83,7 @@ def load_measured(
     start = Start(name, hub=hub)
     config = start.config()
     architecture = (config.architectures or [CTCObjective.model_class.__name__])[0]
-    objective: Objective
+    objective: Measurable
     if architecture == CTCObjective.model_class.__name__:
         pinned = pin(name, hub)
         processor = Wav2Vec2Processor.from_pretrained(
@@ -105,7 +106,7 @@ def load_measured(
 
 def measure_model(
     model: Any,
-    objective: Objective,
+    objective: Measurable,
     manifests: Sequence[str],
     choice: Choice,
     tell: Callable[[str], None] = lambda what: None,
@@ -129,7 +130,7 @@ def measure_model(
     wanted = [example for example in listed if split in (None, example.split)]
     known = survey(list(dict.fromkeys(_with_targets(wanted, objective, choice))))
     tell(f"listening to {len(known.examples)} recordings")
-    found = evaluate(objective, model, known.examples, Recordings())
+    found = objective.evaluate(model, known.examples, Recordings())
     results, normalizer = found.results, None
     if isinstance(objective, CTCObjective):
         normalizer = choice.normalizer or objective.rules.normalizer
@@ -145,7 +146,7 @@ def measure_model(
         bounds = intervals(tallies, groups, n_resamples=choice.n_resamples)
     return Measured(
         results=results,
-        figures=measure_tallies(tallies),
+        figures=ratios(tallies),
         intervals=bounds,
         seconds=sum(result.example.seconds or 0.0 for result in results),
         n_speakers=len({result.example.speaker for result in results} - {None}),
@@ -156,7 +157,7 @@ def measure_model(
 
 
 def _with_targets(
-    examples: Sequence[Example], objective: Objective, choice: Choice
+    examples: Sequence[Example], objective: Measurable, choice: Choice
 ) -> list[Example]:
     if isinstance(objective, KeywordsObjective):
         rules = LabelRules(objective.labels, choice.other_label, choice.empty_label)
@@ -168,7 +169,7 @@ def _compared(result: Result, normalizer: str) -> Result:
     return replace(
         result,
         reference=normalize(result.reference, normalizer),
-        hypothesis=normalize(result.hypothesis, normalizer),
+        heard=normalize(result.hypothesis, normalizer),
     )
 
 

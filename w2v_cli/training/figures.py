@@ -17,12 +17,12 @@ sum of one by the sum of the other, and the mean of these over classes; most hav
 LEVEL = 0.95
 
 
-def measure(tallies: Mapping[str, Tally]) -> dict[str, float]:
+def ratios(tallies: Mapping[str, Tally]) -> dict[str, float]:
     """Return each measure over all results; nan where there is nothing to count.
 
     An error rate is infinite where nothing was said and something was heard.
 
-    >>> measure({"wer": (np.array([[1.0], [0.0]]), np.array([[3.0], [2.0]]))})
+    >>> ratios({"wer": (np.array([[1.0], [0.0]]), np.array([[3.0], [2.0]]))})
     {'wer': 0.2}
     """
     return {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,9 @@ import torch
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.model.classification import Wav2Vec2ForSequenceClassification
 from w2v_cli.training.examples import Batch, Item, make_batch
-from w2v_cli.training.figures import Tally
+from w2v_cli.training.figures import Tally, ratios
 from w2v_cli.training.manifests import Example
-from w2v_cli.training.objective import FloatArray, Result
+from w2v_cli.training.objective import FloatArray, Objective, Result
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def labels_of(examples: Iterable[Example]) -> list[str]:
     return sorted({example.label for example in examples if example.label is not None})
 
 
-class KeywordsObjective:
+class KeywordsObjective(Objective):
     """One label for each recording.
 
     Args:
@@ -85,10 +84,6 @@ class KeywordsObjective:
         """Return the label."""
         return example.label or ""
 
-    def can_join(self) -> bool:
-        """Two labels one after another are none."""
-        return False
-
     def collate(self, items: Sequence[Item]) -> Batch:
         """Return items with the ids of their labels, (batch,)."""
         ids = [self._ids[self.kind(item.examples[0])] for item in items]
@@ -102,9 +97,13 @@ class KeywordsObjective:
         )
         return loss
 
-    def read_logits(self, logits: FloatArray) -> str:
+    def read(self, output: FloatArray) -> str:
         """Return the label with the highest logit."""
-        return self.labels[int(logits.argmax())]
+        return self.labels[int(output.argmax())]
+
+    def measure(self, results: Sequence[Result]) -> dict[str, float]:
+        """Return the measures of `tallies`."""
+        return ratios(self.tallies(results))
 
     def tallies(self, results: Sequence[Result]) -> dict[str, Tally]:
         """Return accuracy, and balanced_accuracy: the mean of the labels' own shares."""
@@ -117,7 +116,3 @@ class KeywordsObjective:
             "accuracy": (right, np.ones_like(right)),
             "balanced_accuracy": (right * members, members),
         }
-
-    def save(self, folder: Path) -> None:
-        """Write the feature extractor; the labels are in the configuration."""
-        self.feature_extractor.save_pretrained(folder)

@@ -29,7 +29,7 @@ from w2v_cli.training.checkpoints import (
 )
 from w2v_cli.training.examples import Batch, Composer, Recordings, batches_ahead
 from w2v_cli.training.manifests import Example
-from w2v_cli.training.objective import Evaluation, Objective, evaluate
+from w2v_cli.training.objective import Evaluation, Objective
 from w2v_cli.training.options import TrainingOptions
 from w2v_cli.training.parameters import AverageWeights, parameter_groups, set_trained
 from w2v_cli.training.sampler import Group, Sampling, plan_epoch
@@ -223,6 +223,7 @@ class Trainer:
         began = time.monotonic()
         options, progress, model = self.options, self.progress, self.model
         set_trained(model, options, progress.step)
+        self.objective.begin_step(model, progress.step)
         model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self.schedule.factor(progress.step)
@@ -293,7 +294,7 @@ class Trainer:
         progress, objective = self.progress, self.objective
         began = time.monotonic()
         with self._average.in_place() if self._average else contextlib.nullcontext():
-            found = evaluate(objective, self.model, self.material.dev, self.recordings)
+            found = objective.evaluate(self.model, self.material.dev, self.recordings)
         progress.seconds += time.monotonic() - began
         figure = found.figures[objective.metric]
         sign = -1.0 if objective.higher_is_better else 1.0

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
-from w2v_cli.training.examples import Batch, Composer, Item, Recordings
-from w2v_cli.training.figures import Tally, measure
+from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_batch
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.sampler import Sampling, plan_epoch
 
@@ -26,13 +26,18 @@ class Result:
 
     Attributes:
         example: What it heard.
-        reference: What is right: a text or a label.
-        hypothesis: What it made of it.
+        reference: What is right: a text, a label, a speaker.
+        heard: What it made of it: a text or a label, or for speakers a vector.
     """
 
     example: Example
     reference: str
-    hypothesis: str
+    heard: Any
+
+    @property
+    def hypothesis(self) -> str:
+        """The text or the label; empty where there is another kind of answer."""
+        return self.heard if isinstance(self.heard, str) else ""
 
 
 @dataclass(frozen=True)
@@ -48,51 +53,69 @@ class Evaluation:
     figures: dict[str, float] = field(default_factory=dict)
 
 
-class Objective(Protocol):
+class Objective(ABC):
     """A kind of training.
 
     Attributes:
         name: What it is called on the command line.
         metric: The figure that says how good a network is.
         higher_is_better: Whether more of it is better.
+        can_join: Whether several recordings one after another are a recording as well.
         model_class: The class of its networks.
+        feature_extractor: What normalises and pads waveforms.
     """
 
     name: str
     metric: str
-    higher_is_better: bool
+    higher_is_better = False
+    can_join = False
     model_class: type[Wav2Vec2PreTrainedModel]
+    feature_extractor: Any
 
+    @abstractmethod
     def kind(self, example: Example) -> str:
         """Return the text or label that an example is an instance of."""
-        ...
 
-    def can_join(self) -> bool:
-        """Whether several recordings one after another are a recording as well."""
-        ...
-
+    @abstractmethod
     def collate(self, items: Sequence[Item]) -> Batch:
         """Return items as a batch."""
-        ...
 
+    @abstractmethod
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """Return the loss of a batch, a number."""
-        ...
 
-    def read_logits(self, logits: FloatArray) -> str:
-        """Return what a network makes of a recording, from the logits of it alone."""
-        ...
+    @abstractmethod
+    def read(self, output: FloatArray) -> Any:
+        """Return what a network makes of a recording, from its output for it alone."""
 
-    def tallies(self, results: Sequence[Result]) -> dict[str, Tally]:
-        """Return what is counted in each result, for each measure by name."""
-        ...
+    @abstractmethod
+    def measure(self, results: Sequence[Result]) -> dict[str, float]:
+        """Return the measures of results, by name."""
+
+    def output(self, model_output: Any) -> torch.Tensor:
+        """Return the part of a network's output that `read` reads, (batch, ...)."""
+        logits: torch.Tensor = model_output.logits
+        return logits
+
+    def inputs(self, items: Sequence[Item]) -> Batch:
+        """Return items as a batch that nothing is to be learnt from."""
+        return make_batch(items, self.feature_extractor, torch.zeros(len(items)))
+
+    def begin_step(self, model: Any, step: int) -> None:  # noqa: B027  # most have nothing to do
+        """Set what changes in a network from step to step."""
+
+    def evaluate(
+        self, model: Any, examples: Sequence[Example], recordings: Recordings
+    ) -> Evaluation:
+        """Return what a network makes of examples, with the measures of all of it."""
+        return listen(self, model, examples, recordings)
 
     def save(self, folder: Path) -> None:
-        """Write what belongs to the network besides its weights: the processor."""
-        ...
+        """Write what belongs to the network besides its weights."""
+        self.feature_extractor.save_pretrained(folder)
 
 
-def evaluate(
+def listen(
     objective: Objective,
     model: Any,
     examples: Sequence[Example],
@@ -115,12 +138,12 @@ def evaluate(
                 example = item.examples[0]
                 found[number] = Result(example, objective.kind(example), "")
             for number, logits in zip(numbers, _logits(objective, model, items), strict=True):
-                heard = objective.read_logits(logits)
+                heard = objective.read(logits)
                 found[number] = Result(found[number].example, found[number].reference, heard)
     finally:
         model.train(was_training)
     results = tuple(found[index] for index in sorted(found))
-    return Evaluation(results, measure(objective.tallies(results)))
+    return Evaluation(results, objective.measure(results))
 
 
 def _in_batches(
@@ -147,12 +170,13 @@ def _in_batches(
 @torch.no_grad()
 def _logits(objective: Objective, model: Any, items: Sequence[Item]) -> Iterator[FloatArray]:
     """Yield the logits of each item, without those of padding."""
-    batch = objective.collate(items).to(model.device)
+    batch = objective.inputs(items).to(model.device)
     if batch.attention_mask is None and len(items) > 1:
         for item in items:
             yield from _logits(objective, model, [item])
         return
-    output = model(batch.input_values, attention_mask=batch.attention_mask).logits.float().cpu()
+    whole = model(batch.input_values, attention_mask=batch.attention_mask)
+    output = objective.output(whole).float().cpu()
     if output.ndim == 2:  # one row for a recording
         yield from output.numpy()
         return

@@ -25,6 +25,8 @@ from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.filter_bank import start_as_filter_bank
 from w2v_cli.training.keywords import KeywordsObjective
 from w2v_cli.training.objective import Objective
+from w2v_cli.training.pretraining import PretrainObjective, Temperature
+from w2v_cli.training.speakers import SpeakersObjective
 from w2v_cli.training.texts import CaseName, TextRules, build_vocabulary, case_of, make_tokenizer
 
 KEEP_VOCABULARY = "keep"
@@ -224,6 +226,44 @@ def start_keywords(
         model._initialise(model.classifier)
     extractor = start.feature_extractor(config)
     return model, KeywordsObjective(extractor, labels, label_smoothing=label_smoothing)
+
+
+def start_speakers(start: Start, speakers: Sequence[str]) -> tuple[Any, SpeakersObjective]:
+    """Return a network that gives recordings vectors, and its objective.
+
+    Raises:
+        ModelError: The network cannot be loaded.
+        UsageError: There is one speaker only, or a setting makes no network.
+    """
+    if len(speakers) < 2:
+        raise UsageError(
+            f"{len(speakers)} speaker in the examples to learn from; it takes two at least"
+        )
+    config = start.config()
+    own = [name for _, name in sorted((config.id2label or {}).items())]
+    names = dict(enumerate(speakers))
+    model = start.model(
+        SpeakersObjective.model_class,
+        id2label=names,
+        label2id={label: index for index, label in names.items()},
+    )
+    if not start.from_scratch and list(speakers) != own:
+        model._initialise(model.objective)
+    return model, SpeakersObjective(start.feature_extractor(config), speakers)
+
+
+def start_pretraining(
+    start: Start, temperature: Temperature | None = None
+) -> tuple[Any, PretrainObjective]:
+    """Return a network that predicts masked frames, and its objective.
+
+    Raises:
+        ModelError: The network cannot be loaded.
+        UsageError: A setting makes no network.
+    """
+    config = start.config()
+    model = start.model(PretrainObjective.model_class, apply_spec_augment=True)
+    return model, PretrainObjective(start.feature_extractor(config), temperature)
 
 
 def shortest_seconds(config: Wav2Vec2Config, sample_rate: int = 16000) -> float:

@@ -1,0 +1,143 @@
+"""Self-supervised pretraining: which quantised frame was masked (Baevski et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from w2v_cli.model.base import Wav2Vec2PreTrainedModel
+from w2v_cli.model.masking import _compute_mask_indices, _sample_negative_indices
+from w2v_cli.model.pretraining import Wav2Vec2ForPreTraining
+from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_batch
+from w2v_cli.training.manifests import Example
+from w2v_cli.training.objective import Evaluation, FloatArray, Objective, Result
+
+_FEWEST_MASKS = 2  # or a frame would have no distractors
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """How sharply codebook entries are chosen: falls by a factor at each step."""
+
+    highest: float = 2.0
+    lowest: float = 0.5
+    decay: float = 0.999995
+
+    def at(self, step: int) -> float:
+        """Return the temperature of a step."""
+        return max(self.highest * self.decay**step, self.lowest)
+
+
+class PretrainObjective(Objective):
+    """Speech without texts.
+
+    Args:
+        feature_extractor: What normalises and pads waveforms.
+        temperature: Of the choice of codebook entries.
+    """
+
+    name = "pretrain"
+    metric = "contrastive_loss"
+    model_class: type[Wav2Vec2PreTrainedModel] = Wav2Vec2ForPreTraining
+
+    def __init__(self, feature_extractor: Any, temperature: Temperature | None = None) -> None:
+        self.feature_extractor = feature_extractor
+        self.temperature = temperature or Temperature()
+
+    def kind(self, example: Example) -> str:
+        """All speech is alike."""
+        return ""
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        """Return items; what is masked is drawn when they are heard."""
+        return make_batch(items, self.feature_extractor, torch.zeros(len(items)))
+
+    def begin_step(self, model: Any, step: int) -> None:
+        """Set the temperature."""
+        model.set_gumbel_temperature(self.temperature.at(step))
+
+    def draw(self, model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return which frames are masked, and the distractors of each, as the reference draws them.
+
+        Random numbers come from numpy's global state.
+        """
+        config = model.config
+        n_samples = batch.input_values.shape[1]
+        n_frames = int(model._get_feat_extract_output_lengths(n_samples))
+        frames = None
+        if batch.attention_mask is not None:
+            frames = model._get_feature_vector_attention_mask(n_frames, batch.attention_mask)
+        shape = (len(batch.input_values), n_frames)
+        masked = _compute_mask_indices(
+            shape,
+            config.mask_time_prob,
+            config.mask_time_length,
+            attention_mask=frames,
+            min_masks=_FEWEST_MASKS,
+        )
+        negatives = _sample_negative_indices(shape, config.num_negatives, masked)
+        device = batch.input_values.device
+        return torch.from_numpy(masked).to(device), torch.from_numpy(negatives).to(device)
+
+    def loss(self, model: Any, batch: Batch) -> torch.Tensor:
+        """Return the contrastive and the diversity loss of a masked frame, the mean of all."""
+        masked, negatives = self.draw(model, batch)
+        output = model(
+            batch.input_values,
+            attention_mask=batch.attention_mask,
+            mask_time_indices=masked,
+            sampled_negative_indices=negatives,
+        )
+        loss: torch.Tensor = output.loss / masked.sum()
+        return loss
+
+    def read(self, output: FloatArray) -> None:
+        """There is nothing to read: see `evaluate`."""
+
+    def measure(self, results: Sequence[Result]) -> dict[str, float]:
+        """There is nothing to compare: see `evaluate`."""
+        return {}
+
+    @torch.no_grad()
+    def evaluate(
+        self, model: Any, examples: Sequence[Example], recordings: Recordings
+    ) -> Evaluation:
+        """Return the contrastive loss on examples, with the same masks each time.
+
+        perplexity is how many of the codebooks' entries are in use.
+        """
+        state = np.random.get_state()
+        np.random.seed(0)
+        was_training = model.training
+        model.eval()
+        lost, n_masked, perplexity, n_batches = 0.0, 0, 0.0, 0
+        composer = Composer(examples, recordings)
+        try:
+            for index in range(len(examples)):
+                items = composer.items([(index,)], epoch=0, number=0)
+                if not items:
+                    continue
+                batch = self.inputs(items).to(model.device)
+                masked, negatives = self.draw(model, batch)
+                output = model(
+                    batch.input_values,
+                    attention_mask=batch.attention_mask,
+                    mask_time_indices=masked,
+                    sampled_negative_indices=negatives,
+                )
+                lost += float(output.contrastive_loss)
+                n_masked += int(masked.sum())
+                perplexity += float(output.codevector_perplexity)
+                n_batches += 1
+        finally:
+            model.train(was_training)
+            np.random.set_state(state)
+        figures = {
+            "contrastive_loss": lost / max(n_masked, 1),
+            "perplexity": perplexity / max(n_batches, 1),
+        }
+        return Evaluation((), figures)
