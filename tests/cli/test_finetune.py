@@ -13,7 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from w2v_cli import Wav2Vec2ForCTC, Wav2Vec2ForSequenceClassification, Wav2Vec2Processor
+from w2v_cli import (
+    Wav2Vec2ForCTC,
+    Wav2Vec2ForPreTraining,
+    Wav2Vec2ForSequenceClassification,
+    Wav2Vec2ForXVector,
+    Wav2Vec2Processor,
+)
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 
@@ -31,6 +37,13 @@ NETWORK = {
     "num_conv_pos_embeddings": 16,
     "num_conv_pos_embedding_groups": 4,
     "classifier_proj_size": 16,
+    "tdnn_dim": [16, 16, 32],
+    "tdnn_kernel": [3, 3, 1],
+    "tdnn_dilation": [1, 2, 1],
+    "num_negatives": 5,
+    "codevector_dim": 16,
+    "proj_codevector_dim": 16,
+    "num_codevectors_per_group": 8,
     "mask_time_length": 4,
 }
 
@@ -139,6 +152,40 @@ def test_keywords(w2v, quick, tmp_path, manifest):
     assert "accuracy" in measured.stdout
 
 
+@pytest.fixture
+def voices(tmp_path, recording):
+    """Two recordings of each of four voices; two are for measuring."""
+    rows = []
+    for voice in range(4):
+        for take in range(2):
+            path = recording(f"voices/{voice}-{take}.wav", seconds=0.6, seed=10 * voice + take)
+            row = {"audio_filepath": str(path), "speaker": f"s{voice}"}
+            rows.append(row | {"split": "dev" if voice > 1 else "train"})
+    return write_manifest(tmp_path / "voices.jsonl", rows)
+
+
+def test_speakers(w2v, quick, tmp_path, voices):
+    arguments = quick("speakers", "-v", "--crop-seconds", 0.4)
+    run = w2v(*(voices if str(x).endswith("words.jsonl") else x for x in arguments))
+    assert run.exit_code == 0, run.stderr
+    assert re.search(r"6 steps; eer [\d.]+ %", run.stderr)
+    model = Wav2Vec2ForXVector.from_pretrained(tmp_path / "run")
+    assert model.config.id2label == {0: "s0", 1: "s1"}
+
+
+def test_pretraining_and_what_is_begun_with_it(w2v, quick, tmp_path, manifest):
+    run = w2v(*quick("pretrain", "-v"))
+    assert run.exit_code == 0, run.stderr
+    assert re.search(r"6 steps; contrastive_loss \d\.\d+, perplexity \d", run.stderr)
+    assert Wav2Vec2ForPreTraining.from_pretrained(tmp_path / "run").config.mask_time_prob == 0.05
+    after = w2v(
+        *("finetune", "ctc", manifest, "--model", tmp_path / "run", "-o", tmp_path / "ctc"),
+        *("--max-steps", 1, "--device", "cpu"),
+    )
+    assert after.exit_code == 0, after.stderr
+    Wav2Vec2ForCTC.from_pretrained(tmp_path / "ctc")
+
+
 def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
     rows = [json.loads(line) for line in manifest.read_text().splitlines()]
     rows += [
@@ -156,7 +203,7 @@ def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
     assert "1 recordings of train cannot be read" in run.stderr
     assert "missing.wav: no such file" in run.stderr
     assert "The vocabulary lacks '1' (2), '9' (1), '6' (1), 'ï' (1)" in run.stderr
-    assert "1 recordings have no text" in run.stderr
+    assert "1 recordings have no text, label or speaker" in run.stderr
     assert not (tmp_path / "run").exists()
 
 

@@ -23,12 +23,10 @@ class TrainingDisplay:
 
     Args:
         console: Where, and how much.
-        metric: The figure that is shown.
     """
 
-    def __init__(self, console: Console, metric: str) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._metric = metric
         self._drawn: RichProgress | None = None
         self._task: Any = None
         self._loss: float | None = None
@@ -81,8 +79,8 @@ class TrainingDisplay:
 
     def evaluated(self, progress: Progress, evaluation: Evaluation) -> None:
         """The dev examples were looked at."""
-        figures = ", ".join(f"{name} {100 * x:.2f} %" for name, x in evaluation.figures.items())
-        self._figure = f"{self._metric} {100 * evaluation.figures[self._metric]:.2f} %"
+        figures = shown_figures(evaluation)
+        self._figure = figures.partition(", ")[0]
         self._console.note(f"step {progress.step} of {self._total}: {figures}")
 
     def _state(self, progress: Progress) -> str:
@@ -93,6 +91,14 @@ class TrainingDisplay:
             parts.append(f"loss {self._loss:.3f}")
         parts += [self._figure, f"{speed:.0f}x real time"]
         return "  ".join(part for part in parts if part)
+
+
+def shown_figures(evaluation: Evaluation) -> str:
+    """Return the measures of a network in a line; empty where there are none."""
+    from w2v_cli.training.figures import show_figure
+
+    figures = evaluation.figures.items()
+    return ", ".join(f"{name} {show_figure(name, value)}" for name, value in figures)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.finetune_display import TrainingDisplay, stopping
+from w2v_cli.cli.finetune_display import TrainingDisplay, shown_figures, stopping
 from w2v_cli.cli.finetune_options import NOT_DECISIVE, SharedOptions
 from w2v_cli.cli.summary import hours
 from w2v_cli.errors import UsageError, W2VError
@@ -48,6 +48,7 @@ def train(
     shared: SharedOptions,
     manifests: Sequence[str],
     prepare: Callable[[Kind], Any],
+    crop_seconds: float | None = None,
     **sampling: Any,
 ) -> None:
     """Run a training from its options to its report.
@@ -58,6 +59,7 @@ def train(
         manifests: What is learnt from.
         prepare: Returns the network, its objective, what was found about targets, and the
             options that are particular to the kind.
+        crop_seconds: Longer recordings are heard in part.
         **sampling: How batches are made up, besides the shared options.
 
     Raises:
@@ -93,7 +95,7 @@ def train(
     folder = Path(shared.output)
     claim_folder(folder, settings, overwrite=shared.overwrite)
     with console.warnings_as_lines():
-        material = material_of(shared, data, **sampling)
+        material = material_of(shared, data, crop_seconds, **sampling)
         run(model.to(device), objective, material, settings, findings, data, shared, console)
 
 
@@ -116,7 +118,7 @@ def run(
     folder = Path(shared.output)
     if shared.full_determinism:
         be_deterministic()
-    display = TrainingDisplay(console, objective.metric)
+    display = TrainingDisplay(console)
     with stopping() as should_stop, display.drawn():
         trainer = Trainer(
             model,
@@ -153,8 +155,8 @@ def run(
     write_report(account, folder)
     if progress.n_skipped:
         console.warn(f"{progress.n_skipped} batches were left out: their loss was no number")
-    figures = ", ".join(f"{k} {100 * v:.2f} %" for k, v in evaluation.figures.items())
-    console.note(f"{folder}: {progress.step} steps; {figures or 'not measured'}")
+    figures = shown_figures(evaluation) or "not measured"
+    console.note(f"{folder}: {progress.step} steps; {figures}")
 
 
 def start_of(shared: SharedOptions) -> Start:
@@ -175,7 +177,9 @@ def start_of(shared: SharedOptions) -> Start:
     )
 
 
-def material_of(shared: SharedOptions, data: Data, **sampling: Any) -> Material:
+def material_of(
+    shared: SharedOptions, data: Data, crop_seconds: float | None, **sampling: Any
+) -> Material:
     """Return what the run learns from.
 
     Raises:
@@ -206,6 +210,7 @@ def material_of(shared: SharedOptions, data: Data, **sampling: Any) -> Material:
             room_files=recordings_in("--room-dir", shared.room_dir),
         ),
         cache_mb=shared.cache_mb,
+        crop_seconds=crop_seconds,
     )
 
 

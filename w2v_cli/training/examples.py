@@ -122,6 +122,7 @@ class Composer:
         recordings: Where they are read.
         augmenter: How they are changed; None leaves them as they are.
         seed: The run's. With the epoch, the batch and the place in it, it decides every change.
+        crop_seconds: Of longer examples a stretch of this length is taken; None takes them whole.
     """
 
     def __init__(
@@ -131,7 +132,9 @@ class Composer:
         augmenter: Augmenter | None = None,
         *,
         seed: int = 0,
+        crop_seconds: float | None = None,
     ) -> None:
+        self.crop_seconds = crop_seconds
         self.examples = examples
         self.recordings = recordings
         self.augmenter = augmenter
@@ -154,6 +157,10 @@ class Composer:
             waveform = self.recordings.read(example)
             if waveform is None:
                 continue
+            if self.crop_seconds is not None:
+                n_samples = round(self.crop_seconds * SAMPLE_RATE)
+                start = int(random.integers(max(len(waveform) - n_samples, 0) + 1))
+                waveform = waveform[start : start + n_samples]
             if self.augmenter is not None:
                 waveform = self.augmenter.change_voice(waveform, random)
             examples.append(example)

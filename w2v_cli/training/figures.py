@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,25 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.floating[Any]]
 
+PLAIN_FIGURES = frozenset(("contrastive_loss", "perplexity"))
+"""Measures that are no shares."""
+
 Tally = tuple[Array, Array]
 """What is counted in each result and out of how many, both (results, classes): a measure is the
 sum of one by the sum of the other, and the mean of these over classes; most have one class."""
 
 LEVEL = 0.95
+
+
+def show_figure(name: str, value: float | None) -> str:
+    """Return a measure for people: in percent if it is a share, a dash if it is no number.
+
+    >>> show_figure("wer", 0.125), show_figure("perplexity", 12.34567), show_figure("wer", None)
+    ('12.50 %', '12.35', '-')
+    """
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:.4g}" if name in PLAIN_FIGURES else f"{100 * value:.2f} %"
 
 
 def ratios(tallies: Mapping[str, Tally]) -> dict[str, float]:

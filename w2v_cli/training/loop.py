@@ -78,6 +78,7 @@ class Material:
         sampling: How batches are made up.
         augmentation: How recordings are changed.
         cache_mb: How much decoded audio is kept in memory.
+        crop_seconds: Of longer recordings a stretch of this length is heard, another each time.
     """
 
     train: Sequence[Example]
@@ -85,6 +86,7 @@ class Material:
     sampling: Sampling = field(default_factory=Sampling)
     augmentation: Augmentation = field(default_factory=Augmentation)
     cache_mb: float = 0.0
+    crop_seconds: float | None = None
 
 
 class Trainer:
@@ -117,11 +119,17 @@ class Trainer:
         self.should_stop = should_stop
         self.progress = Progress()
         self.recordings = Recordings(material.cache_mb)
-        self._composer = Composer(material.train, self.recordings, seed=options.seed)
+        self._composer = Composer(
+            material.train,
+            self.recordings,
+            seed=options.seed,
+            crop_seconds=material.crop_seconds,
+        )
         if not material.augmentation.does_nothing:
             voices = self._composer.draw_waveform
             self._composer.augmenter = Augmenter(material.augmentation, voices)
-        self._lengths = [example.seconds or 0.0 for example in material.train]
+        longest = material.crop_seconds or math.inf
+        self._lengths = [min(example.seconds or 0.0, longest) for example in material.train]
         self._kinds = [objective.kind(example) for example in material.train]
         self.schedule = self._make_schedule()
         self.optimizer = torch.optim.AdamW(
@@ -298,6 +306,8 @@ class Trainer:
         progress.seconds += time.monotonic() - began
         figure = found.figures[objective.metric]
         sign = -1.0 if objective.higher_is_better else 1.0
+        if math.isnan(figure):  # such as a rate of pairs where there are none
+            figure = sign * math.inf
         gain = progress.best and sign * (progress.best[0][0] - figure) > self.options.threshold
         progress.n_without_gain = 0 if gain or not progress.best else progress.n_without_gain + 1
         ranked = [*progress.best, (figure, progress.step)]

@@ -16,6 +16,8 @@ from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_ba
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import Evaluation, FloatArray, Objective, Result
 
+MASK_TIME_PROB = 0.65  # as published (Baevski et al. 2020, 4.2)
+
 _FEWEST_MASKS = 2  # or a frame would have no distractors
 
 
@@ -38,13 +40,22 @@ class PretrainObjective(Objective):
     Args:
         feature_extractor: What normalises and pads waveforms.
         temperature: Of the choice of codebook entries.
+        mask_time_prob: The share of frames that are masked. The network's own is for later
+            trainings, which mask less.
     """
 
     name = "pretrain"
     metric = "contrastive_loss"
     model_class: type[Wav2Vec2PreTrainedModel] = Wav2Vec2ForPreTraining
 
-    def __init__(self, feature_extractor: Any, temperature: Temperature | None = None) -> None:
+    def __init__(
+        self,
+        feature_extractor: Any,
+        temperature: Temperature | None = None,
+        *,
+        mask_time_prob: float = MASK_TIME_PROB,
+    ) -> None:
+        self.mask_time_prob = mask_time_prob
         self.feature_extractor = feature_extractor
         self.temperature = temperature or Temperature()
 
@@ -74,7 +85,7 @@ class PretrainObjective(Objective):
         shape = (len(batch.input_values), n_frames)
         masked = _compute_mask_indices(
             shape,
-            config.mask_time_prob,
+            self.mask_time_prob,
             config.mask_time_length,
             attention_mask=frames,
             min_masks=_FEWEST_MASKS,

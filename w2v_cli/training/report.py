@@ -12,6 +12,7 @@ from typing import Any
 
 from w2v_cli.checkpoint.atomic import write_text
 from w2v_cli.checkpoint.resolve import locate
+from w2v_cli.training.figures import show_figure
 from w2v_cli.training.loop import LOG_FILE
 from w2v_cli.training.objective import Evaluation, Objective
 from w2v_cli.training.run import Data, Findings, describe
@@ -21,8 +22,15 @@ REPORT_FILE = "report.md"
 CARD_FILE = "README.md"
 
 _MOST_ROWS = 20
-_TASKS = {"ctc": "automatic-speech-recognition", "keywords": "audio-classification"}
+_TASKS = {
+    "ctc": "automatic-speech-recognition",
+    "keywords": "audio-classification",
+    "speakers": "feature-extraction",
+    "pretrain": "feature-extraction",
+}
 _DOES = {
+    "speakers": "gives recordings of one speaker near vectors",
+    "pretrain": "knows speech without texts, to begin other trainings with",
     "ctc": "writes down what is said, letter by letter",
     "keywords": "says which of its labels a recording is",
 }
@@ -135,7 +143,9 @@ def data_remarks(data: Data, findings: Findings) -> list[str]:
             f"and left out."
         )
     if findings.n_without_target:
-        remarks.append(f"{findings.n_without_target} recordings have no text or label to use.")
+        remarks.append(
+            f"{findings.n_without_target} recordings have no text, label or speaker to learn from."
+        )
     if findings.outside:
         done = f"{findings.n_skipped_texts} recordings with them are left out"
         if not findings.n_skipped_texts:
@@ -159,7 +169,7 @@ def _outcome(account: Account) -> str:
         return "Not measured: there were no dev recordings."
     n_speakers = account.data.dev.n_speakers
     voices = f" of {n_speakers} speakers" if n_speakers else ""
-    table = _table(("measure", "figure"), [(k, _percent(v)) for k, v in figures.items()])
+    table = _table(("measure", "figure"), [(k, show_figure(k, v)) for k, v in figures.items()])
     step = account.progress.best[0][1]
     return (
         f"On {len(dev)} dev recordings{voices}, the weights of step {step}, which were chosen for "
@@ -185,7 +195,11 @@ def _log_table(log: Sequence[dict[str, Any]]) -> str:
     losses = {line["step"]: line["loss"] for line in log if "loss" in line}
     every = max(1, math.ceil(len(looks) / _MOST_ROWS))
     rows = [
-        (x["step"], losses.get(x["step"], "-"), *(_percent(x[name]) for name in names))
+        (
+            x["step"],
+            losses.get(x["step"], "-"),
+            *(show_figure(n.removeprefix("dev_"), x[n]) for n in names),
+        )
         for x in looks[::every]
     ]
     return _table(("step", "loss", *(name.removeprefix("dev_") for name in names)), rows)
@@ -205,9 +219,10 @@ def _mistakes(account: Account) -> list[str]:
 
 
 def _knowledge(account: Account) -> list[str]:
-    labels = getattr(account.objective, "labels", None)
-    if labels is not None:
-        return [f"Its labels: {', '.join(labels)}."]
+    if account.objective.name == "keywords":
+        return [f"Its labels: {', '.join(account.settings['labels'])}."]
+    if account.objective.name != "ctc":
+        return []
     rules = account.settings.get("text_rules", {})
     return [
         f"Texts were normalised with `{rules.get('normalizer')}` (case: {rules.get('case')}); "
@@ -228,10 +243,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     cells = ([str(cell).replace("|", "\\|") or "(nothing)" for cell in row] for row in rows)
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells)])
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None or not math.isfinite(share) else f"{100 * share:.2f} %"
 
 
 def _clock(seconds: float) -> str:

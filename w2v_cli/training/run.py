@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -146,6 +146,15 @@ def check_texts(objective: CTCObjective, data: Data, outside: OutsideName) -> Fi
     if not data.train.examples:
         raise UsageError("nothing to learn from: no recording has a text that can be written")
     return found
+
+
+def keep_only(data: Data, keep: Callable[[Example], bool]) -> Findings:
+    """Leave out the examples that cannot be used, and return how many they were."""
+    n_before = len(data.train.examples) + len(data.dev.examples)
+    for part in (data.train, data.dev):
+        part.examples = [example for example in part.examples if keep(example)]
+    n_after = len(data.train.examples) + len(data.dev.examples)
+    return Findings(n_without_target=n_before - n_after)
 
 
 def describe(characters: Counter[str]) -> str:

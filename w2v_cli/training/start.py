@@ -25,13 +25,14 @@ from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.filter_bank import start_as_filter_bank
 from w2v_cli.training.keywords import KeywordsObjective
 from w2v_cli.training.objective import Objective
-from w2v_cli.training.pretraining import PretrainObjective, Temperature
+from w2v_cli.training.pretraining import MASK_TIME_PROB, PretrainObjective, Temperature
 from w2v_cli.training.speakers import SpeakersObjective
 from w2v_cli.training.texts import CaseName, TextRules, build_vocabulary, case_of, make_tokenizer
 
 KEEP_VOCABULARY = "keep"
 BUILD_VOCABULARY = "build"
 
+_USUAL_MASK_PROB = Wav2Vec2Config.mask_time_prob
 _PREPROCESSOR = "preprocessor_config.json"
 # Speed makes recordings shorter before they are masked.
 _SPEED_ALLOWANCE = 1.2
@@ -253,17 +254,25 @@ def start_speakers(start: Start, speakers: Sequence[str]) -> tuple[Any, Speakers
 
 
 def start_pretraining(
-    start: Start, temperature: Temperature | None = None
+    start: Start, temperature: Temperature | None = None, *, mask_time_prob: float = MASK_TIME_PROB
 ) -> tuple[Any, PretrainObjective]:
     """Return a network that predicts masked frames, and its objective.
+
+    Args:
+        start: Where the network comes from.
+        temperature: Of the choice of codebook entries.
+        mask_time_prob: The share of frames that are masked.
 
     Raises:
         ModelError: The network cannot be loaded.
         UsageError: A setting makes no network.
     """
     config = start.config()
-    model = start.model(PretrainObjective.model_class, apply_spec_augment=True)
-    return model, PretrainObjective(start.feature_extractor(config), temperature)
+    # A network without masks of its own has no vector for masked frames.
+    prob = config.mask_time_prob or _USUAL_MASK_PROB
+    model = start.model(PretrainObjective.model_class, apply_spec_augment=True, mask_time_prob=prob)
+    extractor = start.feature_extractor(config)
+    return model, PretrainObjective(extractor, temperature, mask_time_prob=mask_time_prob)
 
 
 def shortest_seconds(config: Wav2Vec2Config, sample_rate: int = 16000) -> float:

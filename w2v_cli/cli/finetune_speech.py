@@ -1,0 +1,143 @@
+"""`w2v finetune speakers` and `pretrain`: what can be learnt from speech without its words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from w2v_cli.cli.finetune_options import SharedOptions, with_shared_options
+from w2v_cli.cli.finetune_run import Kind, train
+from w2v_cli.errors import UsageError
+
+SPEAKERS_GROUP = "Speakers"
+PRETRAIN_GROUP = "Pretraining"
+
+Manifests = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MANIFEST",
+        help="JSONL, CSV or TSV with audio_filepath, and if known duration, speaker and split "
+        "(train, dev).",
+        show_default=False,
+    ),
+]
+
+
+def _crop(group: str) -> Any:
+    return typer.Option(
+        "--crop-seconds",
+        min=0.1,
+        metavar="SECONDS",
+        help="Of longer recordings hear a stretch of this length, another each time.",
+        rich_help_panel=group,
+    )
+
+
+@with_shared_options
+def speakers(
+    manifests: Manifests,
+    crop_seconds: Annotated[float, _crop(SPEAKERS_GROUP)] = 3.0,
+    *,
+    shared: SharedOptions,
+) -> None:
+    """Train a network to tell speakers apart, by a vector for each recording (x-vector).
+
+    \b
+    Examples:
+      w2v finetune speakers voices.jsonl --model facebook/wav2vec2-base -o my-speakers
+      w2v finetune speakers voices.jsonl --model mini --balance 0.5 --noise 0.5 -o speakers
+
+    The column speaker says who speaks. Those of the split dev should be others: of them the
+    equal error rate (eer) is measured, over all pairs of recordings. The rest is as in
+    w2v finetune ctc.
+
+    Exit codes: 0 done, 1 failed, 2 wrong command line or no such manifest, 4 no model,
+    5 a package is missing, 130 interrupted; the run can go on.
+    """
+
+    def prepare(kind: Kind) -> Any:
+        from w2v_cli.training.run import keep_only
+        from w2v_cli.training.start import start_speakers
+
+        findings = keep_only(kind.data, lambda example: example.speaker is not None)
+        known = sorted({example.speaker or "" for example in kind.data.train.examples})
+        model, objective = start_speakers(kind.start, known)
+        return model, objective, findings, {"crop_seconds": crop_seconds}
+
+    train("speakers", shared, manifests, prepare, crop_seconds=crop_seconds)
+
+
+@with_shared_options
+def pretrain(
+    manifests: Manifests,
+    crop_seconds: Annotated[float, _crop(PRETRAIN_GROUP)] = 15.0,
+    max_gumbel_temperature: Annotated[
+        float,
+        typer.Option(
+            "--max-gumbel-temperature",
+            min=1e-3,
+            metavar="X",
+            help="How blurred the choice of codebook entries is at first.",
+            rich_help_panel=PRETRAIN_GROUP,
+        ),
+    ] = 2.0,
+    min_gumbel_temperature: Annotated[
+        float,
+        typer.Option(
+            "--min-gumbel-temperature",
+            min=1e-3,
+            metavar="X",
+            help="And how blurred at least.",
+            rich_help_panel=PRETRAIN_GROUP,
+        ),
+    ] = 0.5,
+    gumbel_temperature_decay: Annotated[
+        float,
+        typer.Option(
+            "--gumbel-temperature-decay",
+            min=0.0,
+            max=1.0,
+            metavar="X",
+            help="What is left of it after each step.",
+            rich_help_panel=PRETRAIN_GROUP,
+        ),
+    ] = 0.999995,
+    *,
+    shared: SharedOptions,
+) -> None:
+    """Train a network on speech alone: which of several frames was masked?
+
+    \b
+    Examples:
+      w2v finetune pretrain speech.jsonl --model facebook/wav2vec2-base -o more-speech
+      w2v finetune pretrain speech.jsonl --from-scratch config.json -o pretrained
+      w2v finetune ctc texts.jsonl --model pretrained -o my-model
+
+    Texts are not needed. Of the split dev the contrastive loss is measured, with the same masks
+    each time. Without --mask-time-prob 65 % of the frames are masked. The rest is as in
+    w2v finetune ctc.
+
+    Exit codes: 0 done, 1 failed, 2 wrong command line or no such manifest, 4 no model,
+    5 a package is missing, 130 interrupted; the run can go on.
+    """
+    if min_gumbel_temperature > max_gumbel_temperature:
+        raise UsageError("--min-gumbel-temperature is above --max-gumbel-temperature")
+
+    def prepare(kind: Kind) -> Any:
+        from w2v_cli.training.pretraining import MASK_TIME_PROB, Temperature
+        from w2v_cli.training.run import Findings
+        from w2v_cli.training.start import start_pretraining
+
+        falls = Temperature(
+            max_gumbel_temperature, min_gumbel_temperature, gumbel_temperature_decay
+        )
+        prob = MASK_TIME_PROB if shared.mask_time_prob is None else shared.mask_time_prob
+        model, objective = start_pretraining(kind.start, falls, mask_time_prob=prob)
+        particular = {"crop_seconds": crop_seconds, **vars(falls), "mask_time_prob": prob}
+        return model, objective, Findings(), particular
+
+    # It is the pretraining's: what is trained later masks fewer, as the network says.
+    unmasked = replace(shared, mask_time_prob=None)
+    train("pretrain", unmasked, manifests, prepare, crop_seconds=crop_seconds)
