@@ -17,6 +17,7 @@ class Ears:
     hop_samples = HOP
     receptive_field_samples = FIELD
     longest_chunk_seconds = 4.0
+    group_norm_span = None
 
     def normalised(self, waveform):
         padded = np.pad(waveform, (0, max(FIELD - len(waveform), 0)))

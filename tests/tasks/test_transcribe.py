@@ -52,6 +52,7 @@ class ScriptedEmitter:
 
     receptive_field_samples = 320
     longest_chunk_seconds = 60.0
+    group_norm_span = None
 
     def check_rate(self, sample_rate):
         if sample_rate != RATE:

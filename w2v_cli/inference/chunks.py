@@ -21,6 +21,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from w2v_cli.inference.moments import Moments, MomentsSurvey
+
 FloatArray = npt.NDArray[np.float32]
 
 # As long as the quiet between two words is at least; shorter are the closures of p, t and k.
@@ -39,6 +41,8 @@ class Chunk:
         keep_end: Of the chunk's own frames, the first that is kept no more; None for the end.
         context_seconds: How much before and after itself a frame attends to in each layer;
             None for all of the chunk.
+        moments: What a group norm has to know of the whole; None where the chunk is all of it,
+            or the model has none.
     """
 
     input_values: FloatArray
@@ -47,6 +51,7 @@ class Chunk:
     keep_start: int = 0
     keep_end: int | None = None
     context_seconds: float | None = None
+    moments: Moments | None = None
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,14 @@ class Listener(Protocol):
         sample_rate: Hz of the waveforms it hears.
         hop_samples: Samples from one frame to the next.
         receptive_field_samples: Samples that one frame sees; shorter waveforms are padded.
+        group_norm_span: Kernel and stride, in samples, of the convolution that a group norm
+            follows; None for a model without one.
     """
 
     sample_rate: int
     hop_samples: int
     receptive_field_samples: int
+    group_norm_span: tuple[int, int] | None
 
     @property
     def longest_chunk_seconds(self) -> float:
@@ -172,10 +180,10 @@ class Chunker:
         if is_short and self._find_speech is None:
             yield from self._whole_channels(held)
             return
-        surveys: list[_Survey] = []
+        surveys: list[Survey] = []
         for block in chain(held, blocks):
             while len(surveys) < len(block):
-                surveys.append(_Survey(self._find_speech() if self._find_speech else None))
+                surveys.append(Survey(self._listener, self._find_speech))
             for survey, samples in zip(surveys, block, strict=True):
                 survey.hear(samples)
         held.clear()
@@ -230,11 +238,18 @@ class Statistics:
         return mean, max(self._sum_of_squares / max(self.n_samples, 1) - mean**2, 0.0)
 
 
-class _Survey:
-    """What has to be known of a channel before it is cut."""
+class Survey:
+    """What has to be known of a channel before it is cut.
 
-    def __init__(self, finder: SpeechFinder | None) -> None:
-        self._finder = finder
+    Args:
+        listener: The model.
+        find_speech: Makes what finds speech; None for a channel that is heard all.
+    """
+
+    def __init__(self, listener: Listener, find_speech: Callable[[], SpeechFinder] | None) -> None:
+        self._listener = listener
+        self._finder = find_speech() if find_speech else None
+        self._moments = MomentsSurvey(*span) if (span := listener.group_norm_span) else None
         self.statistics = Statistics()
 
     def hear(self, samples: FloatArray) -> None:
@@ -242,6 +257,17 @@ class _Survey:
         self.statistics.add(samples)
         if self._finder is not None:
             self._finder.hear(samples)
+        if self._moments is not None:
+            self._moments.add(samples)
+
+    @property
+    def moments(self) -> Moments | None:
+        """What a group norm has to know of the input values."""
+        if self._moments is None:
+            return None
+        probe = np.array([0, 1], np.float32)
+        offset, end = self._listener.scaled(probe, *self.statistics.mean_and_variance).tolist()
+        return self._moments.moments().of_scaled(end - offset, offset)
 
     @property
     def stretches(self) -> list[tuple[int, int]]:
@@ -258,11 +284,12 @@ class _ChannelCutter:
     """
 
     def __init__(
-        self, listener: Listener, channel: int, survey: _Survey, longest: int, stride: int
+        self, listener: Listener, channel: int, survey: Survey, longest: int, stride: int
     ) -> None:
         self._listener, self._channel = listener, channel
         self._longest, self._stride = longest, stride
         self._mean_and_variance = survey.statistics.mean_and_variance
+        self._moments = survey.moments
         hop = listener.hop_samples
         self._stretches = deque((begin // hop * hop, end) for begin, end in survey.stretches)
         self._n_read = 0
@@ -346,6 +373,7 @@ class _ChannelCutter:
             keep_start=self._first_frame - self._begin // self._listener.hop_samples,
             keep_end=keep_end,
             context_seconds=context_seconds,
+            moments=self._moments,
         )
 
     def _buffer(self) -> FloatArray:

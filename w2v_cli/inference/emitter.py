@@ -34,6 +34,7 @@ from w2v_cli.processing.feature_extractor import VARIANCE_FLOOR
 
 if TYPE_CHECKING:
     from w2v_cli.inference.chunks import Chunk
+    from w2v_cli.inference.moments import Moments
     from w2v_cli.model.config import Wav2Vec2Config
     from w2v_cli.model.ctc import Wav2Vec2ForCTC
     from w2v_cli.processing.processor import Wav2Vec2Processor
@@ -67,6 +68,8 @@ class Emitter:
         sample_rate: Hz of the waveforms it hears.
         hop_samples: Samples from one frame to the next.
         receptive_field_samples: Samples that one frame sees; shorter waveforms are padded.
+        group_norm_span: Kernel and stride of the convolution that a group norm follows; None for
+            a model without one.
         vocab_size: Tokens that each frame is spread over.
     """
 
@@ -84,6 +87,9 @@ class Emitter:
         self.sample_rate: int = processor.feature_extractor.sampling_rate
         self.hop_samples = _hop_samples(model.config)
         self.receptive_field_samples = _receptive_field_samples(model.config)
+        self.group_norm_span: tuple[int, int] | None = None
+        if model.config.feat_extract_norm == "group":
+            self.group_norm_span = model.config.conv_kernel[0], model.config.conv_stride[0]
         self.vocab_size = model.lm_head.out_features
         _check_vocabulary(name, self.vocab_size, processor.tokenizer)
 
@@ -202,11 +208,14 @@ class Emitter:
         Raises:
             OutOfMemoryError: The memory is too small for so many, or for one so long.
         """
+        kinds: dict[tuple[float | None, bool], list[int]] = {}
+        for index, chunk in enumerate(chunks):
+            kinds.setdefault((chunk.context_seconds, chunk.moments is None), []).append(index)
         outputs: dict[int, FloatArray] = {}
-        for context_seconds in {chunk.context_seconds for chunk in chunks}:
-            alike = [i for i, c in enumerate(chunks) if c.context_seconds == context_seconds]
+        for (context_seconds, _), alike in kinds.items():
             rows = [chunks[index].input_values for index in alike]
-            with self._attending(context_seconds):
+            moments = [chunks[index].moments for index in alike]
+            with self._attending(context_seconds), self._knowing(moments):
                 emissions = self._run(rows, "choose a smaller --chunk-seconds")
             outputs.update(zip(alike, emissions, strict=True))
         return [outputs[index] for index in range(len(chunks))]
@@ -223,6 +232,24 @@ class Emitter:
             yield
         finally:
             self.model.attention_window = None
+
+    @contextlib.contextmanager
+    def _knowing(self, moments: Sequence[Moments | None]) -> Iterator[None]:
+        """Have a group norm take what is known of whole recordings inside the `with` block."""
+        layer: Any = self.model.wav2vec2.feature_extractor.conv_layers[0]
+        known = [row for row in moments if row is not None]
+        if not known:
+            yield
+            return
+        weight = layer.conv.weight.detach().float().cpu().numpy()[:, 0]  # (channels, kernel)
+        bias = None if layer.conv.bias is None else layer.conv.bias.detach().float().cpu().numpy()
+        statistics = np.array([row.mean_and_variance(weight, bias) for row in known])
+        means, variances = torch.from_numpy(statistics).float().to(self.model.device).unbind(1)
+        layer.statistics = means, variances
+        try:
+            yield
+        finally:
+            layer.statistics = None
 
     def check_rate(self, sample_rate: int) -> None:
         """Refuse waveforms of another rate than the model hears.

@@ -70,6 +70,11 @@ class GroupNormConvLayer(ConvLayer):
     """A convolution with a norm over the time of each channel.
 
     The norm sees padding too, unless `lengths` says where the recording ends.
+
+    Attributes:
+        statistics: None: as published. Else mean and variance that are taken for those of each
+            row and channel, (batch, channels) both: of a whole recording, where the rows are
+            parts of it.
     """
 
     def __init__(self, config: Wav2Vec2Config, layer_id: int) -> None:
@@ -77,16 +82,20 @@ class GroupNormConvLayer(ConvLayer):
         self.layer_norm = nn.GroupNorm(
             num_groups=self.out_conv_dim, num_channels=self.out_conv_dim, affine=True
         )
+        self.statistics: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def normalise(self, hidden_states: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
-        if lengths is None:
+        if lengths is None and self.statistics is None:
             normalised: torch.Tensor = self.layer_norm(hidden_states)
             return normalised
-        real = frame_mask(lengths, hidden_states.shape[-1])[:, None, :]  # (batch, 1, frames)
-        n_real = lengths.clamp(min=1)[:, None, None].to(torch.float32)
         values = hidden_states.to(torch.float32)
-        mean = (values * real).sum(-1, keepdim=True) / n_real
-        variance = ((values - mean).square() * real).sum(-1, keepdim=True) / n_real
+        if self.statistics is not None:
+            mean, variance = (number[:, :, None] for number in self.statistics)
+        elif lengths is not None:
+            real = frame_mask(lengths, hidden_states.shape[-1])[:, None, :]  # (batch, 1, frames)
+            n_real = lengths.clamp(min=1)[:, None, None].to(torch.float32)
+            mean = (values * real).sum(-1, keepdim=True) / n_real
+            variance = ((values - mean).square() * real).sum(-1, keepdim=True) / n_real
         values = (values - mean) * torch.rsqrt(variance + self.layer_norm.eps)
         values = values * self.layer_norm.weight[:, None] + self.layer_norm.bias[:, None]
         return values.to(hidden_states.dtype)

@@ -10,7 +10,7 @@ import numpy as np
 from w2v_cli.decoding.greedy import greedy_decode
 from w2v_cli.decoding.utterances import UtteranceLimits, blank_emissions
 from w2v_cli.errors import AudioError
-from w2v_cli.inference.chunks import Chunk, FloatArray, Statistics
+from w2v_cli.inference.chunks import Chunk, FloatArray, Survey
 from w2v_cli.results import Segment
 from w2v_cli.tasks.segments import cut, segment_of
 from w2v_cli.tasks.session import ChannelText, Clock
@@ -67,7 +67,7 @@ class LiveTranscript:
         self._text = ChannelText(
             transcriber.decoder, transcriber.alphabet, limits, None, self._clock
         )
-        self._statistics = Statistics()
+        self._survey = Survey(self._emitter, None)
         self._waiting: list[FloatArray] = []  # samples of the next step
         self._n_waiting = 0
         self._held = np.zeros(0, np.float32)  # samples that the network hears once more
@@ -118,7 +118,7 @@ class LiveTranscript:
 
     def _listen(self, samples: FloatArray, *, is_last: bool) -> None:
         """Have the network hear samples, and settle what it has heard enough of."""
-        self._statistics.add(samples)
+        self._survey.hear(samples)
         self._held = np.concatenate([self._held, samples])
         hop = self._emitter.hop_samples
         field = self._emitter.receptive_field_samples
@@ -144,9 +144,12 @@ class LiveTranscript:
         self._begin = begin
 
     def _emissions(self, heard: FloatArray) -> FloatArray:
-        values = self._emitter.scaled(heard, *self._statistics.mean_and_variance)
-        context_seconds = self._transcriber.chunking.context_seconds
-        (emissions,) = self._emitter.run([Chunk(values, context_seconds=context_seconds)])
+        chunk = Chunk(
+            self._emitter.scaled(heard, *self._survey.statistics.mean_and_variance),
+            context_seconds=self._transcriber.chunking.context_seconds,
+            moments=self._survey.moments,
+        )
+        (emissions,) = self._emitter.run([chunk])
         if np.isnan(emissions).any():
             raise AudioError(f"standard input: {self._emitter.not_a_number()}")
         return emissions
