@@ -56,7 +56,7 @@ def w2v_process(ctc_folder):
         done = subprocess.run(
             command, input=stdin, capture_output=True, check=False, **process_options(**options)
         )
-        return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return Run(done.returncode, os.fsdecode(done.stdout), os.fsdecode(done.stderr))
 
     def process_options(env=None, **options):
         fixed = {"W2V_MODEL": str(ctc_folder), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}

@@ -1,0 +1,196 @@
+"""Options of a run over many recordings, as they are typed."""
+
+import json
+import os
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def calls(tmp_path, recording, monkeypatch):
+    """A folder with recordings in folders, a bad one among them; it is the current one."""
+    monkeypatch.chdir(tmp_path)
+    for seed, name in enumerate(("a.wav", "mon/b c.wav", "mon/bad.wav", "tue/d.wav")):
+        (tmp_path / "calls" / name).parent.mkdir(parents=True, exist_ok=True)
+        recording(f"{seed}.wav", seed=seed, seconds=0.5).rename(tmp_path / "calls" / name)
+    (tmp_path / "calls/mon/bad.wav").write_text("this is no sound\n" * 9)
+    return tmp_path
+
+
+def written(folder):
+    """Return what lies in a folder and is not hidden."""
+    files = (
+        path.relative_to(folder).as_posix() for path in folder.rglob("[!.]*") if path.is_file()
+    )
+    return sorted(files)
+
+
+def test_a_tree_is_mirrored_and_summed_up(w2v, calls):
+    run = w2v("transcribe", "-r", "calls", "-f", "srt", "-f", "jsonl", "-o", "out/")
+    assert (run.exit_code, run.stdout) == (3, "")
+    error, done, failed, reason = run.stderr.splitlines()
+    assert error == "w2v: calls/mon/bad.wav: holds text, not sound; name a recording"
+    assert done.split()[:5] == ["done", "3", "1.5", "s", "of"]
+    assert done.rstrip().endswith(" times real time")
+    assert failed.split() == ["failed", "1"]
+    assert reason.strip() == "1  holds text, not sound (calls/mon/bad.wav)"
+    assert written(calls / "out") == [
+        *("a.jsonl", "a.srt", "mon/b c.jsonl", "mon/b c.srt", "mon/bad.jsonl"),
+        *("tue/d.jsonl", "tue/d.srt"),
+    ]
+
+
+def test_the_next_run_has_nothing_to_do_and_needs_no_model(w2v, calls, monkeypatch):
+    arguments = ["transcribe", "-r", "calls", "-o", "out/"]
+    w2v(*arguments)
+    monkeypatch.setattr("w2v_cli.tasks.transcribe.TranscriptionJob.load", None)
+    run = w2v(*arguments)
+    assert run.exit_code == 3
+    error, done, skipped, failed, _ = run.stderr.splitlines()
+    assert error.endswith("name a recording (failed before; try again with --retry-failed)")
+    assert (done.split()[1], skipped.split()[1], failed.split()[1]) == ("0", "3", "1")
+
+
+def test_other_settings_do_again_and_say_so(w2v, calls):
+    w2v("transcribe", "-r", "calls", "-o", "out/")
+    run = w2v("transcribe", "-r", "calls", "-o", "out/", "-f", "srt")
+    assert run.stderr.splitlines()[0] == (
+        "w2v: warning: what the last run finished was done with another formats, and is done again"
+    )
+    assert "done    3 " in run.stderr
+
+
+def test_one_file_of_many(w2v, calls):
+    arguments = ["transcribe", "-r", "calls", "-f", "jsonl", "-q"]
+    assert w2v(*arguments, "-o", "all.jsonl").exit_code == 3
+    lines = [json.loads(line) for line in (calls / "all.jsonl").read_text().splitlines()]
+    assert [line["source"] for line in lines] == [
+        *("calls/a.wav", "calls/mon/b c.wav", "calls/mon/bad.wav", "calls/tue/d.wav")
+    ]
+    assert lines[2]["exit_code"] == 1
+    assert w2v(*arguments).stdout == (calls / "all.jsonl").read_text()
+
+
+def test_a_list_is_several_however_few_it_names(w2v, calls, monkeypatch):
+    (calls / "list").write_bytes(b"calls/a.wav\r\n\n")
+    run = w2v("transcribe", "--files-from", "list", "-f", "json")
+    assert [result["source"] for result in json.loads(run.stdout)] == ["calls/a.wav"]
+
+
+def test_names_between_nuls_on_standard_input(w2v_process, calls):
+    names = b"calls/mon/b c.wav\0calls/gone.wav\0"
+    run = w2v_process("transcribe", "--files-from", "-", "-0", stdin=names, cwd=calls)
+    assert run.exit_code == 3
+    assert run.stdout.startswith("calls/mon/b c.wav: ")
+    assert "w2v: calls/gone.wav: no such file" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("m.jsonl", '{"audio_filepath": "a.wav", "duration": 0.5, "text": "x"}\n'),
+        ("m.csv", "id,path\n1,a.wav\n"),
+        ("m.tsv", "client_id\tpath\tsentence\n1\ta.wav\thello, you\n"),
+    ],
+)
+def test_manifests_name_files_beside_them(w2v, calls, name, content):
+    (calls / "calls" / name).write_text(content)
+    run = w2v("transcribe", "--manifest", f"calls/{name}", "-o", "out/", "-q")
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert written(calls / "out") == ["a.txt"]
+
+
+def test_a_part_of_a_recording_is_a_failed_input(w2v, calls):
+    (calls / "m.jsonl").write_text('{"audio_filepath": "calls/a.wav", "offset": 2.5}\n')
+    run = w2v("transcribe", "--manifest", "m.jsonl", "-q")
+    assert run.exit_code == 1
+    assert run.stderr.startswith("w2v: calls/a.wav: --manifest m.jsonl, line 1 asks for a part")
+
+
+def test_names_are_templates(w2v, calls):
+    w2v("transcribe", "-r", "calls", "-o", "out/", "--name", "{format}/{name}.{ext}", "-q")
+    assert written(calls / "out") == ["mon/txt/b c.wav.txt", "tue/txt/d.wav.txt", "txt/a.wav.txt"]
+
+
+def test_shards_do_everything_once(w2v, calls):
+    runs = [
+        w2v("transcribe", "-r", "calls", "-o", "out/", "--shard", f"{part}/3", "-q")
+        for part in (1, 2, 3)
+    ]
+    assert sum(len(run.stderr.splitlines()) for run in runs) == 1
+    assert written(calls / "out") == ["a.txt", "mon/b c.txt", "tue/d.txt"]
+    dry = w2v("transcribe", "-r", "calls", "-o", "out/", "--dry-run")
+    assert [line.split("\t")[0] for line in dry.stdout.splitlines()] == [
+        *("skip", "skip", "failed", "skip")
+    ]
+
+
+def test_shards_do_not_share_a_file(w2v, calls):
+    w2v("transcribe", "-r", "calls", "-o", "all.txt", "--shard", "1/2")
+    run = w2v("transcribe", "-r", "calls", "-o", "all.txt", "--shard", "2/2")
+    assert run.exit_code == 2
+    assert "name a file for each part, or a folder" in run.stderr
+
+
+def test_a_dry_run_does_nothing(w2v, calls):
+    run = w2v("transcribe", "-r", "calls", "-f", "srt", "-f", "vtt", "-o", "out/", "--dry-run")
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert run.stdout.splitlines()[1].split("\t") == [
+        *("do", "calls/mon/b c.wav", "out/mon/b c.srt", "out/mon/b c.vtt")
+    ]
+    assert not (calls / "out").exists()
+
+
+def test_fail_fast_stops(w2v, calls):
+    run = w2v("transcribe", "-r", "calls", "-o", "out/", "--fail-fast", "--batch-seconds", "0")
+    assert run.exit_code == 3
+    assert written(calls / "out") == ["a.txt", "mon/b c.txt"]
+    assert run.stderr.splitlines()[-1].split() == ["not", "begun", "1"]
+
+
+def test_skip_existing_and_overwrite(w2v, calls):
+    (calls / "out").mkdir()
+    (calls / "out" / "a.txt").write_text("by hand\n")
+    w2v("transcribe", "-r", "calls", "-o", "out/", "--skip-existing")
+    assert (calls / "out" / "a.txt").read_text() == "by hand\n"
+    w2v("transcribe", "-r", "calls", "-o", "out/", "--overwrite")
+    assert (calls / "out" / "a.txt").read_text() != "by hand\n"
+
+
+def test_names_that_are_no_utf8(w2v_process, calls):
+    name = b"calls/caf\xe9.wav"
+    (calls / "calls/a.wav").rename(calls / os.fsdecode(name))
+    arguments = ["--files-from", "-", "-o", "out/"]
+    for more in ([], ["--dry-run"]):
+        run = w2v_process("transcribe", *arguments, *more, stdin=name + b"\n", cwd=calls)
+        assert run.exit_code == 0, run.stderr
+    assert (calls / "out" / "calls" / os.fsdecode(b"caf\xe9.txt")).exists()
+
+
+REFUSED = [
+    (["--include", "*.wav", "calls"], "--include chooses among the files in folders; add --rec"),
+    (["-0", "calls/a.wav"], "--null (-0) is about the names in a list; add --files-from"),
+    (["-r", "calls", "--skip-existing", "--overwrite", "-o", "x/"], "contradict each other"),
+    (["--files-from", "-", "-"], "- stands for standard input, which can be read only once"),
+    (["--files-from", "-", "--manifest", "-"], "- stands for standard input"),
+    (["--files-from", "gone"], "--files-from gone: cannot be read: No such file or directory"),
+    ([], "no input: name recordings"),
+    (["calls/a.wav", "--skip-existing"], "--skip-existing: results on stdout"),
+    (["calls/a.wav", "--name", "{stem}"], "--name: it names files in a folder"),
+    (["calls/a.wav", "--shard", "3/2"], "'3/2' is no shard; write I/N"),
+    (["-r", "calls", "-o", "out/", "--name", "x"], "would both be written to out"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED, ids=[m[:20] for _, m in REFUSED])
+def test_what_is_refused(w2v, calls, arguments, message):
+    run = w2v("transcribe", *arguments)
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert message in run.stderr
+
+
+def test_usage_errors_load_no_model_code(w2v, calls, monkeypatch):
+    monkeypatch.delitem(sys.modules, "w2v_cli.tasks.transcribe", raising=False)
+    w2v("transcribe", "-r", "calls", "-o", "out/", "--name", "x")
+    assert "w2v_cli.tasks.transcribe" not in sys.modules
