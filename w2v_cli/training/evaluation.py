@@ -101,7 +101,7 @@ def load_measured(
             f"{name}: a {architecture}, which is not measured here; give a model for ctc or for "
             f"sequence classification"
         )
-    return start.model(type(objective).model_class).to(device), objective
+    return start.trained_model(type(objective).model_class).to(device), objective
 
 
 def measure_model(

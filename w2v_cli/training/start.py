@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -110,16 +112,25 @@ class Start:
                 if self.filter_bank:
                     start_as_filter_bank(model)
             else:
-                model = model_class.from_pretrained(
-                    self.name,
-                    dtype=torch.float32,
-                    ignore_mismatched_sizes=True,
-                    **chosen,
-                    **self._where(),
-                )
+                with _new_heads_are_expected():
+                    model = model_class.from_pretrained(
+                        self.name,
+                        dtype=torch.float32,
+                        ignore_mismatched_sizes=True,
+                        **chosen,
+                        **self._where(),
+                    )
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from error
         return model.train()
+
+    def trained_model(self, model_class: Any) -> Any:
+        """Return the network as it is, in float32; every weight has to be there.
+
+        Raises:
+            ModelError: It cannot be loaded, or doesn't fit.
+        """
+        return model_class.from_pretrained(self.name, dtype=torch.float32, **self._where())
 
     def _pinned(self) -> HubOptions:
         return HubOptions() if Path(self.name).is_file() else pin(self.name, self.hub)
@@ -131,6 +142,18 @@ class Start:
             "cache_dir": pinned.cache_dir,
             "local_files_only": pinned.local_files_only,
         }
+
+
+@contextmanager
+def _new_heads_are_expected() -> Iterator[None]:
+    """Load without the warning that a head is new: it is about to be trained."""
+    log = logging.getLogger("w2v_cli.checkpoint.loading")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 @dataclass(frozen=True)
