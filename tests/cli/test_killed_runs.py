@@ -12,8 +12,9 @@ import pytest
 from w2v_cli.batch import journal as journal_module
 from w2v_cli.batch.inputs import Found, Selection, add_named
 from w2v_cli.batch.ledger import Ledger, Policy
+from w2v_cli.batch.outcome import Item
 from w2v_cli.cli.destinations import destination, open_journal
-from w2v_cli.errors import AudioError
+from w2v_cli.errors import AudioError, MissingDependencyError, OutOfMemoryError
 from w2v_cli.results import Segment, Transcript
 
 pytestmark = [
@@ -237,3 +238,24 @@ def test_shards_see_each_other(folder):
             assert two.path.name == ".w2v-journal-2of2"
     with open_journal(target, None) as whole:
         assert whole.get("a.wav") is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (AudioError("a.wav: broken"), []),
+        (OutOfMemoryError("a.wav: too long"), ["a.wav"]),
+        (MissingDependencyError("av", extra="containers", purpose="a.wav"), ["a.wav"]),
+    ],
+)
+def test_what_failed_for_another_reason_is_tried_again(folder, error, again):
+    target = destination("out/", ["txt"], SOURCES)
+    Path("out").mkdir()
+    items = [Item("a.wav", Path("a.wav"))]
+    with open_journal(target, None) as journal:
+        ledger = Ledger(journal, {}, lambda: "model", target.files)
+        assert list(ledger.todo(items)) == items
+        ledger.failed("a.wav", error)
+    with open_journal(target, None) as journal:
+        ledger = Ledger(journal, {}, lambda: "model", target.files)
+        assert [item.source for item in ledger.todo(items)] == again

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from w2v_cli.batch.fingerprint import Content, settings_key
+from w2v_cli.batch.inputs import is_url
 from w2v_cli.batch.journal import Journal, Record
 from w2v_cli.batch.outcome import Item
 from w2v_cli.batch.parts import drop_part, finish_part
-from w2v_cli.errors import MissingDependencyError, OutOfMemoryError, W2VError
+from w2v_cli.errors import AudioError, OutOfMemoryError, W2VError
 
 Files = Mapping[str, Mapping[str, Path]]
 """For every recording and format: the file it is written to."""
@@ -150,8 +151,10 @@ class Ledger:
             WriteError: The journal cannot be written.
         """
         content = self._content(source)
-        if isinstance(error, OutOfMemoryError | MissingDependencyError):
-            content = None  # the recording isn't to blame: it is tried again
+        # Where the recording may not be to blame, it is tried again by the next run.
+        is_bad = isinstance(error, AudioError) and not isinstance(error, OutOfMemoryError)
+        if not is_bad or is_url(source):
+            content = None
         record = Record(source, self._failure_key, content)
         self._add(replace(record, error=str(error), exit_code=error.exit_code), text)
 
