@@ -75,7 +75,7 @@ class Composer:
         commands = load_clips(data, "commands", "train", cache)
         digits = load_clips(data, "digits", "train", cache)
         speech = load_clips(data, "librispeech", "train", cache)
-        self.sampler = ClipSampler(commands + digits, power=power)
+        self.sampler = ClipSampler(commands + digits, power=power, voice_share=0.5)
         silences = [clip for clip in commands if not clip.text]
         self.noises = Noises(silences, speech, np.random.default_rng(NOISE_SEED))
 

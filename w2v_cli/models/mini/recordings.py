@@ -133,11 +133,16 @@ def join(pieces: Sequence[Waveform], gaps: Sequence[float]) -> Waveform:
 class ClipSampler:
     """Draws training clips so that neither a frequent word nor a frequent corpus rules."""
 
-    def __init__(self, clips: Sequence[Clip], *, power: float = 0.4) -> None:
+    def __init__(
+        self, clips: Sequence[Clip], *, power: float = 0.4, voice_share: float = 0.0
+    ) -> None:
         """Group the clips by word and corpus, and see how often each group is to be drawn.
 
-        That grows as the number of its clips to the `power`, or rather as the geometric mean of
-        that and the number of its voices: five voices, however often they said a word, teach less.
+        Args:
+            clips: What to draw from.
+            power: A group of n clips is drawn like n ** power.
+            voice_share: 0 counts a group's clips, 1 its voices: five voices, however often they
+                say a word, teach less. Between, a geometric mean of both.
         """
         groups: dict[tuple[str, str], list[Clip]] = defaultdict(list)
         voices: dict[str, list[Clip]] = defaultdict(list)
@@ -146,9 +151,10 @@ class ClipSampler:
                 groups[clip.text, clip.corpus].append(clip)
                 voices[clip.speaker].append(clip)
         self.groups = list(groups.values())
-        speakers = [len({clip.speaker for clip in group}) for group in self.groups]
-        sizes = np.array([len(group) for group in self.groups]) * np.array(speakers)
-        weights = sizes ** (power / 2)
+        sizes = np.array([len(group) for group in self.groups], dtype=np.float64)
+        voices_of = [len({clip.speaker for clip in group}) for group in self.groups]
+        sizes = sizes ** (1 - voice_share) * np.array(voices_of) ** voice_share
+        weights = sizes**power
         self.cumulative = np.cumsum(weights / weights.sum())
         self.voices = [group for group in voices.values() if len({c.text for c in group}) > 2]
 
