@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from w2v_cli import (
+    Wav2Vec2ForAudioFrameClassification,
     Wav2Vec2ForCTC,
     Wav2Vec2ForPreTraining,
     Wav2Vec2ForSequenceClassification,
@@ -171,6 +172,18 @@ def test_speakers(w2v, quick, tmp_path, voices):
     assert re.search(r"6 steps; eer [\d.]+ %", run.stderr)
     model = Wav2Vec2ForXVector.from_pretrained(tmp_path / "run")
     assert model.config.id2label == {0: "s0", 1: "s1"}
+
+
+def test_frames(w2v, quick, tmp_path, voices, recording):
+    recording("talk.wav", seconds=2)
+    (tmp_path / "talk.rttm").write_text("SPEAKER talk 1 0.5 1 <NA> <NA> anna <NA> <NA>\n")
+    arguments = quick("frames", "-v", "--crop-seconds", 1.5)
+    more = ("--eval-manifest", tmp_path / "talk.rttm")
+    run = w2v(*(voices if str(x).endswith("words.jsonl") else x for x in arguments), *more)
+    assert run.exit_code == 0, run.stderr
+    assert re.search(r"6 steps; der [\d.]+ %, frame_error [\d.]+ %", run.stderr)
+    model = Wav2Vec2ForAudioFrameClassification.from_pretrained(tmp_path / "run")
+    assert model.config.num_labels == 2
 
 
 def test_pretraining_and_what_is_begun_with_it(w2v, quick, tmp_path, manifest):

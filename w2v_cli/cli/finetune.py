@@ -8,7 +8,7 @@ import typer
 
 from w2v_cli.cli.finetune_options import SharedOptions, with_shared_options
 from w2v_cli.cli.finetune_run import Kind, train
-from w2v_cli.cli.finetune_speech import pretrain, speakers
+from w2v_cli.cli.finetune_speech import frames, pretrain, speakers
 from w2v_cli.cli.grouped_help import GroupedCommand
 from w2v_cli.errors import UsageError
 
@@ -23,7 +23,7 @@ finetune = typer.Typer(
     name="finetune",
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Train a network on recordings with their texts, labels or speakers, or none of these.",
+    help="Train a network on recordings with their texts, labels, turns or speakers, or none.",
 )
 
 Manifests = Annotated[
@@ -289,5 +289,6 @@ def keywords(
     train("keywords", shared, manifests, prepare)
 
 
+finetune.command("frames", cls=GroupedCommand)(frames)
 finetune.command("speakers", cls=GroupedCommand)(speakers)
 finetune.command("pretrain", cls=GroupedCommand)(pretrain)

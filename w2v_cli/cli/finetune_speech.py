@@ -1,4 +1,4 @@
-"""`w2v finetune speakers` and `pretrain`: what can be learnt from speech without its words."""
+"""`w2v finetune frames`, `speakers` and `pretrain`: what speech teaches without its words."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from w2v_cli.cli.finetune_options import SharedOptions, with_shared_options
 from w2v_cli.cli.finetune_run import Kind, train
 from w2v_cli.errors import UsageError
 
+CONVERSATIONS_GROUP = "Conversations"
 SPEAKERS_GROUP = "Speakers"
 PRETRAIN_GROUP = "Pretraining"
+
+_ANY_SECONDS = 1e6  # long conversations are heard in part
 
 Manifests = Annotated[
     list[str],
@@ -67,6 +70,79 @@ def speakers(
         return model, objective, findings, {"crop_seconds": crop_seconds}
 
     train("speakers", shared, manifests, prepare, crop_seconds=crop_seconds)
+
+
+@with_shared_options
+def frames(
+    manifests: Manifests,
+    num_speakers: Annotated[
+        int,
+        typer.Option(
+            "--num-speakers",
+            min=1,
+            max=5,
+            metavar="N",
+            help="Speakers in a conversation at most: the network's outputs.",
+            rich_help_panel=CONVERSATIONS_GROUP,
+        ),
+    ] = 2,
+    mix: Annotated[
+        float,
+        typer.Option(
+            "--mix",
+            min=0.0,
+            max=1.0,
+            metavar="SHARE",
+            help="The share of recordings of one speaker that are mixed with those of others, in "
+            "turns and overlapping.",
+            rich_help_panel=CONVERSATIONS_GROUP,
+        ),
+    ] = 0.8,
+    crop_seconds: Annotated[
+        float,
+        typer.Option(
+            "--crop-seconds",
+            min=0.5,
+            metavar="SECONDS",
+            help="How long conversations are: of longer ones a stretch is heard, another each "
+            "time.",
+            rich_help_panel=CONVERSATIONS_GROUP,
+        ),
+    ] = 10.0,
+    *,
+    shared: SharedOptions,
+) -> None:
+    """Train a network to say who speaks when, frame by frame.
+
+    \b
+    Examples:
+      w2v finetune frames meetings.rttm --model facebook/wav2vec2-base -o my-turns
+      w2v finetune frames readers.jsonl --eval-manifest meetings.rttm --model mini -o turns
+
+    Conversations come from RTTM files, whose recordings lie beside them, or from the column
+    turns of a manifest: [[start, end, "speaker"], ...] in seconds. Of recordings with a speaker
+    and no turns conversations are made; where somebody speaks in these is told by loudness. The
+    order of speakers doesn't matter. Measured are der, the time that is given wrongly by the time
+    of speech, without collar, and frame_error, the share of frames with any mistake. The rest is
+    as in w2v finetune ctc.
+
+    Exit codes: 0 done, 1 failed, 2 wrong command line or no such manifest, 4 no model,
+    5 a package is missing, 130 interrupted; the run can go on.
+    """
+
+    def prepare(kind: Kind) -> Any:
+        from w2v_cli.training.conversations import Mixing
+        from w2v_cli.training.run import keep_only
+        from w2v_cli.training.start import start_frames
+
+        findings = keep_only(kind.data, lambda e: bool(e.turns) or e.speaker is not None)
+        mixing = Mixing(num_speakers, mix, crop_seconds)
+        model, objective = start_frames(kind.start, mixing)
+        return model, objective, findings, dict(vars(mixing))
+
+    if shared.trim:
+        raise UsageError("--trim: times would not hold any more; leave it out")
+    train("frames", replace(shared, max_duration=_ANY_SECONDS), manifests, prepare)
 
 
 @with_shared_options

@@ -17,6 +17,7 @@ from w2v_cli.errors import AudioError
 from w2v_cli.training.augmentation import Augmenter, Random, Waveform, draw_gap, join
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.sampler import Group
+from w2v_cli.training.turns import Activity
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +27,17 @@ _BATCHES_AHEAD = 4
 
 @dataclass(frozen=True)
 class Item:
-    """What a network hears at once, and the examples that are in it, in their order."""
+    """What a network hears at once.
+
+    Attributes:
+        waveform: (samples,).
+        examples: The examples that are in it, in their order.
+        activity: Who speaks in each block, (speakers, blocks); None where that doesn't matter.
+    """
 
     waveform: Waveform
     examples: tuple[Example, ...]
+    activity: Activity | None = None
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from w2v_cli.training.checkpoints import (
     remove_partial,
     write_checkpoint,
 )
-from w2v_cli.training.examples import Batch, Composer, Recordings, batches_ahead
+from w2v_cli.training.examples import Batch, Recordings, batches_ahead
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import Evaluation, Objective
 from w2v_cli.training.options import TrainingOptions
@@ -119,17 +119,13 @@ class Trainer:
         self.should_stop = should_stop
         self.progress = Progress()
         self.recordings = Recordings(material.cache_mb)
-        self._composer = Composer(
-            material.train,
-            self.recordings,
-            seed=options.seed,
-            crop_seconds=material.crop_seconds,
-        )
+        self._composer = objective.composer(material.train, self.recordings, seed=options.seed)
+        self._composer.crop_seconds = material.crop_seconds
         if not material.augmentation.does_nothing:
             voices = self._composer.draw_waveform
             self._composer.augmenter = Augmenter(material.augmentation, voices)
         longest = material.crop_seconds or math.inf
-        self._lengths = [min(example.seconds or 0.0, longest) for example in material.train]
+        self._lengths = [min(objective.seconds(example), longest) for example in material.train]
         self._kinds = [objective.kind(example) for example in material.train]
         self.schedule = self._make_schedule()
         self.optimizer = torch.optim.AdamW(

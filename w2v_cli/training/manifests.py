@@ -12,6 +12,7 @@ from w2v_cli.audio import open_waveforms
 from w2v_cli.audio.manifests import OFFSET_COLUMNS, manifest_rows, row_recording, row_seconds
 from w2v_cli.audio.remote import is_url
 from w2v_cli.errors import AudioError, MissingDependencyError, UsageError
+from w2v_cli.training.turns import SpokenTurn, parse_turns, read_rttm
 
 _TEXT_COLUMNS = ("text", "transcript", "sentence", "transcription")
 _LABEL_COLUMNS = ("label", "command", "keyword")
@@ -32,6 +33,7 @@ class Example:
         start_seconds: Where in the recording it begins.
         end_seconds: Where it ends; None for the recording's end.
         split: train, dev or test; train where the manifest doesn't say.
+        turns: Who speaks when, in seconds of the recording; empty if unknown.
     """
 
     audio: str
@@ -42,6 +44,7 @@ class Example:
     start_seconds: float = 0.0
     end_seconds: float | None = None
     split: str = "train"
+    turns: tuple[SpokenTurn, ...] = ()
 
 
 @dataclass
@@ -72,7 +75,7 @@ class Survey:
 
 
 def read_examples(manifest: str | os.PathLike[str]) -> list[Example]:
-    """Return the rows of a manifest: JSONL, CSV or TSV.
+    """Return the rows of a manifest: JSONL, CSV or TSV, or of an RTTM file.
 
     Names of recordings are relative to the manifest's folder. Columns are called as NeMo,
     SpeechBrain and Common Voice call them: audio_filepath or path, text or sentence, label,
@@ -82,6 +85,8 @@ def read_examples(manifest: str | os.PathLike[str]) -> list[Example]:
         UsageError: It cannot be read, is none of these, or names no recordings.
     """
     path = Path(manifest)
+    if path.suffix.lower() == ".rttm":
+        return [Example(audio, turns=turns) for audio, turns in read_rttm(path).items()]
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -169,6 +174,7 @@ def _example(row: dict[str, Any], label: str, number: int, folder: Path) -> Exam
         start_seconds=start,
         end_seconds=start + (seconds or 0.0) if is_part else None,
         split="dev" if split in _DEV_NAMES else split,
+        turns=parse_turns(row.get("turns") or (), f"{label}, line {number}"),
     )
 
 

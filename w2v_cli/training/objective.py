@@ -101,6 +101,16 @@ class Objective(ABC):
         """Return items as a batch that nothing is to be learnt from."""
         return make_batch(items, self.feature_extractor, torch.zeros(len(items)))
 
+    def seconds(self, example: Example) -> float:
+        """Return how long what is made of an example is."""
+        return example.seconds or 0.0
+
+    def composer(
+        self, examples: Sequence[Example], recordings: Recordings, *, seed: int
+    ) -> Composer:
+        """Return what makes items of examples."""
+        return Composer(examples, recordings, seed=seed)
+
     def begin_step(self, model: Any, step: int) -> None:  # noqa: B027  # most have nothing to do
         """Set what changes in a network from step to step."""
 

@@ -26,10 +26,12 @@ _TASKS = {
     "ctc": "automatic-speech-recognition",
     "keywords": "audio-classification",
     "speakers": "feature-extraction",
+    "frames": "audio-classification",
     "pretrain": "feature-extraction",
 }
 _DOES = {
     "speakers": "gives recordings of one speaker near vectors",
+    "frames": "says which of its speakers speak, in each frame",
     "pretrain": "knows speech without texts, to begin other trainings with",
     "ctc": "writes down what is said, letter by letter",
     "keywords": "says which of its labels a recording is",

@@ -23,8 +23,10 @@ from w2v_cli.model.ctc import Wav2Vec2ForCTC
 from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
+from w2v_cli.training.conversations import Mixing
 from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.filter_bank import start_as_filter_bank
+from w2v_cli.training.frames import FramesObjective
 from w2v_cli.training.keywords import KeywordsObjective
 from w2v_cli.training.objective import Objective
 from w2v_cli.training.pretraining import MASK_TIME_PROB, PretrainObjective, Temperature
@@ -296,6 +298,43 @@ def start_pretraining(
     model = start.model(PretrainObjective.model_class, apply_spec_augment=True, mask_time_prob=prob)
     extractor = start.feature_extractor(config)
     return model, PretrainObjective(extractor, temperature, mask_time_prob=mask_time_prob)
+
+
+def start_frames(start: Start, mixing: Mixing) -> tuple[Any, FramesObjective]:
+    """Return a network that says who speaks in each frame, and its objective.
+
+    Raises:
+        ModelError: The network cannot be loaded.
+        UsageError: A setting makes no network.
+    """
+    config = start.config()
+    names = {index: f"speaker {index + 1}" for index in range(mixing.n_speakers)}
+    model = start.model(
+        FramesObjective.model_class,
+        id2label=names,
+        label2id={name: index for index, name in names.items()},
+        problem_type="multi_label_classification",
+    )
+    hop = config.inputs_to_logits_ratio
+    return model, FramesObjective(
+        start.feature_extractor(config),
+        hop=hop,
+        receptive_field=receptive_field(config),
+        mixing=mixing,
+    )
+
+
+def receptive_field(config: Wav2Vec2Config) -> int:
+    """Return how many samples a frame sees.
+
+    >>> receptive_field(Wav2Vec2Config())
+    400
+    """
+    n_samples, step = 1, 1
+    for kernel_size, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+        n_samples += (kernel_size - 1) * step
+        step *= stride
+    return n_samples
 
 
 def shortest_seconds(config: Wav2Vec2Config, sample_rate: int = 16000) -> float:

@@ -1,0 +1,96 @@
+"""Errors are those of their definition, and conversations say rightly who speaks when."""
+
+import numpy as np
+import pytest
+import torch
+
+from w2v_cli.training.conversations import ConversationComposer, Mixing
+from w2v_cli.training.examples import Recordings
+from w2v_cli.training.frames import FramesObjective, count_errors
+from w2v_cli.training.manifests import Example
+from w2v_cli.training.start import Start, start_frames
+from w2v_cli.training.turns import SpokenTurn
+
+
+def rows(*patterns):
+    return np.array([[c != "." for c in pattern] for pattern in patterns], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "expected"),
+    [
+        (("aa..", ".bb."), ("aa..", ".bb."), (4, 0, 4, 0, 0, 0)),
+        (("aa..", ".bb."), (".bb.", "aa.."), (4, 0, 4, 0, 0, 0)),  # in the other order
+        (("aa..", ".bb."), ("aa..", "...."), (4, 2, 4, 2, 0, 0)),
+        (("aaaa", "...."), ("aa..", "..bb"), (4, 2, 4, 0, 0, 2)),
+        (("....", "...."), ("a...", "a.b."), (4, 2, 0, 0, 3, 0)),
+    ],
+)
+def test_errors(said, heard, expected):
+    errors = count_errors(rows(*said), rows(*heard))
+    assert tuple(vars(errors).values()) == expected
+
+
+@pytest.fixture
+def voices(spoken):
+    return [Example(e.audio, speaker=e.speaker, seconds=e.seconds) for e in spoken]
+
+
+def test_made_conversations_are_loud_where_somebody_speaks(voices):
+    composer = ConversationComposer(voices, Recordings(), mixing=Mixing(2, 1.0, 4.0))
+    shares = []
+    for number in range(6):
+        (item,) = composer.items([(number % 6,)], epoch=0, number=number)
+        assert len(item.waveform) == 64000
+        assert item.activity.shape == (2, 400)
+        assert item.activity[0].argmax() <= item.activity[1].argmax()
+        loud = np.square(item.waveform.reshape(400, 160)).mean(axis=1)
+        speaks = item.activity.any(axis=0)
+        assert not (loud[~speaks] > loud[speaks].mean() / 20).any()
+        shares.append(item.activity.sum(axis=0))
+    assert {0, 1, 2} == set(np.unique(shares).astype(int))  # nobody, one, both
+
+
+def test_a_part_of_a_conversation(spoken):
+    turns = (SpokenTurn(0.0, 0.4, "anna"), SpokenTurn(0.3, 1.0, "ben"), SpokenTurn(0.9, 1, "eve"))
+    example = Example(spoken[5].audio, turns=turns, seconds=1.0)
+    composer = ConversationComposer([example], Recordings(), mixing=Mixing(2, 1.0, 10.0))
+    (item,) = composer.items([(0,)], epoch=0, number=0)
+    assert np.flatnonzero(item.activity[0]).tolist() == list(range(40))
+    assert np.flatnonzero(item.activity[1]).tolist() == list(range(30, 100))
+
+
+def test_the_order_of_speakers_costs_nothing(small_network, voices):
+    model, objective = start_frames(Start(str(small_network), from_scratch=True), Mixing(2))
+    composer = objective.composer(voices, Recordings(), seed=1)
+    items = composer.items([(0,), (1,)], epoch=0, number=0)
+    batch = objective.collate(items)
+    swapped = objective.collate([*items])
+    swapped.labels.copy_(batch.labels.flip(-1))
+    loss = objective.loss(model, batch)
+    assert not torch.equal(swapped.labels, batch.labels)
+    assert loss.item() == pytest.approx(objective.loss(model, swapped).item())
+
+
+def test_the_loss_is_that_of_the_best_order(small_network):
+    objective = FramesObjective(None, hop=320, receptive_field=400, mixing=Mixing(2))
+    labels = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]])
+
+    class Model:
+        def __call__(self, values, attention_mask):
+            return type("Output", (), {"logits": logits})
+
+    batch = type("Batch", (), {"input_values": None, "attention_mask": None, "labels": labels})
+    right = torch.tensor([[[-9.0, 9.0], [-9.0, 9.0], [9.0, -9.0], [9.0, 9.0]]])
+    logits = right  # the other order, and nonsense in the padding
+    assert objective.loss(Model(), batch).item() < 1e-3
+    logits = -right * torch.tensor([1.0, -1.0])
+    assert objective.loss(Model(), batch).item() > 1
+
+
+def test_frames_are_as_many_as_the_networks(ctc_folder, small_network):
+    for start in (Start(str(ctc_folder)), Start(str(small_network), from_scratch=True)):
+        model, objective = start_frames(start, Mixing(2))
+        for n_samples in (16000, 16001, 47999):
+            lengths = model._get_feat_extract_output_lengths(n_samples)
+            assert abs(objective.count_frames(n_samples) - int(lengths)) <= 1
