@@ -210,6 +210,11 @@ class RayEngine(Generic[Result]):
                 for block in ray.get(list(bundle.block_refs)):
                     table = ray.data.block.BlockAccessor.for_block(block).to_arrow()
                     yield from map(pickle.loads, table["message"].to_pylist())
+        except ray.exceptions.OutOfMemoryError as error:
+            raise W2VError(
+                "a machine of the cluster ran out of memory, and Ray ended its workers; free some "
+                "there, and give the same command again: it goes on where it was"
+            ) from error
         finally:
             del bundles
             driver.wait_for_executors()
