@@ -24,7 +24,7 @@ ChunkSeconds = Annotated[
         "--chunk-seconds",
         metavar="SECONDS",
         help="The longest piece that the network hears at once. The text does not depend on it. "
-        "[default: what memory has room for, up to 60]",
+        "[default: what memory has room for, up to 30]",
         show_default=False,
         rich_help_panel=LONG_GROUP,
     ),

@@ -10,9 +10,10 @@ import torch
 from w2v_cli.inference.memory import bytes_per_second
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 
-# The longer a chunk, the smaller the part of it that its neighbours hear as well; at a minute
-# that is an eighth, and longer ones are no faster.
-LENGTHS_SECONDS = (60.0, 30.0, 20.0, 15.0)
+# The longer a chunk, the smaller the part of it that its neighbours hear as well. But what the
+# network leaves behind in the heap grows with it, and a minute is hardly faster than half of one
+# (docs/long-recordings.md).
+LENGTHS_SECONDS = (30.0, 20.0, 15.0)
 
 # Of the whole memory, whatever is free now: two runs on one machine cut alike. The rest is for
 # the weights, for batches of several chunks, and for other programs.
