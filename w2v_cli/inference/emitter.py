@@ -28,6 +28,7 @@ from w2v_cli.inference.runtime import (
     check_attention,
     choose_device,
     choose_dtype,
+    return_large_arrays,
     set_threads,
 )
 from w2v_cli.processing.feature_extractor import VARIANCE_FLOOR
@@ -122,6 +123,7 @@ class Emitter:
         dtype = choose_dtype(runtime.dtype, device)
         check_attention(runtime.attn, device, dtype)
         set_threads(runtime.threads)
+        return_large_arrays()
 
         where = _hub_arguments(pin(name, hub))  # config, tokenizer and weights of one commit
         config = Wav2Vec2Config.from_pretrained(name, **where)

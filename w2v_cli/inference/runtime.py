@@ -110,3 +110,23 @@ def set_threads(threads: int | None) -> None:
 
     if threads is not None:
         torch.set_num_threads(threads)
+
+
+def return_large_arrays() -> None:
+    """Have glibc give large arrays back to the system when they are freed.
+
+    Left to itself it keeps those of up to 32 MB in its heap, where the network's arrays of many
+    sizes leave holes: the memory of a process grows by half. Other C libraries do without.
+    """
+    import ctypes
+    import sys
+
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+_M_MMAP_THRESHOLD = -3  # malloc.h
+_LARGE_BYTES = 2**20
