@@ -69,6 +69,7 @@ def test_every_option_that_is_told_of_is_there():
         for command in (
             ["finetune", "ctc"],
             ["finetune", "keywords"],
+            ["finetune", "frames"],
             ["finetune", "speakers"],
             ["finetune", "pretrain"],
             ["evaluate"],

@@ -170,6 +170,8 @@ def test_speakers(w2v, quick, tmp_path, voices):
     run = w2v(*(voices if str(x).endswith("words.jsonl") else x for x in arguments))
     assert run.exit_code == 0, run.stderr
     assert re.search(r"6 steps; eer [\d.]+ %", run.stderr)
+    measured = json.loads(w2v("evaluate", tmp_path / "run", voices, "-f", "json").stdout)
+    assert f"eer {100 * measured['figures']['eer']['value']:.2f} %" in run.stderr
     model = Wav2Vec2ForXVector.from_pretrained(tmp_path / "run")
     assert model.config.id2label == {0: "s0", 1: "s1"}
 
@@ -182,6 +184,10 @@ def test_frames(w2v, quick, tmp_path, voices, recording):
     run = w2v(*(voices if str(x).endswith("words.jsonl") else x for x in arguments), *more)
     assert run.exit_code == 0, run.stderr
     assert re.search(r"6 steps; der [\d.]+ %, frame_error [\d.]+ %", run.stderr)
+    measured = json.loads(
+        w2v("evaluate", tmp_path / "run", tmp_path / "talk.rttm", "-f", "json").stdout
+    )
+    assert set(measured["figures"]) == {"der", "frame_error"}
     model = Wav2Vec2ForAudioFrameClassification.from_pretrained(tmp_path / "run")
     assert model.config.num_labels == 2
 

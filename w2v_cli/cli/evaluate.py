@@ -29,8 +29,8 @@ ModelArgument = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A folder, a model id of the Hugging Face Hub, or an embedded model: ctc or "
-        "sequence classification.",
+        help="A folder, a model id of the Hugging Face Hub, or an embedded model: of any kind that "
+        "w2v finetune trains, but pretraining.",
         show_default=False,
     ),
 ]
@@ -38,8 +38,8 @@ Manifests = Annotated[
     list[str],
     typer.Argument(
         metavar="MANIFEST",
-        help="JSONL, CSV or TSV with audio_filepath and text or label; with the column split, "
-        "the rows of one split.",
+        help="JSONL, CSV or TSV with audio_filepath and text, label or speaker, or an RTTM file; "
+        "with the column split, the rows of one split.",
         show_default=False,
     ),
 ]
@@ -145,7 +145,10 @@ def evaluate(
     Of a ctc model, the share of words (wer) and letters (cer) that are wrong and of recordings
     that are all right (exact), decoded greedily; of a classifier, the share of recordings that
     are right (accuracy), the mean of the labels' own shares (balanced_accuracy), and which label
-    was taken for which. Intervals are of the bootstrap, with 95 % confidence.
+    was taken for which. Of a model of speakers, the equal error rate over all pairs of recordings
+    (eer); of one of frames, the time that is given to a wrong speaker, or to none, by the time of
+    speech (der), in parts of 30 seconds, made of single speakers where no turns are given.
+    Intervals are of the bootstrap, with 95 % confidence; eer has none.
 
     Exit codes: 0 done, 1 failed, 2 wrong command line or no such manifest, 3 some recordings
     could not be read, 4 no model, 130 interrupted.
@@ -226,7 +229,7 @@ def measured_json(measured: Measured) -> str:
             {
                 "audio_filepath": result.example.audio,
                 "reference": result.reference,
-                "hypothesis": result.hypothesis,
+                "hypothesis": result.hypothesis if isinstance(result.heard, str) else None,
             }
             for result in measured.results
         ],

@@ -19,7 +19,7 @@ from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.scoring import score_pairs
 from w2v_cli.scoring.pairs import Pair
 from w2v_cli.training.examples import Batch, Item, make_batch
-from w2v_cli.training.figures import Tally, ratios
+from w2v_cli.training.figures import Tally
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import FloatArray, Objective, Result
 from w2v_cli.training.texts import TextRules
@@ -98,10 +98,6 @@ class CTCObjective(Objective):
         shifted = output - output.max(axis=-1, keepdims=True)
         emissions = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
         return greedy_decode(emissions, self._alphabet).text
-
-    def measure(self, results: Sequence[Result]) -> dict[str, float]:
-        """Return the measures of `tallies`."""
-        return ratios(self.tallies(results))
 
     def tallies(self, results: Sequence[Result]) -> dict[str, Tally]:
         """Return wer, cer, and exact: the share of recordings whose whole text is right."""

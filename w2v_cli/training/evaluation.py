@@ -14,16 +14,21 @@ from w2v_cli.checkpoint.resolve import pin, resolve_file
 from w2v_cli.errors import CheckpointError
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.scoring import normalize
+from w2v_cli.training.conversations import Mixing
 from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.examples import Recordings
-from w2v_cli.training.figures import intervals, ratios
+from w2v_cli.training.figures import intervals
+from w2v_cli.training.frames import FramesObjective
 from w2v_cli.training.keywords import KeywordsObjective, LabelRules
 from w2v_cli.training.manifests import Example, read_examples, survey
 from w2v_cli.training.objective import Result
-from w2v_cli.training.start import Start
+from w2v_cli.training.speakers import SpeakersObjective
+from w2v_cli.training.start import Start, receptive_field
 from w2v_cli.training.texts import RULES_FILE, TextRules, saved_rules
 
-Measurable = CTCObjective | KeywordsObjective
+Measurable = CTCObjective | KeywordsObjective | SpeakersObjective | FramesObjective
+
+_CONVERSATION_SECONDS = 30.0
 
 _DEFAULT_NORMALIZER = "basic"
 
@@ -96,10 +101,19 @@ def load_measured(
     elif architecture == KeywordsObjective.model_class.__name__:
         labels = [label for _, label in sorted((config.id2label or {}).items())]
         objective = KeywordsObjective(start.feature_extractor(config), labels)
+    elif architecture == SpeakersObjective.model_class.__name__:
+        objective = SpeakersObjective(start.feature_extractor(config), ())
+    elif architecture == FramesObjective.model_class.__name__:
+        objective = FramesObjective(
+            start.feature_extractor(config),
+            hop=config.inputs_to_logits_ratio,
+            receptive_field=receptive_field(config),
+            mixing=Mixing(config.num_labels, 1.0, _CONVERSATION_SECONDS),
+        )
     else:
         raise CheckpointError(
-            f"{name}: a {architecture}, which is not measured here; give a model for ctc or for "
-            f"sequence classification"
+            f"{name}: a {architecture}, which is not measured here; give a model with the head "
+            f"of a task"
         )
     return start.trained_model(type(objective).model_class).to(device), objective
 
@@ -146,11 +160,11 @@ def measure_model(
         bounds = intervals(tallies, groups, n_resamples=choice.n_resamples)
     return Measured(
         results=results,
-        figures=ratios(tallies),
+        figures=objective.measure(results) if results else {},
         intervals=bounds,
         seconds=sum(result.example.seconds or 0.0 for result in results),
         n_speakers=len({result.example.speaker for result in results} - {None}),
-        labels=getattr(objective, "labels", ()),
+        labels=objective.labels if isinstance(objective, KeywordsObjective) else (),
         normalizer=normalizer,
         unreadable=tuple(known.unreadable),
     )
@@ -162,7 +176,10 @@ def _with_targets(
     if isinstance(objective, KeywordsObjective):
         rules = LabelRules(objective.labels, choice.other_label, choice.empty_label)
         return [e for e in rules.apply(examples) if e.label in objective.labels]
-    return [example for example in examples if example.text is not None]
+    if isinstance(objective, CTCObjective):
+        return [example for example in examples if example.text is not None]
+    by_turns = isinstance(objective, FramesObjective)
+    return [e for e in examples if e.speaker is not None or (by_turns and e.turns)]
 
 
 def _compared(result: Result, normalizer: str) -> Result:

@@ -16,6 +16,7 @@ from w2v_cli.model.classification import Wav2Vec2ForAudioFrameClassification
 from w2v_cli.model.masking import frame_mask
 from w2v_cli.training.conversations import ConversationComposer, Mixing
 from w2v_cli.training.examples import Batch, Item, Recordings, make_batch
+from w2v_cli.training.figures import Tally
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import Evaluation, FloatArray, Objective, Result
 from w2v_cli.training.turns import Activity, at_frames
@@ -147,14 +148,17 @@ class FramesObjective(Objective):
         heard = self.read(output.float().cpu().numpy())
         return count_errors(self.targets(item, heard.shape[1]), heard)
 
-    def measure(self, results: Sequence[Result]) -> dict[str, float]:
+    def tallies(self, results: Sequence[Result]) -> dict[str, Tally]:
         """Return der (wrong time by time of speech), and the share of frames with any mistake."""
         errors: list[FrameErrors] = [result.heard for result in results]
-        wrong = sum(e.missed + e.false + e.confused for e in errors)
-        spoken, frames = sum(e.spoken for e in errors), sum(e.frames for e in errors)
+
+        def column(values: list[int]) -> FloatArray:
+            return np.array(values, dtype=float).reshape(-1, 1)
+
+        wrong = column([e.missed + e.false + e.confused for e in errors])
         return {
-            "der": wrong / spoken if spoken else float("nan"),
-            "frame_error": sum(e.wrong for e in errors) / frames if frames else float("nan"),
+            "der": (wrong, column([e.spoken for e in errors])),
+            "frame_error": (column([e.wrong for e in errors]), column([e.frames for e in errors])),
         }
 
 

@@ -12,7 +12,7 @@ import torch
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.model.classification import Wav2Vec2ForSequenceClassification
 from w2v_cli.training.examples import Batch, Item, make_batch
-from w2v_cli.training.figures import Tally, ratios
+from w2v_cli.training.figures import Tally
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import FloatArray, Objective, Result
 
@@ -100,10 +100,6 @@ class KeywordsObjective(Objective):
     def read(self, output: FloatArray) -> str:
         """Return the label with the highest logit."""
         return self.labels[int(output.argmax())]
-
-    def measure(self, results: Sequence[Result]) -> dict[str, float]:
-        """Return the measures of `tallies`."""
-        return ratios(self.tallies(results))
 
     def tallies(self, results: Sequence[Result]) -> dict[str, Tally]:
         """Return accuracy, and balanced_accuracy: the mean of the labels' own shares."""

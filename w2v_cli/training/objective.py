@@ -14,6 +14,7 @@ import torch
 
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_batch
+from w2v_cli.training.figures import Tally, ratios
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.sampler import Sampling, plan_epoch
 
@@ -88,9 +89,13 @@ class Objective(ABC):
     def read(self, output: FloatArray) -> Any:
         """Return what a network makes of a recording, from its output for it alone."""
 
-    @abstractmethod
+    def tallies(self, results: Sequence[Result]) -> dict[str, Tally]:
+        """Return what is counted in each result, for measures that are ratios of sums."""
+        return {}
+
     def measure(self, results: Sequence[Result]) -> dict[str, float]:
         """Return the measures of results, by name."""
+        return ratios(self.tallies(results))
 
     def output(self, model_output: Any) -> torch.Tensor:
         """Return the part of a network's output that `read` reads, (batch, ...)."""

@@ -14,7 +14,7 @@ from w2v_cli.model.masking import _compute_mask_indices, _sample_negative_indice
 from w2v_cli.model.pretraining import Wav2Vec2ForPreTraining
 from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_batch
 from w2v_cli.training.manifests import Example
-from w2v_cli.training.objective import Evaluation, FloatArray, Objective, Result
+from w2v_cli.training.objective import Evaluation, FloatArray, Objective
 
 MASK_TIME_PROB = 0.65  # as published (Baevski et al. 2020, 4.2)
 
@@ -108,10 +108,6 @@ class PretrainObjective(Objective):
 
     def read(self, output: FloatArray) -> None:
         """There is nothing to read: see `evaluate`."""
-
-    def measure(self, results: Sequence[Result]) -> dict[str, float]:
-        """There is nothing to compare: see `evaluate`."""
-        return {}
 
     @torch.no_grad()
     def evaluate(
