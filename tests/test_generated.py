@@ -19,7 +19,15 @@ def test_is_current(path):
 
 def test_the_reference_lists_every_command_and_option():
     reference = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    for command in ("transcribe", "align", "score", "lm build", "finetune ctc", "evaluate", "models"):
+    for command in (
+        "transcribe",
+        "align",
+        "score",
+        "lm build",
+        "finetune ctc",
+        "evaluate",
+        "models",
+    ):
         assert f"## w2v {command}\n" in reference
     for option in ("--model", "--channel", "--format", "--output", "--device", "--quiet"):
         assert f"{option} " in reference
