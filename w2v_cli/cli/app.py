@@ -13,7 +13,6 @@ from w2v_cli import __version__
 from w2v_cli.cli.align import align
 from w2v_cli.cli.console import print_error
 from w2v_cli.cli.evaluate import evaluate
-from w2v_cli.cli.finetune import finetune
 from w2v_cli.cli.grouped_help import GroupedCommand
 from w2v_cli.cli.lm import lm
 from w2v_cli.cli.models import models
@@ -33,7 +32,11 @@ app.command("transcribe", cls=GroupedCommand)(transcribe)
 app.command("align", cls=GroupedCommand)(align)
 app.command("score", cls=GroupedCommand)(score)
 app.add_typer(lm)
-app.add_typer(finetune)
+# Reading the options of its five commands takes as long as those of all others together.
+if sys.argv[1:2] != ["transcribe"]:
+    from w2v_cli.cli.finetune import finetune
+
+    app.add_typer(finetune)
 app.command("evaluate", cls=GroupedCommand)(evaluate)
 app.command("models", cls=GroupedCommand)(models)
 
