@@ -5,40 +5,61 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Annotated, Any, cast
 
 import typer
+from typer.core import TyperGroup
 
 from w2v_cli import __version__
-from w2v_cli.cli.align import align
 from w2v_cli.cli.console import print_error
-from w2v_cli.cli.evaluate import evaluate
 from w2v_cli.cli.grouped_help import GroupedCommand
-from w2v_cli.cli.lm import lm
-from w2v_cli.cli.models import models
-from w2v_cli.cli.score import score
-from w2v_cli.cli.transcribe import transcribe
 from w2v_cli.errors import W2VError
 
-app = typer.Typer(
-    name="w2v",
-    no_args_is_help=True,
-    # A bug keeps Python's own traceback, which fits into a report.
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("transcribe", cls=GroupedCommand)(transcribe)
-app.command("align", cls=GroupedCommand)(align)
-app.command("score", cls=GroupedCommand)(score)
-app.add_typer(lm)
-# Reading the options of its five commands takes as long as those of all others together.
-if sys.argv[1:2] != ["transcribe"]:
-    from w2v_cli.cli.finetune import finetune
+# Each is a function or a group of commands, in the module of its name.
+COMMANDS = ("transcribe", "align", "score", "lm", "finetune", "evaluate", "models")
 
-    app.add_typer(finetune)
-app.command("evaluate", cls=GroupedCommand)(evaluate)
-app.command("models", cls=GroupedCommand)(models)
+SETTINGS: dict[str, Any] = {
+    # A bug keeps Python's own traceback, which fits into a report.
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+
+class CommandsOnDemand(Mapping[str, Any]):
+    """The commands by their names, each imported when it is asked for.
+
+    One has as many options as five others, and to read them takes time.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in COMMANDS:
+            raise KeyError(name)
+        declared = getattr(import_module(f"w2v_cli.cli.{name}"), name)
+        if not isinstance(declared, typer.Typer):
+            single = typer.Typer(add_completion=False, **SETTINGS)
+            single.command(name, cls=GroupedCommand)(declared)
+            declared = single
+        return typer.main.get_command(declared)
+
+
+class AllCommands(TyperGroup):
+    """What `w2v` alone is."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = cast(Any, CommandsOnDemand())  # a dict to Typer, which only reads it
+
+
+app = typer.Typer(name="w2v", cls=AllCommands, no_args_is_help=True, **SETTINGS)
 
 
 def _print_version(wanted: bool) -> None:

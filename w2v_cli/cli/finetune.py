@@ -22,6 +22,7 @@ OutsideName = Literal["unk", "skip", "refuse"]
 finetune = typer.Typer(
     name="finetune",
     no_args_is_help=True,
+    add_completion=False,  # it is completed as a part of w2v
     rich_markup_mode=None,
     help="Train a network on recordings with their texts, labels, turns or speakers, or none.",
 )

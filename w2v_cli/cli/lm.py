@@ -33,6 +33,7 @@ KindName = Literal["trie", "probing"]
 lm = typer.Typer(
     name="lm",
     no_args_is_help=True,
+    add_completion=False,  # it is completed as a part of w2v
     rich_markup_mode=None,
     help="Language models: build one from text, attach it to a model, tune its weights.",
 )
