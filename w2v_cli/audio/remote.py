@@ -122,7 +122,7 @@ class RemoteFile(io.RawIOBase):
 def _open_whole(url: str) -> Any:
     """Return the answer of a web server, which is read once from its beginning."""
     import aiohttp
-    from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+    from fsspec.core import url_to_fs
 
     # An hour of studio sound takes longer than the five minutes that aiohttp gives a download.
     patience = aiohttp.ClientTimeout(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2v_cli.batch.inputs import is_url
+from w2v_cli.audio.remote import is_url
 
 if TYPE_CHECKING:
     from w2v_cli.checkpoint.options import HubOptions
@@ -70,7 +70,7 @@ class Content:
 def _remote(url: str) -> Content | None:
     """Return what a store tells about a file: its size, and a number that changes with it."""
     try:
-        from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+        from fsspec.core import url_to_fs
 
         file_system, path = url_to_fs(url)
         size = file_system.info(path).get("size")

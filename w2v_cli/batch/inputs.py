@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
+from w2v_cli.audio.remote import is_url
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import AudioError
 
@@ -25,8 +26,6 @@ _SUFFIXES = (
 )
 RECORDING_SUFFIXES = frozenset(_SUFFIXES.split())
 """What recordings in folders are told by, where no --include says more."""
-
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -73,15 +72,6 @@ class Found:
         """Note that something that was named cannot be worked on, and why."""
         item = Item(source, PurePath(source))
         self.refused.append((item, AudioError(f"{source}: {reason}")))
-
-
-def is_url(source: str | os.PathLike[str]) -> bool:
-    """Whether a source is a URL, such as s3://bucket/talk.wav.
-
-    >>> is_url("s3://bucket/talk.wav"), is_url("C:/talk.wav")
-    (True, False)
-    """
-    return isinstance(source, str) and _URL.match(source) is not None
 
 
 def add_named(found: Found, sources: Iterable[str], selection: Selection) -> None:

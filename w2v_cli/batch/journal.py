@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,10 +30,8 @@ from typing import IO, Any
 from w2v_cli.batch.fingerprint import Content
 from w2v_cli.errors import WriteError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # on Windows nothing keeps two runs apart
-    fcntl = None  # type: ignore[assignment]
 
 VERSION = 1
 # Rewritten when more of it is out of date than in use, but not for crumbs.
@@ -190,8 +189,7 @@ class Journal:
     def _open(self) -> None:
         """Open the file, made if it isn't there, and keep other runs out."""
         while True:
-            # Unbuffered: what failed to be written must not be tried again behind our back.
-            file = open(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)  # noqa: SIM115
+            file = _opened(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666))
             try:
                 _lock(file)
                 same = os.path.samestat(os.fstat(file.fileno()), self.path.stat())
@@ -230,7 +228,7 @@ class Journal:
         """Leave out what later lines have replaced."""
         assert self._file is not None
         part = self.path.with_name(self.path.name + "-part")
-        file = open(part, "w+b", buffering=0)  # noqa: SIM115
+        file = _opened(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666))
         _lock(file)
         _write_durably(file, [_line({"settings": self.settings, "version": VERSION})])
         with self.path.open("rb") as lines:
@@ -246,8 +244,13 @@ class Journal:
         self._file = file
 
 
+def _opened(descriptor: int) -> IO[bytes]:
+    """Return a file that stays open, unbuffered: what failed is not tried again behind our back."""
+    return os.fdopen(descriptor, "r+b", buffering=0)
+
+
 def _lock(file: IO[bytes]) -> None:
-    if fcntl is not None:
+    if sys.platform != "win32":  # there nothing keeps two runs apart
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from w2v_cli.audio.remote import is_url
 from w2v_cli.batch.fingerprint import Content, settings_key
-from w2v_cli.batch.inputs import is_url
 from w2v_cli.batch.journal import Journal, Record
 from w2v_cli.batch.outcome import Item
 from w2v_cli.batch.parts import drop_part, finish_part

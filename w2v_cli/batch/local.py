@@ -7,12 +7,11 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from w2v_cli.batch.grouping import Queued, padded_seconds
-from w2v_cli.batch.outcome import Item, Outcome
+from w2v_cli.batch.outcome import Engine, Item, Outcome
 from w2v_cli.batch.window import (
     Bounds,
     Finish,
@@ -27,8 +26,6 @@ from w2v_cli.batch.window import (
 from w2v_cli.errors import AudioError, OutOfMemoryError, W2VError
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from w2v_cli.tasks.task import Job, Task
 
 Result = TypeVar("Result")
@@ -42,7 +39,7 @@ def _warn(message: str) -> None:
     warnings.warn(message, stacklevel=2)
 
 
-class LocalEngine(Generic[Result]):
+class LocalEngine(Engine[Result]):
     """Runs a job here.
 
     A thread reads recordings ahead; this one passes chunks of about one length through the
@@ -90,17 +87,6 @@ class LocalEngine(Generic[Result]):
         self._task: Task[Result] | None = None
         self._readers: _Readers[Result] | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """End what is running, and let go of the model and its processes."""
         if self._readers is not None:
@@ -110,7 +96,7 @@ class LocalEngine(Generic[Result]):
             self._task.close()
             self._task = None
 
-    def run(self, items: Iterable[Item]) -> Iterator[Outcome[Result]]:
+    def run(self, items: Iterable[Item]) -> Generator[Outcome[Result], None, None]:
         """Yield an outcome for every item, in their order, each as soon as that allows.
 
         A bad input is an outcome with an error. Closing the iterator ends the work.

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import IO
 
 from w2v_cli.audio.manifests import OFFSET_COLUMNS, manifest_rows, row_recording, row_seconds
-from w2v_cli.batch.inputs import Found, is_url, place_in_list
+from w2v_cli.audio.remote import is_url
+from w2v_cli.batch.inputs import Found, place_in_list
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import UsageError
 

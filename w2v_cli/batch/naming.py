@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from w2v_cli.batch.inputs import STDIN, is_url
+from w2v_cli.audio.remote import is_url
+from w2v_cli.batch.inputs import STDIN
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import UsageError
 
@@ -60,7 +61,7 @@ class NameTemplate:
         # Of strings: there may be a million, and paths are slow to make.
         relative = "stdin" if item.source == STDIN else str(item.relative)
         folder, name = os.path.split(relative)
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122  # as above
         called = self.text.format(
             stem=stem,
             name=name,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from w2v_cli.errors import W2VError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Result = TypeVar("Result")
 
@@ -43,17 +47,23 @@ class Outcome(Generic[Result]):
     audio_seconds: float = 0.0
 
 
-class Engine(Protocol[Result]):
-    """Runs a job over inputs."""
+class Engine(ABC, Generic[Result]):
+    """Runs a job over inputs; a `with` block ends what is running."""
 
-    def run(self, items: Iterable[Item]) -> Iterator[Outcome[Result]]:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def run(self, items: Iterable[Item]) -> Generator[Outcome[Result], None, None]:
         """Yield an outcome for every item, in their order, each as soon as that allows.
 
         A bad input is an outcome with an error; what ends the whole run, a model that cannot be
         loaded for instance, is raised. Closing the iterator ends the work.
         """
-        ...
 
+    @abstractmethod
     def close(self) -> None:
         """End what is running, and let go of the model and of other machines."""
-        ...

@@ -7,19 +7,16 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from w2v_cli.batch.inputs import STDIN
-from w2v_cli.batch.outcome import Item, Outcome
+from w2v_cli.batch.outcome import Engine, Item, Outcome
 from w2v_cli.batch.ray_driver import Driver
 from w2v_cli.batch.ray_feed import Feed
 from w2v_cli.batch.ray_worker import Assignment, Ledger, Worker
 from w2v_cli.errors import UsageError, W2VError
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from w2v_cli.batch.ray_worker import Message
     from w2v_cli.tasks.task import Job
 
@@ -83,7 +80,7 @@ class Workers:
         return cls(fitting, num_gpus=0, num_cpus=cores_each / 2)
 
 
-class RayEngine(Generic[Result]):
+class RayEngine(Engine[Result]):
     """Runs a job on a Ray cluster, through Ray Data.
 
     An actor for each GPU, or for each machine without one, holds the model and runs a
@@ -125,24 +122,13 @@ class RayEngine(Generic[Result]):
         self._warned: set[str] = set()
         self._driver: Driver | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Leave the cluster, which ends this run's workers."""
         if self._driver is not None:
             self._driver.leave()
             self._driver = None
 
-    def run(self, items: Iterable[Item]) -> Iterator[Outcome[Result]]:
+    def run(self, items: Iterable[Item]) -> Generator[Outcome[Result], None, None]:
         """Yield an outcome for every item, in their order, each as soon as that allows.
 
         A bad input is an outcome with an error. Closing the iterator ends the work.

@@ -6,6 +6,7 @@ import os
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import w2v_cli
@@ -95,7 +96,7 @@ class Worker(Generic[Result]):
     def __init__(self, assignment: Assignment[Result], ledger: Any) -> None:
         # Before torch is loaded, which reads it: Ray gives a worker one thread.
         os.environ["OMP_NUM_THREADS"] = str(assignment.n_threads or _cores_of_this_machine())
-        if os.path.isdir(assignment.folder):  # noqa: PTH112
+        if Path(assignment.folder).is_dir():
             os.chdir(assignment.folder)
         self._ledger = ledger
         self._version = assignment.version

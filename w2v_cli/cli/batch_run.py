@@ -93,7 +93,7 @@ class BatchRun:
             if self._fail_fast:
                 return
         items = self._ledger.todo(self._items) if self._ledger else iter(self._items)
-        with contextlib.closing(_closable(engine.run(items))) as outcomes:
+        with contextlib.closing(engine.run(items)) as outcomes:
             for outcome in outcomes:
                 self._settle()
                 self._finish(outcome)
@@ -147,21 +147,6 @@ class BatchRun:
     def _sum_up(self) -> None:
         if self._sums_up:
             print_summary(self._tally, self._n_inputs, self._console)
-
-
-class _closable:  # noqa: N801  # an adapter, used as a function
-    """An iterator that can be closed, whether it is a generator or not."""
-
-    def __init__(self, outcomes: Iterator[Any]) -> None:
-        self._outcomes = outcomes
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._outcomes
-
-    def close(self) -> None:
-        close = getattr(self._outcomes, "close", None)
-        if close is not None:
-            close()
 
 
 def ledger_of(
