@@ -89,6 +89,12 @@ def test_greedy_and_a_language_model_contradict_each_other():
         choice(decoder="greedy", lm="lm")
 
 
+def test_greedy_has_no_use_for_workers():
+    with pytest.raises(UsageError, match="--workers needs a beam search"):
+        choice(decoder="greedy", workers=2)
+    assert choice(decoder="greedy", workers=0).workers == 0
+
+
 @pytest.mark.parametrize("option", ["--alpha", "--beta"])
 def test_weights_need_a_language_model(w2v, option):
     run = w2v("transcribe", "--model", "mini", option, "0.5", STOP)

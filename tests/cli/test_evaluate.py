@@ -70,3 +70,10 @@ def test_nothing_to_measure_on(w2v, manifest):
     run = w2v("evaluate", "mini", manifest, "--split", "test")
     assert run.exit_code == 2
     assert "no recording here can be measured on" in run.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--other-label", "x"), ("--empty-label", "_silence_")])
+def test_options_for_classifiers_are_refused_for_texts(w2v, manifest, arguments):
+    run = w2v("evaluate", "mini", manifest, *arguments)
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert run.stderr == f"w2v: {arguments[0]} is for classifiers, and mini is none; leave it out\n"

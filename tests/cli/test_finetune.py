@@ -226,6 +226,16 @@ def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
     assert not (tmp_path / "run").exists()
 
 
+def test_how_long_recordings_may_be_is_obeyed(w2v, tmp_path):
+    row = {"audio_filepath": clip("jfk.opus"), "speaker": "jfk"}
+    manifest = write_manifest(tmp_path / "list.jsonl", [row])
+    arguments = ("finetune", "frames", manifest, "--model", "mini", "-o", tmp_path / "run")
+    whole = w2v(*arguments, "--dry-run")
+    assert "train: 1 recordings" in whole.stderr
+    short = w2v(*arguments, "--dry-run", "--max-duration-in-seconds", 1)
+    assert "nothing to learn from; 1 are too long" in short.stderr
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

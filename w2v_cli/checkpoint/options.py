@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 DEFAULT_REVISION = "main"
@@ -33,6 +33,10 @@ class HubOptions:
     local_files_only: bool = False  # True: as with HF_HUB_OFFLINE, the network is not touched
     force_download: bool = False  # True: download again what the cache already has
     subfolder: str = ""  # a folder inside the checkpoint, with forward slashes
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as `from_pretrained` takes them."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
     @classmethod
     def take_from(cls, kwargs: dict[str, Any]) -> HubOptions:

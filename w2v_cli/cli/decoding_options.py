@@ -148,8 +148,9 @@ def decoding_choice(
         "--n-best": n_best > 1,
     }
     asked = [option for option, wanted in wants.items() if wanted]
-    if decoder == "greedy" and asked:
-        raise UsageError(f"{asked[0]} needs a beam search; leave out --decoder greedy")
+    searches = [*asked, *(["--workers"] if workers else [])]
+    if decoder == "greedy" and searches:
+        raise UsageError(f"{searches[0]} needs a beam search; leave out --decoder greedy")
 
     from w2v_cli.tasks.decoding import DecodingChoice
 

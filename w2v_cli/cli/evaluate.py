@@ -103,16 +103,6 @@ Report = Annotated[
         rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]
-Output = Annotated[
-    str,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE|-",
-        help="The file to write, replaced only when all is done; - is stdout.",
-        rich_help_panel=options.OUTPUT_GROUP,
-    ),
-]
 
 
 def evaluate(
@@ -127,7 +117,7 @@ def evaluate(
     empty_label: EmptyLabel = None,
     bootstrap: Resamples = 1000,
     report: Report = "table",
-    output: Output = STDOUT,
+    output: options.OutputFile = STDOUT,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,

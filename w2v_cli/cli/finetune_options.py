@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from w2v_cli.cli.finetune_run_options import RunOptions
+from w2v_cli.cli.finetune_run_options import RunOptions, option
 from w2v_cli.errors import UsageError
 
 RATE_GROUP = "Optimisation"
@@ -20,32 +20,28 @@ WATCH_GROUP = "Measuring and keeping"
 ScheduleName = Literal["linear", "cosine", "tri_stage", "constant"]
 
 
-def _option(group: str, name: str, text: str, metavar: str | None = None, **rules: Any) -> Any:
-    return typer.Option(name, help=text, metavar=metavar, rich_help_panel=group, **rules)
-
-
 @dataclass(frozen=True, kw_only=True)
 class SharedOptions(RunOptions):
     """What a training of any kind is told; the names are those of the reference's examples."""
 
     num_train_epochs: Annotated[
         float,
-        _option(
+        option(
             RATE_GROUP, "--num-train-epochs", "How often all recordings are heard.", "N", min=0.0
         ),
     ] = 10.0
     max_steps: Annotated[
         int | None,
-        _option(
+        option(
             RATE_GROUP, "--max-steps", "Steps, instead of epochs.", "N", min=1, show_default=False
         ),
     ] = None
     learning_rate: Annotated[
-        float, _option(RATE_GROUP, "--learning-rate", "The highest rate.", "RATE", min=0.0)
+        float, option(RATE_GROUP, "--learning-rate", "The highest rate.", "RATE", min=0.0)
     ] = 1e-4
     head_learning_rate: Annotated[
         float | None,
-        _option(
+        option(
             RATE_GROUP,
             "--head-learning-rate",
             "That of the head. [default: the same]",
@@ -56,7 +52,7 @@ class SharedOptions(RunOptions):
     ] = None
     lr_scheduler_type: Annotated[
         ScheduleName,
-        _option(
+        option(
             RATE_GROUP,
             "--lr-scheduler-type",
             "How the rate changes after the "
@@ -65,7 +61,7 @@ class SharedOptions(RunOptions):
     ] = "linear"
     warmup_steps: Annotated[
         int | None,
-        _option(
+        option(
             RATE_GROUP,
             "--warmup-steps",
             "Steps on which the rate rises from 0. [default: a tenth of the run]",
@@ -76,7 +72,7 @@ class SharedOptions(RunOptions):
     ] = None
     hold_ratio: Annotated[
         float,
-        _option(
+        option(
             RATE_GROUP,
             "--hold-ratio",
             "The share of steps at the highest rate, for tri_stage.",
@@ -87,7 +83,7 @@ class SharedOptions(RunOptions):
     ] = 0.4
     final_scale: Annotated[
         float,
-        _option(
+        option(
             RATE_GROUP,
             "--final-scale",
             "What is left of the rate at the end, for tri_stage.",
@@ -97,26 +93,26 @@ class SharedOptions(RunOptions):
         ),
     ] = 0.05
     weight_decay: Annotated[
-        float, _option(RATE_GROUP, "--weight-decay", "AdamW's, of matrices.", "X", min=0.0)
+        float, option(RATE_GROUP, "--weight-decay", "AdamW's, of matrices.", "X", min=0.0)
     ] = 0.01
     adam_beta1: Annotated[
-        float, _option(RATE_GROUP, "--adam-beta1", "AdamW's.", "X", min=0.0, max=0.9999999)
+        float, option(RATE_GROUP, "--adam-beta1", "AdamW's.", "X", min=0.0, max=0.9999999)
     ] = 0.9
     adam_beta2: Annotated[
-        float, _option(RATE_GROUP, "--adam-beta2", "AdamW's.", "X", min=0.0, max=0.9999999)
+        float, option(RATE_GROUP, "--adam-beta2", "AdamW's.", "X", min=0.0, max=0.9999999)
     ] = 0.999
     adam_epsilon: Annotated[
-        float, _option(RATE_GROUP, "--adam-epsilon", "AdamW's.", "X", min=0.0)
+        float, option(RATE_GROUP, "--adam-epsilon", "AdamW's.", "X", min=0.0)
     ] = 1e-8
     max_grad_norm: Annotated[
         float,
-        _option(
+        option(
             RATE_GROUP, "--max-grad-norm", "Shorten longer gradients; 0 leaves them.", "X", min=0.0
         ),
     ] = 1.0
     average: Annotated[
         float,
-        _option(
+        option(
             RATE_GROUP,
             "--average",
             "Keep a running mean of the weights with this "
@@ -136,11 +132,11 @@ class SharedOptions(RunOptions):
         ),
     ] = None
     freeze_base_model: Annotated[
-        bool, _option(NETWORK_GROUP, "--freeze-base-model", "Train the head alone.")
+        bool, option(NETWORK_GROUP, "--freeze-base-model", "Train the head alone.")
     ] = False
     freeze_base_steps: Annotated[
         int,
-        _option(
+        option(
             NETWORK_GROUP,
             "--freeze-base-steps",
             "Train the head alone at first, for so many steps.",
@@ -150,7 +146,7 @@ class SharedOptions(RunOptions):
     ] = 0
     hidden_dropout: Annotated[
         float | None,
-        _option(
+        option(
             NETWORK_GROUP,
             "--hidden-dropout",
             "Like the next ones, a field of the configuration. [default: the model's]",
@@ -162,7 +158,7 @@ class SharedOptions(RunOptions):
     ] = None
     attention_dropout: Annotated[
         float | None,
-        _option(
+        option(
             NETWORK_GROUP,
             "--attention-dropout",
             "Dropout of attention.",
@@ -174,7 +170,7 @@ class SharedOptions(RunOptions):
     ] = None
     activation_dropout: Annotated[
         float | None,
-        _option(
+        option(
             NETWORK_GROUP,
             "--activation-dropout",
             "Dropout inside of layers.",
@@ -186,7 +182,7 @@ class SharedOptions(RunOptions):
     ] = None
     feat_proj_dropout: Annotated[
         float | None,
-        _option(
+        option(
             NETWORK_GROUP,
             "--feat-proj-dropout",
             "Dropout after the convolutions.",
@@ -198,7 +194,7 @@ class SharedOptions(RunOptions):
     ] = None
     final_dropout: Annotated[
         float | None,
-        _option(
+        option(
             NETWORK_GROUP,
             "--final-dropout",
             "Dropout before the head (ctc).",
@@ -210,7 +206,7 @@ class SharedOptions(RunOptions):
     ] = None
     layerdrop: Annotated[
         float | None,
-        _option(
+        option(
             NETWORK_GROUP,
             "--layerdrop",
             "Share of layers that are left out.",
@@ -222,7 +218,7 @@ class SharedOptions(RunOptions):
     ] = None
     mask_time_prob: Annotated[
         float | None,
-        _option(
+        option(
             NETWORK_GROUP,
             "--mask-time-prob",
             "SpecAugment: share of masked frames.",
@@ -234,13 +230,13 @@ class SharedOptions(RunOptions):
     ] = None
     mask_time_length: Annotated[
         int | None,
-        _option(
+        option(
             NETWORK_GROUP, "--mask-time-length", "Frames in a mask.", "N", min=1, show_default=False
         ),
     ] = None
     mask_feature_prob: Annotated[
         float | None,
-        _option(
+        option(
             NETWORK_GROUP,
             "--mask-feature-prob",
             "SpecAugment: share of masked channels.",
@@ -252,7 +248,7 @@ class SharedOptions(RunOptions):
     ] = None
     mask_feature_length: Annotated[
         int | None,
-        _option(
+        option(
             NETWORK_GROUP,
             "--mask-feature-length",
             "Channels in a mask.",
@@ -262,14 +258,14 @@ class SharedOptions(RunOptions):
         ),
     ] = None
     gradient_checkpointing: Annotated[
-        bool, _option(NETWORK_GROUP, "--gradient-checkpointing", "Less memory, more time.")
+        bool, option(NETWORK_GROUP, "--gradient-checkpointing", "Less memory, more time.")
     ] = False
     eval_steps: Annotated[
-        int, _option(WATCH_GROUP, "--eval-steps", "Measure every so many steps.", "N", min=1)
+        int, option(WATCH_GROUP, "--eval-steps", "Measure every so many steps.", "N", min=1)
     ] = 500
     save_steps: Annotated[
         int,
-        _option(
+        option(
             WATCH_GROUP,
             "--save-steps",
             "Write a checkpoint every so many steps, besides after each measuring.",
@@ -279,7 +275,7 @@ class SharedOptions(RunOptions):
     ] = 500
     logging_steps: Annotated[
         int,
-        _option(
+        option(
             WATCH_GROUP,
             "--logging-steps",
             "Write a line into log.jsonl every so many steps.",
@@ -289,7 +285,7 @@ class SharedOptions(RunOptions):
     ] = 10
     keep_best: Annotated[
         int,
-        _option(
+        option(
             WATCH_GROUP,
             "--keep-best",
             "Checkpoints to keep for being the best, besides the last.",
@@ -299,7 +295,7 @@ class SharedOptions(RunOptions):
     ] = 1
     early_stopping_patience: Annotated[
         int | None,
-        _option(
+        option(
             WATCH_GROUP,
             "--early-stopping-patience",
             "Stop when so many measurings in a row were no gain.",
@@ -309,7 +305,7 @@ class SharedOptions(RunOptions):
         ),
     ] = None
     early_stopping_threshold: Annotated[
-        float, _option(WATCH_GROUP, "--early-stopping-threshold", "What is a gain.", "X", min=0.0)
+        float, option(WATCH_GROUP, "--early-stopping-threshold", "What is a gain.", "X", min=0.0)
     ] = 0.0
 
     def check(self) -> None:
@@ -327,7 +323,7 @@ class SharedOptions(RunOptions):
             raise UsageError("--filter-bank: a trained first layer stays; use --from-scratch")
         if self.bf16 and self.fp16:
             raise UsageError("--bf16 and --fp16: one of them")
-        if self.min_duration >= self.max_duration:
+        if self.max_duration is not None and self.min_duration >= self.max_duration:
             raise UsageError("--min-duration-in-seconds has to be below --max-duration-in-seconds")
         if self.max_steps is None and self.num_train_epochs <= 0:
             raise UsageError("--num-train-epochs 0 trains nothing; give more, or --max-steps")

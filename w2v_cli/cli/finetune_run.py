@@ -49,6 +49,7 @@ def train(
     manifests: Sequence[str],
     prepare: Callable[[Kind], Any],
     crop_seconds: float | None = None,
+    max_seconds: float = 20.0,
     **sampling: Any,
 ) -> None:
     """Run a training from its options to its report.
@@ -60,6 +61,7 @@ def train(
         prepare: Returns the network, its objective, what was found about targets, and the
             options that are particular to the kind.
         crop_seconds: Longer recordings are heard in part.
+        max_seconds: Longer ones are left out, where the shared options say nothing else.
         **sampling: How batches are made up, besides the shared options.
 
     Raises:
@@ -83,7 +85,7 @@ def train(
             manifests,
             shared.eval_manifest or (),
             min_seconds=max(shared.min_duration, shortest_seconds(start.config())),
-            max_seconds=shared.max_duration,
+            max_seconds=max_seconds if shared.max_duration is None else shared.max_duration,
         )
         model, objective, findings, particular = prepare(Kind(start, data))
     tell_data(data, findings, console, even_if_quiet=shared.dry_run)

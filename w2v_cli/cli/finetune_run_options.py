@@ -15,7 +15,8 @@ AUGMENT_GROUP = "Augmentation (shares of recordings, 0 to 1)"
 RUN_GROUP = "Run"
 
 
-def _option(group: str, name: str, text: str, metavar: str | None = None, **rules: Any) -> Any:
+def option(group: str, name: str, text: str, metavar: str | None = None, **rules: Any) -> Any:
+    """Return an option of a group; `rules` are those of `typer.Option`."""
     return typer.Option(name, help=text, metavar=metavar, rich_help_panel=group, **rules)
 
 
@@ -36,7 +37,7 @@ class RunOptions:
     ]
     overwrite: Annotated[
         bool,
-        _option(
+        option(
             options.OUTPUT_GROUP,
             "--overwrite",
             "Begin anew where the folder holds another run, or other files.",
@@ -44,7 +45,7 @@ class RunOptions:
     ] = False
     licence: Annotated[
         str | None,
-        _option(
+        option(
             options.OUTPUT_GROUP,
             "--license",
             "What the model's card says, such as cc-by-4.0.",
@@ -67,7 +68,7 @@ class RunOptions:
     ] = None
     from_scratch: Annotated[
         str | None,
-        _option(
+        option(
             options.MODEL_GROUP,
             "--from-scratch",
             "Begin with fresh weights, in the shape of a config.json or of a model.",
@@ -77,7 +78,7 @@ class RunOptions:
     ] = None
     filter_bank: Annotated[
         bool,
-        _option(
+        option(
             options.MODEL_GROUP,
             "--filter-bank",
             "Begin with a first layer of band-pass filters, with --from-scratch.",
@@ -88,7 +89,7 @@ class RunOptions:
     offline: options.Offline = False
     eval_manifest: Annotated[
         list[str] | None,
-        _option(
+        option(
             DATA_GROUP,
             "--eval-manifest",
             "Measure on all rows of this, instead of those of the split dev; may be repeated.",
@@ -98,7 +99,7 @@ class RunOptions:
     ] = None
     min_duration: Annotated[
         float,
-        _option(
+        option(
             DATA_GROUP,
             "--min-duration-in-seconds",
             "Leave shorter recordings out.",
@@ -107,18 +108,19 @@ class RunOptions:
         ),
     ] = 0.0
     max_duration: Annotated[
-        float,
-        _option(
+        float | None,
+        option(
             DATA_GROUP,
             "--max-duration-in-seconds",
-            "Leave longer recordings out.",
+            "Leave longer recordings out. [default: 20; none for frames]",
             "SECONDS",
             min=0.0,
+            show_default=False,
         ),
-    ] = 20.0
+    ] = None
     cache_mb: Annotated[
         float,
-        _option(
+        option(
             DATA_GROUP,
             "--cache-mb",
             "Keep so many megabytes of decoded audio in memory; an hour takes 230.",
@@ -127,11 +129,11 @@ class RunOptions:
         ),
     ] = 1000.0
     dry_run: Annotated[
-        bool, _option(DATA_GROUP, "--dry-run", "Look at the data, say what was found, and stop.")
+        bool, option(DATA_GROUP, "--dry-run", "Look at the data, say what was found, and stop.")
     ] = False
     batch_seconds: Annotated[
         float,
-        _option(
+        option(
             BATCH_GROUP,
             "--batch-seconds",
             "Audio in a batch, padding included.",
@@ -141,7 +143,7 @@ class RunOptions:
     ] = 100.0
     batch_items: Annotated[
         int | None,
-        _option(
+        option(
             BATCH_GROUP,
             "--batch-items",
             "Recordings in a batch at most.",
@@ -152,13 +154,13 @@ class RunOptions:
     ] = None
     gradient_accumulation_steps: Annotated[
         int,
-        _option(
+        option(
             BATCH_GROUP, "--gradient-accumulation-steps", "Batches that make up a step.", "N", min=1
         ),
     ] = 1
     balance: Annotated[
         float,
-        _option(
+        option(
             BATCH_GROUP,
             "--balance",
             "1 hears each recording once an epoch; 0 hears "
@@ -170,31 +172,31 @@ class RunOptions:
     ] = 1.0
     speed: Annotated[
         float,
-        _option(
+        option(
             AUGMENT_GROUP, "--speed", "Slower or faster by up to 15 %.", "SHARE", min=0.0, max=1.0
         ),
     ] = 0.0
     gain: Annotated[
-        float, _option(AUGMENT_GROUP, "--gain", "Louder or softer.", "SHARE", min=0.0, max=1.0)
+        float, option(AUGMENT_GROUP, "--gain", "Louder or softer.", "SHARE", min=0.0, max=1.0)
     ] = 0.0
     equalise: Annotated[
         float,
-        _option(
+        option(
             AUGMENT_GROUP, "--equalise", "Through another microphone.", "SHARE", min=0.0, max=1.0
         ),
     ] = 0.0
     reverb: Annotated[
-        float, _option(AUGMENT_GROUP, "--reverb", "In a room.", "SHARE", min=0.0, max=1.0)
+        float, option(AUGMENT_GROUP, "--reverb", "In a room.", "SHARE", min=0.0, max=1.0)
     ] = 0.0
     noise: Annotated[
         float,
-        _option(
+        option(
             AUGMENT_GROUP, "--noise", "With noise, 2 to 38 dB below.", "SHARE", min=0.0, max=1.0
         ),
     ] = 0.0
     trim: Annotated[
         float,
-        _option(
+        option(
             AUGMENT_GROUP,
             "--trim",
             "Without most of the silence at both ends; good with --join.",
@@ -205,11 +207,11 @@ class RunOptions:
     ] = 0.0
     band_limit: Annotated[
         float,
-        _option(AUGMENT_GROUP, "--band-limit", "Over a narrow line.", "SHARE", min=0.0, max=1.0),
+        option(AUGMENT_GROUP, "--band-limit", "Over a narrow line.", "SHARE", min=0.0, max=1.0),
     ] = 0.0
     noise_dir: Annotated[
         list[str] | None,
-        _option(
+        option(
             AUGMENT_GROUP,
             "--noise-dir",
             "Recordings of noise. [default: made, and the voices of others]",
@@ -219,7 +221,7 @@ class RunOptions:
     ] = None
     room_dir: Annotated[
         list[str] | None,
-        _option(
+        option(
             AUGMENT_GROUP,
             "--room-dir",
             "Recordings of rooms' impulse responses. [default: made]",
@@ -228,11 +230,11 @@ class RunOptions:
         ),
     ] = None
     seed: Annotated[
-        int, _option(RUN_GROUP, "--seed", "What everything random begins with.", "N", min=0)
+        int, option(RUN_GROUP, "--seed", "What everything random begins with.", "N", min=0)
     ] = 42
     full_determinism: Annotated[
         bool,
-        _option(
+        option(
             RUN_GROUP,
             "--full-determinism",
             "On a GPU too, only calculations that repeat exactly, where it has them.",
@@ -240,14 +242,14 @@ class RunOptions:
     ] = False
     bf16: Annotated[
         bool,
-        _option(
+        option(
             options.SPEED_GROUP,
             "--bf16",
             "Calculate in bfloat16; weights and the loss of ctc stay float32.",
         ),
     ] = False
     fp16: Annotated[
-        bool, _option(options.SPEED_GROUP, "--fp16", "The same in float16, for older GPUs.")
+        bool, option(options.SPEED_GROUP, "--fp16", "The same in float16, for older GPUs.")
     ] = False
     device: options.Device = "auto"
     threads: options.Threads = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -14,8 +15,6 @@ from w2v_cli.errors import UsageError
 CONVERSATIONS_GROUP = "Conversations"
 SPEAKERS_GROUP = "Speakers"
 PRETRAIN_GROUP = "Pretraining"
-
-_ANY_SECONDS = 1e6  # long conversations are heard in part
 
 Manifests = Annotated[
     list[str],
@@ -142,7 +141,7 @@ def frames(
 
     if shared.trim:
         raise UsageError("--trim: times would not hold any more; leave it out")
-    train("frames", replace(shared, max_duration=_ANY_SECONDS), manifests, prepare)
+    train("frames", shared, manifests, prepare, max_seconds=math.inf)  # long ones are cropped
 
 
 @with_shared_options

@@ -239,6 +239,16 @@ Output = Annotated[
         rich_help_panel=OUTPUT_GROUP,
     ),
 ]
+OutputFile = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|-",
+        help="The file to write, replaced only when all is done; - is stdout.",
+        rich_help_panel=OUTPUT_GROUP,
+    ),
+]
 WordTimestamps = Annotated[
     bool,
     typer.Option(

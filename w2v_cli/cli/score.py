@@ -80,16 +80,6 @@ ShowErrors = Annotated[
         rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]
-Output = Annotated[
-    str,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE|-",
-        help="The file to write, replaced only when all is done; - is stdout.",
-        rich_help_panel=options.OUTPUT_GROUP,
-    ),
-]
 
 
 def score(
@@ -99,7 +89,7 @@ def score(
     by_line: ByLine = False,
     report: Report = "table",
     errors: ShowErrors = False,
-    output: Output = STDOUT,
+    output: options.OutputFile = STDOUT,
     quiet: options.Quiet = False,
 ) -> None:
     """Count the words and characters that a transcript has wrong.

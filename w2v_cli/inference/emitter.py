@@ -125,7 +125,7 @@ class Emitter:
         set_threads(runtime.threads)
         return_large_arrays()
 
-        where = _hub_arguments(pin(name, hub))  # config, tokenizer and weights of one commit
+        where = pin(name, hub).arguments()  # config, tokenizer and weights of one commit
         config = Wav2Vec2Config.from_pretrained(name, **where)
         check_is_ctc(str(name), config, target_lang)
         processor = load_processor(name, target_lang, where)
@@ -355,17 +355,6 @@ def load_processor(
         said = textwrap.shorten(str(error), LONGEST_REASON)  # MMS has over 1000 languages to list
         raise UsageError(f"{option}: {name}: {said}") from error
     return processor
-
-
-def _hub_arguments(hub: HubOptions) -> dict[str, Any]:
-    return {
-        "revision": hub.revision,
-        "cache_dir": hub.cache_dir,
-        "token": hub.token,
-        "local_files_only": hub.local_files_only,
-        "force_download": hub.force_download,
-        "subfolder": hub.subfolder,
-    }
 
 
 def _check_vocabulary(name: str, vocab_size: int, tokenizer: Any) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import pin, resolve_file
-from w2v_cli.errors import CheckpointError
+from w2v_cli.errors import CheckpointError, UsageError
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.scoring import normalize
 from w2v_cli.training.conversations import Mixing
@@ -83,7 +83,8 @@ def load_measured(
     """Return a model, and the objective that measures it.
 
     Raises:
-        ModelError: There is no such model, or it is neither ctc nor sequence classification.
+        ModelError: There is no such model, or it has no head that is measured here.
+        UsageError: The choice is for a model of another kind.
     """
     start = Start(name, hub=hub)
     config = start.config()
@@ -91,12 +92,7 @@ def load_measured(
     objective: Measurable
     if architecture == CTCObjective.model_class.__name__:
         pinned = pin(name, hub)
-        processor = Wav2Vec2Processor.from_pretrained(
-            name,
-            revision=pinned.revision,
-            cache_dir=pinned.cache_dir,
-            local_files_only=pinned.local_files_only,
-        )
+        processor = Wav2Vec2Processor.from_pretrained(name, **pinned.arguments())
         objective = CTCObjective(processor, _rules(name, pinned, choice))
     elif architecture == KeywordsObjective.model_class.__name__:
         labels = [label for _, label in sorted((config.id2label or {}).items())]
@@ -115,7 +111,24 @@ def load_measured(
             f"{name}: a {architecture}, which is not measured here; give a model with the head "
             f"of a task"
         )
+    _check_is_used(name, objective, choice)
     return start.trained_model(type(objective).model_class).to(device), objective
+
+
+def _check_is_used(name: str, objective: Measurable, choice: Choice) -> None:
+    """Refuse what a model of this kind has no use for.
+
+    Raises:
+        UsageError: There is such a choice.
+    """
+    if choice.normalizer is not None and not isinstance(objective, CTCObjective):
+        raise UsageError(f"--normalizer is for texts, and {name} writes none; leave it out")
+    for option, label in (
+        ("--other-label", choice.other_label),
+        ("--empty-label", choice.empty_label),
+    ):
+        if label is not None and not isinstance(objective, KeywordsObjective):
+            raise UsageError(f"{option} is for classifiers, and {name} is none; leave it out")
 
 
 def measure_model(

@@ -96,6 +96,12 @@ class PretrainObjective(Objective):
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """Return the contrastive and the diversity loss of a masked frame, the mean of all."""
+        output, n_masked = self._output(model, batch)
+        loss: torch.Tensor = output.loss / n_masked
+        return loss
+
+    def _output(self, model: Any, batch: Batch) -> tuple[Any, torch.Tensor]:
+        """Return what a network gives for a batch, and how many frames were masked in it."""
         masked, negatives = self.draw(model, batch)
         output = model(
             batch.input_values,
@@ -103,8 +109,7 @@ class PretrainObjective(Objective):
             mask_time_indices=masked,
             sampled_negative_indices=negatives,
         )
-        loss: torch.Tensor = output.loss / masked.sum()
-        return loss
+        return output, masked.sum()
 
     def read(self, output: FloatArray) -> None:
         """There is nothing to read: see `evaluate`."""
@@ -129,15 +134,9 @@ class PretrainObjective(Objective):
                 if not items:
                     continue
                 batch = self.inputs(items).to(model.device)
-                masked, negatives = self.draw(model, batch)
-                output = model(
-                    batch.input_values,
-                    attention_mask=batch.attention_mask,
-                    mask_time_indices=masked,
-                    sampled_negative_indices=negatives,
-                )
+                output, n_of_batch = self._output(model, batch)
                 lost += float(output.contrastive_loss)
-                n_masked += int(masked.sum())
+                n_masked += int(n_of_batch)
                 perplexity += float(output.codevector_perplexity)
                 n_batches += 1
         finally:

@@ -138,12 +138,7 @@ class Start:
         return HubOptions() if Path(self.name).is_file() else pin(self.name, self.hub)
 
     def _where(self) -> dict[str, Any]:
-        pinned = self._pinned()
-        return {
-            "revision": pinned.revision,
-            "cache_dir": pinned.cache_dir,
-            "local_files_only": pinned.local_files_only,
-        }
+        return self._pinned().arguments()
 
 
 @contextmanager
