@@ -242,9 +242,22 @@ def trim(waveform: Waveform, before_seconds: float, after_seconds: float) -> Wav
         before_seconds: Silence that is left before it, at most.
         after_seconds: Silence that is left after it, at most.
     """
+    found = find_speech(waveform)
+    if found is None:
+        return waveform
+    start = max(found[0] - round(before_seconds * SAMPLE_RATE), 0)
+    end = min(found[1] + round(after_seconds * SAMPLE_RATE), len(waveform))
+    return fade(waveform[start:end])
+
+
+def find_speech(waveform: Waveform) -> tuple[int, int] | None:
+    """Return the first sample of what stands out of the noise floor, and the one after the last.
+
+    None where nothing does, or there is too little to tell.
+    """
     n_frames = len(waveform) // _TRIM_FRAME
     if n_frames < 3:
-        return waveform
+        return None
     blocks = waveform[: n_frames * _TRIM_FRAME].reshape(n_frames, _TRIM_FRAME)
     energy = np.square(blocks.astype(np.float64)).sum(axis=1)
     smooth = np.convolve(np.pad(energy, 1, mode="edge"), np.full(3, 1 / 3), "valid")
@@ -252,16 +265,19 @@ def trim(waveform: Waveform, before_seconds: float, after_seconds: float) -> Wav
     floor = (4 * np.quantile(smooth, 0.1)) ** 0.25
     loudness = np.maximum(smooth**0.25 - floor, 0)
     if loudness.sum() <= 0:
-        return waveform
+        return None
     share = np.cumsum(loudness) / loudness.sum()
     first, last = np.searchsorted(share, _TRIM_SHARES) * _TRIM_FRAME
-    start = max(int(first) - round(before_seconds * SAMPLE_RATE), 0)
-    end = min(int(last) + _TRIM_FRAME + round(after_seconds * SAMPLE_RATE), len(waveform))
-    kept = waveform[start:end].copy()
-    ramp = np.linspace(0, 1, min(_FADE_SAMPLES, len(kept)), dtype=np.float32)
-    kept[: len(ramp)] *= ramp
-    kept[len(kept) - len(ramp) :] *= ramp[::-1]
-    return kept
+    return int(first), int(last) + _TRIM_FRAME
+
+
+def fade(waveform: Waveform) -> Waveform:
+    """Return a copy that starts and ends at zero."""
+    faded = waveform.copy()
+    ramp = np.linspace(0, 1, min(_FADE_SAMPLES, len(faded)), dtype=np.float32)
+    faded[: len(ramp)] *= ramp
+    faded[len(faded) - len(ramp) :] *= ramp[::-1]
+    return faded
 
 
 def join(pieces: Sequence[Waveform], gaps_seconds: Sequence[float]) -> Waveform:

@@ -6,62 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from w2v_cli.models.mini.recordings import SAMPLE_RATE, Clip, Waveform, fade
-
-NARROW_BAND_HZ = (3300.0, 4000.0)
-"""Telephone band. A third of all wide-band clips get it, since all digits have it."""
+from w2v_cli.audio import SAMPLE_RATE
+from w2v_cli.models.mini.recordings import Clip, Waveform
+from w2v_cli.training.augmentation import (
+    NARROW_BAND_HZ,
+    coloured_noise,
+    fade,
+    filter_and_resample,
+    made_room,
+    reverberate,
+    unit_power,
+)
 
 NOISE_SECONDS = 40
 MU = 255.0
 """mu-law companding (ITU-T G.711), the cheapest lossy coder there is."""
-
-
-def filter_and_resample(
-    waveform: Waveform,
-    rng: np.random.Generator,
-    *,
-    speed: float = 1.0,
-    low_pass: float | None = None,
-    high_pass: float | None = None,
-    equaliser_decibels: float = 0.0,
-) -> Waveform:
-    """Return the waveform played at another speed through another microphone.
-
-    All of it is linear, so one trip to the frequency domain and back does it.
-
-    Args:
-        speed: 1.1 plays it 10 % faster, with voice and formants 10 % higher.
-        low_pass: Hz above which it is cut.
-        high_pass: Hz below which it is cut.
-        equaliser_decibels: standard deviation of a smooth random response.
-    """
-    spectrum = np.fft.rfft(waveform)
-    frequencies = np.linspace(1, SAMPLE_RATE / 2, len(spectrum))
-    response = np.ones(len(spectrum))
-    if equaliser_decibels:
-        knots = np.log([50, 200, 500, 1200, 2500, 4500, 8000])
-        decibels = rng.normal(0, equaliser_decibels, len(knots))
-        response *= 10 ** (np.interp(np.log(frequencies), knots, decibels) / 20)
-    if low_pass:
-        response /= np.sqrt(1 + (frequencies / low_pass) ** 40)
-    if high_pass:
-        response /= np.sqrt(1 + (high_pass / frequencies) ** 6)
-    length = max(round(len(waveform) / speed), 2)
-    changed = np.fft.irfft(spectrum * response, n=length) * (length / len(waveform))
-    return changed.astype(np.float32)
-
-
-def reverberate(waveform: Waveform, rng: np.random.Generator) -> Waveform:
-    """Return the waveform in a room: the direct sound and an exponentially dying noise tail."""
-    decay_seconds = rng.uniform(0.08, 0.5)
-    times = np.arange(round(decay_seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    tail = rng.standard_normal(len(times)) * np.exp(-6.9 * times / decay_seconds)
-    tail[: round(rng.uniform(0.001, 0.02) * SAMPLE_RATE)] = 0
-    tail *= rng.uniform(0.1, 0.8) / max(float(np.sqrt(np.square(tail).sum())), 1e-6)
-    tail[0] = 1
-    size = len(waveform) + len(tail)
-    wet = np.fft.irfft(np.fft.rfft(waveform, size) * np.fft.rfft(tail, size), size)
-    return wet[: len(waveform)].astype(np.float32)
 
 
 def squeeze(waveform: Waveform, rng: np.random.Generator) -> Waveform:
@@ -107,25 +66,12 @@ class Noises:
         return unit_power(source[start : start + samples])
 
 
-def unit_power(waveform: Waveform) -> Waveform:
-    """Return the waveform scaled to a mean square of one."""
-    power = float(np.sqrt(np.mean(np.square(waveform)) + 1e-10))
-    return (waveform / power).astype(np.float32)
-
-
 def stretch(pieces: Sequence[Waveform], samples: int, rng: np.random.Generator) -> Waveform:
     """Return so many samples of randomly chosen pieces, end to end."""
     chosen: list[Waveform] = []
     while sum(map(len, chosen)) < samples:
         chosen.append(unit_power(pieces[rng.integers(len(pieces))]))
     return np.concatenate(chosen)[:samples]
-
-
-def coloured_noise(samples: int, slope: float, rng: np.random.Generator) -> Waveform:
-    """Return noise whose power falls like frequency ** -slope: white 0, pink 1, brown 2."""
-    spectrum = np.fft.rfft(rng.standard_normal(samples))
-    frequencies = np.linspace(20, SAMPLE_RATE / 2, len(spectrum))
-    return np.fft.irfft(spectrum * frequencies ** (-slope / 2), samples).astype(np.float32)
 
 
 def tones(samples: int, rng: np.random.Generator) -> Waveform:
@@ -172,7 +118,7 @@ def change_surroundings(
     """
     chance = rng.random(4) / strength
     if chance[0] < 0.3:
-        waveform = reverberate(waveform, rng)
+        waveform = reverberate(waveform, made_room(rng))
     if chance[1] < 0.7:
         decibels = rng.uniform(2, 38)
         power = float(np.sqrt(np.mean(np.square(waveform)))) * 10 ** (-decibels / 20)

@@ -25,22 +25,22 @@ from w2v_cli import (
     Wav2Vec2ForCTC,
     Wav2Vec2Processor,
 )
-from w2v_cli.models.mini.augmentation import (
-    Noises,
-    coloured_noise,
-    filter_and_resample,
-    reverberate,
-    tones,
-    unit_power,
-)
+from w2v_cli.audio import SAMPLE_RATE
+from w2v_cli.models.mini.augmentation import Noises, tones
 from w2v_cli.models.mini.recordings import (
-    SAMPLE_RATE,
     Clip,
     ClipSampler,
     Waveform,
     cut_word,
     join,
     load_clips,
+)
+from w2v_cli.training.augmentation import (
+    coloured_noise,
+    filter_and_resample,
+    made_room,
+    reverberate,
+    unit_power,
 )
 
 VOCABULARY = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz"]
@@ -124,7 +124,7 @@ def spoil(
         elif how == "telephone":
             waveform = filter_and_resample(waveform, rng, low_pass=3400, high_pass=300)
         else:
-            waveform = reverberate(waveform, rng)
+            waveform = reverberate(waveform, made_room(rng))
         spoilt.append((waveform, text))
     return spoilt
 

@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.models.mini.augmentation import Noises, change_surroundings, change_voice
 from w2v_cli.models.mini.evaluate import LETTER_IDS, normalise
 from w2v_cli.models.mini.recordings import (
-    SAMPLE_RATE,
     Clip,
     ClipSampler,
     Waveform,
     cut_word,
-    fade,
     join,
     load_clips,
 )
+from w2v_cli.training.augmentation import fade
 
 WORDS = (
     *("backward", "bed", "bird", "cat", "dog", "down", "eight", "five", "follow", "forward"),

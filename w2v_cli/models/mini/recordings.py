@@ -12,24 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from w2v_cli.audio import SAMPLE_RATE
+from w2v_cli.training.augmentation import fade, find_speech
+
 Waveform = npt.NDArray[np.float32]
-
-SAMPLE_RATE = 16000
-FRAME_SAMPLES = 160
-"""10 ms: the step in which a clip's loudness is looked at."""
-
-SPEECH_SHARE = (0.02, 0.98)
-"""A word lies between these shares of a clip's loudness above its noise floor."""
-
-LOUDNESS_EXPONENT = 0.25
-"""Loudness is energy to this power: with energy itself a vowel outweighs every consonant, and
-"yes" loses its s."""
 
 SHORTEST_WORD = 0.35
 """Seconds. What seems shorter was found wrongly, in a noisy clip, and is widened."""
-
-FADE_SAMPLES = 80
-"""5 ms at both ends of a cut piece, so that cutting adds no click to learn from."""
 
 
 @dataclass(frozen=True)
@@ -79,20 +68,12 @@ def decode(recording: Path) -> npt.NDArray[np.int16]:
 
 def find_word(waveform: Waveform) -> tuple[int, int]:
     """Return the first and last sample of what stands out of the clip's noise floor."""
-    frames = len(waveform) // FRAME_SAMPLES
-    if frames < 3:
+    found = find_speech(waveform)
+    if found is None:
         return 0, len(waveform)
-    energy = np.square(waveform[: frames * FRAME_SAMPLES].reshape(frames, FRAME_SAMPLES)).sum(1)
-    smooth = np.convolve(np.pad(energy, 1, mode="edge"), np.full(3, 1 / 3), "valid")
-    floor = (4 * np.quantile(smooth, 0.1)) ** LOUDNESS_EXPONENT
-    loudness = np.maximum(smooth**LOUDNESS_EXPONENT - floor, 0)
-    if loudness.sum() <= 0:
-        return 0, len(waveform)
-    share = np.cumsum(loudness) / loudness.sum()
-    first, last = np.searchsorted(share, SPEECH_SHARE) * FRAME_SAMPLES
-    missing = max(round(SHORTEST_WORD * SAMPLE_RATE) - (last + FRAME_SAMPLES - first), 0) // 2
-    start = max(int(first) - missing, 0)
-    return start, min(int(last) + FRAME_SAMPLES + missing, len(waveform))
+    first, end = found
+    missing = max(round(SHORTEST_WORD * SAMPLE_RATE) - (end - first), 0) // 2
+    return max(first - missing, 0), min(end + missing, len(waveform))
 
 
 def cut_word(clip: Clip, before: float, after: float) -> Waveform:
@@ -100,15 +81,6 @@ def cut_word(clip: Clip, before: float, after: float) -> Waveform:
     start = max(clip.word_start - round(before * SAMPLE_RATE), 0)
     end = min(clip.word_end + round(after * SAMPLE_RATE), len(clip.waveform))
     return fade(clip.waveform[start:end])
-
-
-def fade(waveform: Waveform) -> Waveform:
-    """Return a copy that starts and ends at zero."""
-    faded = waveform.copy()
-    ramp = np.linspace(0, 1, min(FADE_SAMPLES, len(faded)), dtype=np.float32)
-    faded[: len(ramp)] *= ramp
-    faded[len(faded) - len(ramp) :] *= ramp[::-1]
-    return faded
 
 
 def join(pieces: Sequence[Waveform], gaps: Sequence[float]) -> Waveform:

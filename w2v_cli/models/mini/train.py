@@ -31,6 +31,7 @@ from w2v_cli import (
     Wav2Vec2ForSequenceClassification,
     Wav2Vec2PreTrainedModel,
 )
+from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.models.mini.evaluate import (
     BLANK_ID,
     VOCABULARY,
@@ -48,8 +49,9 @@ from w2v_cli.models.mini.examples import (
     collate,
     in_background,
 )
-from w2v_cli.models.mini.network import ENCODER, start_as_filter_bank
-from w2v_cli.models.mini.recordings import SAMPLE_RATE, cut_word, load_clips
+from w2v_cli.models.mini.network import ENCODER
+from w2v_cli.models.mini.recordings import cut_word, load_clips
+from w2v_cli.training.filter_bank import start_as_filter_bank
 
 SEED = 20261124
 CONSISTENCY = 0.2
@@ -342,7 +344,7 @@ def classify(options: argparse.Namespace) -> None:
     """Run the first stage."""
     config = Wav2Vec2Config(**ENCODER, num_labels=len(WORDS) + 1, classifier_proj_size=192)
     network = Wav2Vec2ForSequenceClassification(config)
-    start_as_filter_bank(network.get_submodule("wav2vec2.feature_extractor.conv_layers.0.conv"))
+    start_as_filter_bank(network)
     run = Run("classify", network, options.output)
     train(
         run,
