@@ -94,6 +94,7 @@ def test_nothing_comes_in(live):
         (["-", "--raw", "10"], "--raw"),
         (["x.wav", "--chunk-seconds", "0"], "--chunk-seconds 0: it must be more than 0"),
         (["x.wav", "--stride-seconds", "-1"], "--stride-seconds -1: it must be 0 or more"),
+        (["x.wav", "--context-seconds", "nan"], "--context-seconds nan: it must be 0 or more"),
         (["x.wav", "--chunk-seconds", "5", "--stride-seconds", "2"], "3 times as long, 6 or more"),
     ],
 )

@@ -63,3 +63,11 @@ def test_completions():
     assert options.complete_device("c") == ["cpu", "cuda"]
     assert options.complete_channel("m") == ["mix"]
     assert options.complete_model("no such") == []
+
+
+def test_context_of_long_recordings():
+    from w2v_cli.cli.long_options import chunking_choice
+
+    assert chunking_choice(30, 4).context_seconds == 2.0
+    assert chunking_choice(30, 4, 8).context_seconds == 8
+    assert chunking_choice(None, None, 0).context_seconds is None

@@ -46,6 +46,25 @@ def test_nothing_heavy_is_loaded(arguments):
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
+def test_a_command_does_not_wait_for_the_others():
+    script = LOADED.format(heavy=["w2v_cli.cli.finetune", "w2v_cli.cli.transcribe"])
+    done = subprocess.run(
+        [sys.executable, "-c", script, "transcribe", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "loaded: w2v_cli.cli.transcribe"
+
+
+def test_a_misspelt_command_is_guessed():
+    done = subprocess.run(
+        [sys.executable, "-m", "w2v_cli", "trancribe"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "Did you mean 'transcribe'?" in done.stderr
+
+
 def seconds(arguments):
     began = time.perf_counter()
     subprocess.run([sys.executable, *arguments], capture_output=True, check=False)

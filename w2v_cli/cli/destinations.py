@@ -59,12 +59,11 @@ class Destination(ABC):
     formats: tuple[str, ...]
     options: SubtitleOptions
 
-    @abstractmethod
     def __enter__(self) -> Destination:
         """Open what has to be open from the beginning on."""
+        return self
 
-    @abstractmethod
-    def __exit__(
+    def __exit__(  # noqa: B027  # some have nothing left to complete
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
@@ -287,17 +286,6 @@ class FilesDestination(Destination):
         self.formats = formats
         self.options = options
         self.journal_path = None if folder is None else folder / ".w2v-journal"
-
-    def __enter__(self) -> FilesDestination:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass  # each file was completed when it was written
 
     def keeping(self, ledger: Ledger) -> Destination:
         assert self.files is not None

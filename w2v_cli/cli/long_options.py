@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,6 +36,17 @@ StrideSeconds = Annotated[
         metavar="SECONDS",
         help="What the network hears before and after the part of a piece that is kept. "
         "[default: 4, or a quarter of a piece of less than 16]",
+        show_default=False,
+        rich_help_panel=LONG_GROUP,
+    ),
+]
+ContextSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--context-seconds",
+        metavar="SECONDS",
+        help="In recordings of more than 30 s, what each layer of the network sees before and "
+        "after a moment; 0 for all of the piece. [default: 2]",
         show_default=False,
         rich_help_panel=LONG_GROUP,
     ),
@@ -97,7 +108,11 @@ class LiveChoice:
     partial: bool
 
 
-def chunking_choice(chunk_seconds: float | None, stride_seconds: float | None) -> Chunking:
+def chunking_choice(
+    chunk_seconds: float | None,
+    stride_seconds: float | None,
+    context_seconds: float | None = None,
+) -> Chunking:
     """Return how long recordings are cut.
 
     Raises:
@@ -108,6 +123,8 @@ def chunking_choice(chunk_seconds: float | None, stride_seconds: float | None) -
         raise UsageError(f"--chunk-seconds {chunk_seconds:g}: it must be more than 0")
     if stride_seconds is not None and not 0 <= stride_seconds < longest:
         raise UsageError(f"--stride-seconds {stride_seconds:g}: it must be 0 or more")
+    if context_seconds is not None and not 0 <= context_seconds < longest:
+        raise UsageError(f"--context-seconds {context_seconds:g}: it must be 0 or more")
     if chunk_seconds is not None and stride_seconds is not None:
         least_seconds = 3 * stride_seconds
         if chunk_seconds < least_seconds:
@@ -118,7 +135,10 @@ def chunking_choice(chunk_seconds: float | None, stride_seconds: float | None) -
 
     from w2v_cli.inference.chunks import Chunking  # numpy, which usage errors do not wait for
 
-    return Chunking(chunk_seconds=chunk_seconds, stride_seconds=stride_seconds)
+    chunking = Chunking(chunk_seconds=chunk_seconds, stride_seconds=stride_seconds)
+    if context_seconds is None:
+        return chunking
+    return replace(chunking, context_seconds=context_seconds or None)
 
 
 def live_choice(

@@ -61,6 +61,7 @@ def transcribe(
     workers: decoding_options.Workers = None,
     chunk_seconds: long_options.ChunkSeconds = None,
     stride_seconds: long_options.StrideSeconds = None,
+    context_seconds: long_options.ContextSeconds = None,
     vad: long_options.Vad = False,
     raw: long_options.Raw = None,
     partial: long_options.Partial = False,
@@ -158,7 +159,7 @@ def transcribe(
     )
 
     # Only now: help and usage errors must not wait for torch and numpy.
-    chunking = long_options.chunking_choice(chunk_seconds, stride_seconds)
+    chunking = long_options.chunking_choice(chunk_seconds, stride_seconds, context_seconds)
 
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.inference.runtime import Runtime

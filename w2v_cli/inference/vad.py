@@ -113,7 +113,7 @@ def _weights(path: Path) -> dict[str, torch.Tensor]:
     if path.is_file():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the format is the package's
-            network = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+            network = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]  # torch's own
         weights = {
             name.removeprefix(_NETWORK_16K): weight
             for name, weight in network.state_dict().items()
