@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -101,11 +102,37 @@ def test_manifests_name_files_beside_them(w2v, calls, name, content):
     assert written(calls / "out") == ["a.txt"]
 
 
-def test_a_part_of_a_recording_is_a_failed_input(w2v, calls):
-    (calls / "m.jsonl").write_text('{"audio_filepath": "calls/a.wav", "offset": 2.5}\n')
-    run = w2v("transcribe", "--manifest", "m.jsonl", "-q")
-    assert run.exit_code == 1
-    assert run.stderr.startswith("w2v: calls/a.wav: --manifest m.jsonl, line 1 asks for a part")
+def test_rows_of_a_manifest_may_be_parts_of_a_recording(w2v, tmp_path, monkeypatch):
+    (tmp_path / "demo.opus").write_bytes(Path("tests/data/demo.opus").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {"audio_filepath": "demo.opus", "offset": 0, "duration": 2.5},
+        {"audio_filepath": "demo.opus", "offset": 2.5, "duration": 2.5},
+        {"audio_filepath": "demo.opus", "offset": 5.0},
+        {"audio_filepath": "demo.opus", "offset": 99, "duration": 1},
+    ]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ("transcribe", "--model", "mini", "--manifest", "m.jsonl", "-f", "jsonl", "-q")
+    run = w2v(*command)
+    assert run.exit_code == 3
+    *said, bad = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [row["text"] for row in said] == ["yes no up down", "on off stop go", "one two three"]
+    assert [row["source"] for row in said] == [
+        *("demo.opus#t=0,2.5", "demo.opus#t=2.5,5", "demo.opus#t=5"),
+    ]
+    assert said[1]["segments"][0]["start"] > 2.5
+    assert bad["error"].startswith("demo.opus#t=99,100: cannot start at 99 s")
+    assert w2v(*command, "-o", "out/").exit_code == 3
+    assert written(tmp_path / "out") == [
+        *("demo.0.00-2.50.jsonl", "demo.2.50-5.00.jsonl", "demo.5.00-.jsonl"),
+        "demo.99.00-100.00.jsonl",
+    ]
+    before = (tmp_path / "out" / ".w2v-journal").read_bytes()
+    assert w2v(*command, "-o", "out/").exit_code == 3
+    assert (tmp_path / "out" / ".w2v-journal").read_bytes() == before  # all was known
+    refused = w2v(*command, "-o", "demo.opus")
+    assert refused.exit_code == 2
+    assert "this is an input too" in refused.stderr
 
 
 def test_names_are_templates(w2v, calls):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,6 +70,28 @@ def row_seconds(
         return float(value)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{label}, line {number}: {value!r} is no time in seconds") from error
+
+
+def row_part(row: dict[str, Any], label: str, number: int) -> tuple[float, float | None] | None:
+    """Return where the part of its recording that a row is about begins and ends, in seconds.
+
+    None where it is about all of it. As in NeMo's, an offset, if only of 0, makes the duration that
+    of a part; the end is None where there is no duration.
+
+    Raises:
+        UsageError: A time is no number, or lies where no recording is.
+    """
+    duration = row_seconds(row, ("duration",), label, number)
+    if duration is not None and not 0 < duration < math.inf:
+        raise UsageError(f"{label}, line {number}: a duration of {duration:g} s; correct it")
+    offset = row_seconds(row, OFFSET_COLUMNS, label, number)
+    start = offset or 0.0
+    if not 0 <= start < math.inf:
+        raise UsageError(f"{label}, line {number}: an offset of {start:g} s; correct it")
+    has_offset = any(row.get(key) not in (None, "") for key in OFFSET_COLUMNS)
+    if not has_offset or (not start and duration is None):
+        return None
+    return start, None if duration is None else start + duration
 
 
 def _json_rows(text: str, label: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2v_cli.audio.parts import split_part
 from w2v_cli.audio.remote import is_url
 
 if TYPE_CHECKING:
@@ -38,9 +39,13 @@ class Content:
 
     @classmethod
     def glance(cls, path: str | os.PathLike[str]) -> Content | None:
-        """Return what the file system tells; None for what is no file, or isn't there."""
+        """Return what the file system tells; None for what is no file, or isn't there.
+
+        Of a part, what it tells of the recording.
+        """
+        path, *_ = split_part(os.fspath(path))
         if is_url(path):
-            return _remote(os.fspath(path))
+            return _remote(path)
         try:
             status = Path(path).stat()
         except (OSError, ValueError):
@@ -53,6 +58,7 @@ class Content:
     def read(cls, path: str | os.PathLike[str]) -> Content | None:
         """Return all there is to know; None for what is no file, or cannot be read."""
         before = cls.glance(path)
+        path, *_ = split_part(os.fspath(path))
         if before is None or is_url(path):
             return before  # a store's own mark does, where reading costs a transfer
         try:

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import IO
 
-from w2v_cli.audio.manifests import OFFSET_COLUMNS, manifest_rows, row_recording, row_seconds
+from w2v_cli.audio.manifests import manifest_rows, row_part, row_recording
+from w2v_cli.audio.parts import part_name
 from w2v_cli.audio.remote import is_url
 from w2v_cli.batch.inputs import Found, place_in_list
 from w2v_cli.batch.outcome import Item
@@ -39,16 +40,18 @@ def add_manifest(found: Found, content: bytes, label: str, folder: str) -> None:
     """
     for number, row in manifest_rows(content, label):
         name = row_recording(row, label, number)
-        offset = row_seconds(row, OFFSET_COLUMNS, label, number)
         source = name if is_url(name) else os.path.normpath(Path(folder, name))
-        if offset:
-            found.refuse(
-                source,
-                f"{label}, line {number} asks for a part of it, from {offset:g} s on; parts are "
-                f"not taken from manifests: cut it first, or use --start and --end",
-            )
-        else:
-            found.items.append(Item(source, place_in_list(name)))
+        place = place_in_list(name)
+        part = row_part(row, label, number)
+        if part is not None:
+            source = part_name(source, *part)
+            place = place.with_name(f"{place.stem}.{_span(*part)}{place.suffix}")
+        found.items.append(Item(source, place))
+
+
+def _span(start_seconds: float, end_seconds: float | None) -> str:
+    """Return a part's times as they stand in the name of its result, such as 3.50-8.00."""
+    return f"{start_seconds:.2f}-{'' if end_seconds is None else f'{end_seconds:.2f}'}"
 
 
 def read_bytes(stream: IO[bytes] | None, name: str, option: str) -> bytes:

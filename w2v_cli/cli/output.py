@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from w2v_cli.audio.parts import split_part
 from w2v_cli.batch.parts import part_path
 from w2v_cli.errors import UsageError, W2VError
 from w2v_cli.formats import FORMATS
@@ -224,7 +225,8 @@ def _check_targets(targets: Mapping[tuple[int, int], str], inputs: Iterable[str]
     if not targets:
         return
     for source in inputs:
-        identity = _identity(Path(source)) if Path(source).is_file() else (0, 0)
+        path = Path(split_part(source)[0])
+        identity = _identity(path) if path.is_file() else (0, 0)
         if identity in targets:
             raise UsageError(
                 f"--output {targets[identity]}: this is an input too, and would be overwritten; "

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from w2v_cli.audio.parts import split_part
 from w2v_cli.audio.streams import ChannelChoice, WaveformStream, open_waveforms
 from w2v_cli.audio.waveforms import HeldStream
 from w2v_cli.checkpoint.language_models import LANGUAGE_MODEL_FOLDER, language_model_folder
@@ -201,12 +202,18 @@ class TranscriptionJob:
     end_seconds: float | None = None
 
     def open(self, source: str) -> AbstractContextManager[WaveformStream]:
-        """Open a recording; errors are those of `w2v_cli.audio.open_waveforms`."""
+        """Open a recording, or a part of one; see `w2v_cli.audio.parts`.
+
+        Errors are those of `w2v_cli.audio.open_waveforms`.
+        """
+        path, begin_seconds, end_seconds = split_part(source)
+        ends = [end for end in (self.end_seconds, end_seconds) if end is not None]
         return open_waveforms(
-            source,
+            path,
             channel=self.channel,
-            start_seconds=self.start_seconds,
-            end_seconds=self.end_seconds,
+            start_seconds=max(self.start_seconds, begin_seconds),
+            end_seconds=min(ends, default=None),
+            name=None if path == source else source,
         )
 
     def load(self) -> Transcriber:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v_cli.audio import open_waveforms
-from w2v_cli.audio.manifests import OFFSET_COLUMNS, manifest_rows, row_recording, row_seconds
+from w2v_cli.audio.manifests import manifest_rows, row_part, row_recording, row_seconds
 from w2v_cli.audio.remote import is_url
 from w2v_cli.errors import AudioError, MissingDependencyError, UsageError
 from w2v_cli.training.turns import SpokenTurn, parse_turns, read_rttm
@@ -159,12 +159,8 @@ def _measure(example: Example) -> float:
 def _example(row: dict[str, Any], label: str, number: int, folder: Path) -> Example:
     name = row_recording(row, label, number)
     seconds = row_seconds(row, ("duration",), label, number)
-    if seconds is not None and not 0 < seconds < float("inf"):
-        raise UsageError(f"{label}, line {number}: a duration of {seconds:g} s; correct it")
     split = (_column(row, ("split",)) or "train").lower()
-    # NeMo's: with an offset, if only of 0, the duration is that of a part.
-    is_part = _column(row, OFFSET_COLUMNS) not in (None, "") and seconds is not None
-    start = row_seconds(row, OFFSET_COLUMNS, label, number) or 0.0
+    start, end = row_part(row, label, number) or (0.0, None)
     return Example(
         audio=name if is_url(name) else os.path.normpath(folder / name),
         text=_column(row, _TEXT_COLUMNS),
@@ -172,7 +168,7 @@ def _example(row: dict[str, Any], label: str, number: int, folder: Path) -> Exam
         speaker=_column(row, _SPEAKER_COLUMNS) or None,
         seconds=seconds,
         start_seconds=start,
-        end_seconds=start + (seconds or 0.0) if is_part else None,
+        end_seconds=end,
         split="dev" if split in _DEV_NAMES else split,
         turns=parse_turns(row.get("turns") or (), f"{label}, line {number}"),
     )
