@@ -6,7 +6,14 @@ Times count from the start of the recording, also when only a part of it was rea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)  # three hours have a hundred thousand
@@ -59,6 +66,7 @@ class Segment:
         words: The same words with their times.
         channel: The recording's channel it was heard on, from 1, where the channels were
             transcribed apart; else None.
+        speaker: Who says it, where that was asked for and somebody was found; else None.
     """
 
     id: int
@@ -67,6 +75,7 @@ class Segment:
     text: str
     words: tuple[Word, ...]
     channel: int | None = None
+    speaker: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,3 +115,119 @@ class Transcript:
     model: str
     source: str | None = None
     alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True)
+class VectorKind:
+    """What made a vector: only those of one kind can be compared.
+
+    Attributes:
+        model: The model that was asked for: a folder, a model id or an embedded name.
+        layer: Which layer's hidden states: a number, or last; None for an x-vector.
+        pool: How frames became a vector: mean, max, mean+std, or none for a vector a frame;
+            None for an x-vector.
+        unit_length: Each was divided by its length.
+    """
+
+    model: str
+    layer: str | None = None
+    pool: str | None = None
+    unit_length: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """A recording as vectors: one for each channel that was heard, or one for each frame.
+
+    Two are equal if all their numbers are.
+
+    Attributes:
+        vectors: float32 or float16, (vectors, dimensions).
+        kind: What made them.
+        duration_seconds: How much of the recording was read.
+        source: The recording as the user named it; None for one held in memory.
+        channels: The channel of each vector, from 1, where the channels were heard apart; empty
+            where they were not.
+        starts_seconds: Where the frame of each vector begins, (vectors,); None where a vector
+            stands for a whole channel.
+    """
+
+    vectors: FloatArray
+    kind: VectorKind
+    duration_seconds: float
+    source: str | None = None
+    channels: tuple[int, ...] = ()
+    starts_seconds: FloatArray | None = None
+
+    def _value(self) -> tuple[Any, ...]:
+        starts = None if self.starts_seconds is None else self.starts_seconds.tolist()
+        numbers = (str(self.vectors.dtype), self.vectors.shape, self.vectors.tobytes())
+        return numbers, self.kind, self.duration_seconds, self.source, self.channels, str(starts)
+
+    def __eq__(self, other: object) -> bool:
+        return self._value() == other._value() if isinstance(other, Embedding) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._value())
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch in which somebody speaks.
+
+    Attributes:
+        start_seconds: Where it starts.
+        end_seconds: Where it ends.
+        speaker: Who speaks.
+        channel: The recording's channel it was heard on, from 1, where each channel is a
+            speaker; else None.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    speaker: str
+    channel: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FrameActivity:
+    """How sure a model is, frame by frame, that each speaker speaks.
+
+    Attributes:
+        probabilities: 0 to 1, float32 (frames, speakers).
+        first_seconds: The middle of the first frame.
+        step_seconds: From the middle of one frame to that of the next.
+        envelope: The least and the greatest of the samples around each frame, (frames, 2), on
+            a scale of its own; None where nobody asked for them.
+    """
+
+    probabilities: FloatArray
+    first_seconds: float
+    step_seconds: float
+    envelope: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Diarization:
+    """Who speaks when in one recording, as one model heard it.
+
+    Attributes:
+        turns: By their start, and those of one start by their end; they may overlap.
+        speakers: The speakers' names, by their first turn; those without a turn last.
+        duration_seconds: How much of the recording was read.
+        model: The model that was asked for: a folder, a model id or an embedded name.
+        source: The recording as the user named it; None for one held in memory.
+        start_seconds: Where in the recording reading began.
+        transcript: What they say, where that was asked for.
+        frames: What the turns were made from; its columns are the speakers. It does not count
+            when two of these are compared.
+    """
+
+    turns: tuple[Turn, ...]
+    speakers: tuple[str, ...]
+    duration_seconds: float
+    model: str
+    source: str | None = None
+    start_seconds: float = 0.0
+    transcript: Transcript | None = None
+    frames: FrameActivity | None = field(default=None, compare=False, repr=False)
