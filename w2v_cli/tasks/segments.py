@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from w2v_cli.results import Segment, Word
 
@@ -66,17 +66,7 @@ def _place_to_cut(words: Sequence[Word], first: int, max_seconds: float) -> int 
 def in_time_order(segments: Iterable[Segment]) -> list[Segment]:
     """Return the segments of all channels by their start, with new ids from 0."""
     ordered = sorted(segments, key=lambda segment: (segment.start_seconds, segment.channel or 0))
-    return [
-        Segment(
-            id=index,
-            start_seconds=segment.start_seconds,
-            end_seconds=segment.end_seconds,
-            text=segment.text,
-            words=segment.words,
-            channel=segment.channel,
-        )
-        for index, segment in enumerate(ordered)
-    ]
+    return [replace(segment, id=index) for index, segment in enumerate(ordered)]
 
 
 def segment_of(words: Sequence[Word], channel: int | None, index: int = 0) -> Segment:
