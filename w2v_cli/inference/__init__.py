@@ -1,4 +1,5 @@
 """How a network is run: on which device, in which precision, and what comes out as numpy.
 
-Reading order: `runtime` (the machine's side), `emitter` (waveforms to emissions).
+Reading order: `runtime` (the machine's side), `network` (what any
+head shares), `emitter` (waveforms to emissions).
 """

@@ -1,0 +1,410 @@
+"""What a model with any head shares: it is loaded, and hears chunks of recordings.
+
+`Emitter` is the one that transcribes. Whoever adds a head says what is taken from the network
+(`Network.outputs`), and in what a checkpoint has to have (`Head`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.resolve import pin
+from w2v_cli.errors import AudioError, CheckpointError, ModelError, OutOfMemoryError
+from w2v_cli.inference.chunk_length import longest_chunk_seconds
+from w2v_cli.inference.memory import batch_seconds
+from w2v_cli.inference.runtime import (
+    Runtime,
+    check_attention,
+    choose_device,
+    choose_dtype,
+    return_large_arrays,
+    set_threads,
+)
+from w2v_cli.processing.feature_extractor import VARIANCE_FLOOR
+
+if TYPE_CHECKING:
+    from w2v_cli.inference.chunks import Chunk
+    from w2v_cli.inference.moments import Moments
+    from w2v_cli.model.base import Wav2Vec2PreTrainedModel
+    from w2v_cli.model.config import Wav2Vec2Config
+    from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
+
+FloatArray = npt.NDArray[np.float32]
+AnyModel = TypeVar("AnyModel", bound="Wav2Vec2PreTrainedModel")
+
+# What a model of each published class does, to tell whoever asks it to do something else.
+DOES: Mapping[str, str] = MappingProxyType(
+    {
+        "Wav2Vec2ForCTC": "writes down what is said",
+        "Wav2Vec2ForSequenceClassification": "labels whole recordings",
+        "Wav2Vec2ForAudioFrameClassification": "tells who speaks when",
+        "Wav2Vec2ForXVector": "turns voices into vectors",
+        "Wav2Vec2ForPreTraining": "was pretrained and not yet fine-tuned to any task",
+        "Wav2Vec2Model": "has no head and is not fine-tuned to any task",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a job needs of a checkpoint.
+
+    Attributes:
+        architecture: The published class, as configurations name it.
+        job: The command that it is for, such as ``transcribe``.
+        lacks: What another model does not do, such as ``writes no text``.
+        example: A model that has it.
+        weights: What the names of the head's weights begin with, each.
+        weights_name: What to call these weights.
+        cannot: What a model without these weights cannot do.
+    """
+
+    architecture: str
+    job: str
+    lacks: str
+    example: str
+    weights: tuple[str, ...]
+    weights_name: str
+    cannot: str
+
+    def check(self, name: str, config: Wav2Vec2Config) -> None:
+        """Refuse a model that does something else.
+
+        Raises:
+            ModelError: The configuration names another architecture.
+        """
+        architectures = config.architectures or []
+        if not architectures or self.architecture in architectures:
+            return
+        does = DOES.get(architectures[0], "does something else")
+        raise ModelError(
+            f"{name}: this model ({architectures[0]}) {does} and {self.lacks}; {self.job} needs a "
+            f"{self.architecture} model, for instance --model {self.example}"
+        )
+
+    def check_weights(self, name: str, missing_keys: Sequence[str]) -> None:
+        """Refuse a checkpoint without the head.
+
+        Raises:
+            CheckpointError: It has no weights for it.
+        """
+        if any(key.startswith(self.weights) for key in missing_keys):
+            raise CheckpointError(
+                f"{name}: the checkpoint has no weights for {self.weights_name}, so it cannot "
+                f"{self.cannot}; fine-tune it first, or use --model {self.example}"
+            )
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How a checkpoint is loaded: where from, and where to.
+
+    Attributes:
+        name: A folder, an embedded model or a model id.
+        where: Arguments for `from_pretrained`, so that all its files are of one commit.
+        device: Where the network is to run.
+        dtype: In which precision.
+        attn: How attention is calculated.
+    """
+
+    name: str | os.PathLike[str]
+    where: dict[str, Any]
+    device: torch.device
+    dtype: torch.dtype
+    attn: str
+
+    @classmethod
+    def prepare(
+        cls, name: str | os.PathLike[str], runtime: Runtime | None, hub: HubOptions | None
+    ) -> Loading:
+        """Return how to load a model, and set this process up to run it.
+
+        Raises:
+            UsageError: The machine cannot run it as asked.
+            ModelError: It is not there.
+        """
+        runtime = runtime or Runtime()
+        device = choose_device(runtime.device)
+        dtype = choose_dtype(runtime.dtype, device)
+        check_attention(runtime.attn, device, dtype)
+        set_threads(runtime.threads)
+        return_large_arrays()
+        return cls(name, pin(name, hub).arguments(), device, dtype, runtime.attn)
+
+    def config(self, head: Head | None) -> Wav2Vec2Config:
+        """Return the model's configuration.
+
+        Raises:
+            ModelError: There is none, or it is not of a model with this head.
+        """
+        from w2v_cli.model.config import Wav2Vec2Config
+
+        config: Wav2Vec2Config = Wav2Vec2Config.from_pretrained(self.name, **self.where)
+        if head is not None:
+            head.check(str(self.name), config)
+        return config
+
+    def feature_extractor(self) -> Wav2Vec2FeatureExtractor:
+        """Return what makes input values of waveforms.
+
+        Raises:
+            ModelError: The checkpoint has none.
+        """
+        from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
+
+        extractor: Wav2Vec2FeatureExtractor = Wav2Vec2FeatureExtractor.from_pretrained(
+            self.name, **self.where
+        )
+        return extractor
+
+    def model(self, model_class: type[AnyModel], head: Head | None, **options: Any) -> AnyModel:
+        """Return the network with its weights.
+
+        Args:
+            model_class: The published class.
+            head: What must not be missing; None where the class has no head.
+            options: More arguments for its `from_pretrained`.
+
+        Raises:
+            ModelError: The files are not there, or do not fit the class.
+        """
+        model, info = model_class.from_pretrained(
+            self.name,
+            dtype=self.dtype,
+            device=self.device,
+            attn_implementation=self.attn,
+            output_loading_info=True,
+            **{"strict": True, **options},
+            **self.where,
+        )
+        if head is not None:
+            head.check_weights(str(self.name), info["missing_keys"])
+        loaded: AnyModel = model
+        return loaded
+
+
+class Network(ABC):
+    """A model that hears chunks of recordings; a subclass says what comes of them.
+
+    Attributes:
+        name: The model that was asked for: a folder, a model id or an embedded name.
+        model: The network, in evaluation mode, on its device and in its precision.
+        feature_extractor: What makes input values of waveforms.
+        sample_rate: Hz of the waveforms it hears.
+        hop_samples: Samples from one frame to the next.
+        receptive_field_samples: Samples that one frame sees; shorter waveforms are padded.
+        group_norm_span: Kernel and stride of the convolution that a group norm follows; None for
+            a model without one.
+    """
+
+    model: Any
+
+    def __init__(
+        self,
+        name: str,
+        model: Wav2Vec2PreTrainedModel,
+        feature_extractor: Wav2Vec2FeatureExtractor,
+    ) -> None:
+        self.name = name
+        self.model = model.eval()
+        # Padding must not be heard: a batch and a single recording give the same.
+        self.model.padding_invariant = True
+        self.feature_extractor = feature_extractor
+        self.sample_rate: int = feature_extractor.sampling_rate
+        self.hop_samples = _hop_samples(model.config)
+        self.receptive_field_samples = _receptive_field_samples(model.config)
+        self.group_norm_span: tuple[int, int] | None = None
+        if model.config.feat_extract_norm == "group":
+            self.group_norm_span = model.config.conv_kernel[0], model.config.conv_stride[0]
+
+    @abstractmethod
+    def outputs(
+        self, input_values: torch.Tensor, attention_mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Return what is made of every frame, float32 (batch, frames, ...), on any device.
+
+        It runs in inference mode.
+
+        Args:
+            input_values: Normalised samples, (batch, samples).
+            attention_mask: Which of them are real, (batch, samples); None for all.
+        """
+
+    def output_lengths(self, n_samples: Sequence[int]) -> list[int]:
+        """Return how many rows `outputs` has for input values of such lengths."""
+        lengths: list[int] = self.model._get_feat_extract_output_lengths(
+            torch.tensor(n_samples)
+        ).tolist()
+        return lengths
+
+    @property
+    def longest_chunk_seconds(self) -> float:
+        """How much the memory of the device has room for at once."""
+        return longest_chunk_seconds(self.model, self.sample_rate)
+
+    @property
+    def batch_seconds(self) -> float:
+        """How much audio should be heard at once, padding included."""
+        return batch_seconds(self.model, self.sample_rate)
+
+    @property
+    def description(self) -> str:
+        """One line about what runs where."""
+        dtype = str(self.model.dtype).removeprefix("torch.")
+        attn = self.model.config._attn_implementation
+        threads = f", {torch.get_num_threads()} threads" if self.model.device.type == "cpu" else ""
+        return f"{self.name} on {self.model.device}, {dtype}, {attn}{threads}"
+
+    def run(self, chunks: Sequence[Chunk]) -> list[FloatArray]:
+        """Return each chunk's outputs, from one pass over all, padded to the longest.
+
+        They are not looked at: one recording that gives what is not a number (`not_a_number`)
+        is no reason to lose its neighbours.
+
+        Raises:
+            OutOfMemoryError: The memory is too small for so many, or for one so long.
+        """
+        kinds: dict[tuple[float | None, bool], list[int]] = {}
+        for index, chunk in enumerate(chunks):
+            kinds.setdefault((chunk.context_seconds, chunk.moments is None), []).append(index)
+        outputs: dict[int, FloatArray] = {}
+        for (context_seconds, _), alike in kinds.items():
+            rows = [chunks[index].input_values for index in alike]
+            moments = [chunks[index].moments for index in alike]
+            with self._attending(context_seconds), self._knowing(moments):
+                of_these = self.hear(rows, "choose a smaller --chunk-seconds")
+            outputs.update(zip(alike, of_these, strict=True))
+        return [outputs[index] for index in range(len(chunks))]
+
+    def hear(
+        self, rows: Sequence[FloatArray], advice: str = "read it in parts with --start and --end"
+    ) -> list[FloatArray]:
+        """Return the outputs of input values, each row at its own length.
+
+        Args:
+            rows: Input values (samples,), as `normalised` and `scaled` return them.
+            advice: What to do if they are too long for the memory.
+
+        Raises:
+            OutOfMemoryError: They are.
+        """
+        lengths = [len(row) for row in rows]
+        longest = max(lengths)
+        padded = np.stack([np.pad(row, (0, longest - len(row))) for row in rows])
+        input_values = torch.from_numpy(padded).to(self.model.device, self.model.dtype)
+        mask = None
+        if min(lengths) < longest:
+            positions = torch.arange(longest)
+            mask = (positions < torch.tensor(lengths)[:, None]).to(self.model.device)
+        try:
+            with torch.inference_mode():
+                outputs = self.outputs(input_values, mask).cpu().numpy()
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            seconds = longest * len(rows) / self.sample_rate
+            raise OutOfMemoryError(
+                f"{seconds:.0f} s of audio do not fit into the memory of {self.model.device}; "
+                f"{advice}"
+            ) from error
+        kept = self.output_lengths(lengths)
+        return [row[:n] for row, n in zip(outputs, kept, strict=True)]
+
+    def check_rate(self, sample_rate: int) -> None:
+        """Refuse waveforms of another rate than the model hears.
+
+        Raises:
+            AudioError: They have one.
+        """
+        if sample_rate != self.sample_rate:
+            raise AudioError(
+                f"{self.name} hears {self.sample_rate} Hz and was given {sample_rate} Hz; "
+                f"resample the recording to {self.sample_rate} Hz"
+            )
+
+    def normalised(self, waveform: FloatArray) -> FloatArray:
+        """Return input values (samples,), with zeros up to the receptive field if need be."""
+        extracted = self.feature_extractor(waveform, sampling_rate=self.sample_rate)
+        values: FloatArray = extracted["input_values"][0]
+        missing = self.receptive_field_samples - len(values)
+        return np.pad(values, (0, missing)) if missing > 0 else values
+
+    def scaled(self, waveform: FloatArray, mean: float, variance: float) -> FloatArray:
+        """Return input values (samples,) of a part of a recording, given the statistics of more.
+
+        They are what the feature extractor makes of the part if mean and variance are its own.
+        """
+        if not self.feature_extractor.do_normalize:
+            return waveform
+        return (waveform - np.float32(mean)) / np.float32(math.sqrt(variance + VARIANCE_FLOOR))
+
+    def not_a_number(self) -> AudioError:
+        """Return the error to raise for outputs that are not numbers."""
+        is_exact = self.model.dtype == torch.float32
+        advice = "its weights or the recording are broken" if is_exact else "use --dtype float32"
+        return AudioError(f"{self.name} gave what is not a number; {advice}")
+
+    @contextlib.contextmanager
+    def _attending(self, context_seconds: float | None) -> Iterator[None]:
+        """Have frames attend to so much before and after themselves inside the `with` block."""
+        if context_seconds is None:
+            yield
+            return
+        frames_per_second = self.sample_rate / math.prod(self.model.config.conv_stride)
+        self.model.attention_window = max(round(context_seconds * frames_per_second), 1)
+        try:
+            yield
+        finally:
+            self.model.attention_window = None
+
+    @contextlib.contextmanager
+    def _knowing(self, moments: Sequence[Moments | None]) -> Iterator[None]:
+        """Have a group norm take what is known of whole recordings inside the `with` block."""
+        layer: Any = self.model.base_model.feature_extractor.conv_layers[0]
+        known = [row for row in moments if row is not None]
+        if not known:
+            yield
+            return
+        weight = layer.conv.weight.detach().float().cpu().numpy()[:, 0]  # (channels, kernel)
+        bias = None if layer.conv.bias is None else layer.conv.bias.detach().float().cpu().numpy()
+        statistics = np.array([row.mean_and_variance(weight, bias) for row in known])
+        means, variances = torch.from_numpy(statistics).float().to(self.model.device).unbind(1)
+        layer.statistics = means, variances
+        try:
+            yield
+        finally:
+            layer.statistics = None
+
+
+def _hop_samples(config: Wav2Vec2Config) -> int:
+    hop = math.prod(config.conv_stride)
+    if config.add_adapter:
+        hop *= config.adapter_stride**config.num_adapter_layers
+    return hop
+
+
+def _receptive_field_samples(config: Wav2Vec2Config) -> int:
+    """Return how many samples the convolutions need for one frame."""
+    samples = 1
+    for kernel, stride in zip(
+        reversed(config.conv_kernel), reversed(config.conv_stride), strict=True
+    ):
+        samples = (samples - 1) * stride + kernel
+    return samples
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether a device ran out of memory; the CPU says so only in words."""
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error)
