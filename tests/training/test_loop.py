@@ -12,11 +12,12 @@ from w2v_cli import Wav2Vec2ForCTC
 from w2v_cli.errors import W2VError, WriteError
 from w2v_cli.training.augmentation import Augmentation
 from w2v_cli.training.checkpoints import find_checkpoints, find_resumable
-from w2v_cli.training.loop import Material, SilentWatcher, Trainer
+from w2v_cli.training.loop import Material, Trainer
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.options import TrainingOptions
 from w2v_cli.training.sampler import Sampling
 from w2v_cli.training.start import CTCChoice, Start, start_ctc
+from w2v_cli.training.watcher import SilentWatcher
 
 EVERYTHING = Augmentation(speed=0.5, gain=0.5, equalise=0.5, reverberate=0.3, noise=0.5)
 

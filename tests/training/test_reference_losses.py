@@ -12,7 +12,7 @@ from w2v_cli import (
     Wav2Vec2ForSequenceClassification,
     Wav2Vec2ForXVector,
 )
-from w2v_cli.training.loop import Material, SilentWatcher, Trainer
+from w2v_cli.training.loop import Material, Trainer
 from w2v_cli.training.options import TrainingOptions
 from w2v_cli.training.sampler import Sampling
 from w2v_cli.training.start import (
@@ -23,6 +23,7 @@ from w2v_cli.training.start import (
     start_pretraining,
     start_speakers,
 )
+from w2v_cli.training.watcher import SilentWatcher
 
 STEPS, WARMUP, RATE = 50, 10, 1e-3
 OPTIONS = TrainingOptions(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from w2v_cli.training.objective import Evaluation
     from w2v_cli.training.state import Progress
+    from w2v_cli.training.watcher import Record
 
 _SMOOTHING = 0.95
 
@@ -76,6 +77,9 @@ class TrainingDisplay:
             self._loss = _SMOOTHING * smooth + (1 - _SMOOTHING) * loss
         if self._drawn is not None:
             self._drawn.update(self._task, completed=progress.step, state=self._state(progress))
+
+    def logged(self, record: Record) -> None:
+        """A line was added to the log, which is not shown."""
 
     def evaluated(self, progress: Progress, evaluation: Evaluation) -> None:
         """The dev examples were looked at."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,43 +29,18 @@ from w2v_cli.training.checkpoints import (
 )
 from w2v_cli.training.examples import Batch, Recordings, batches_ahead
 from w2v_cli.training.manifests import Example
-from w2v_cli.training.objective import Evaluation, Objective
+from w2v_cli.training.objective import Objective
 from w2v_cli.training.options import TrainingOptions
 from w2v_cli.training.parameters import AverageWeights, parameter_groups, set_trained
 from w2v_cli.training.sampler import Group, Sampling, plan_epoch
 from w2v_cli.training.schedules import Schedule
 from w2v_cli.training.state import Progress, load_progress, load_state, save_state
+from w2v_cli.training.watcher import Record, SilentWatcher, Watcher
 
 LOG_FILE = "log.jsonl"
 _WARMUP_SHARE = 0.1
 _DIGITS = 6
 _DTYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-class Watcher(Protocol):
-    """Is told what a run does."""
-
-    def began(self, progress: Progress, total_steps: int) -> None:
-        """The run begins, or goes on."""
-
-    def stepped(self, progress: Progress, loss: float | None) -> None:
-        """A step is taken; None where its loss was no number."""
-
-    def evaluated(self, progress: Progress, evaluation: Evaluation) -> None:
-        """The dev examples were looked at."""
-
-
-class SilentWatcher:
-    """A watcher that keeps what it is told to itself."""
-
-    def began(self, progress: Progress, total_steps: int) -> None:
-        """Say nothing."""
-
-    def stepped(self, progress: Progress, loss: float | None) -> None:
-        """Say nothing."""
-
-    def evaluated(self, progress: Progress, evaluation: Evaluation) -> None:
-        """Say nothing."""
 
 
 @dataclass(frozen=True)
@@ -337,7 +312,7 @@ class Trainer:
             WriteError: The disk is full.
         """
         progress = self.progress
-        line: dict[str, Any] = {
+        line: Record = {
             "step": progress.step,
             "epoch": progress.epoch,
             "audio_seconds": round(progress.audio_seconds, 1),
@@ -353,3 +328,4 @@ class Trainer:
         except OSError as error:
             raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
         progress.log_bytes += len(text.encode())
+        self.watcher.logged(line)
