@@ -22,6 +22,7 @@ LEVELS = {
     "formats": 1,
     "model": 1,
     "decoding": 1,
+    "diarization": 1,
     "processing": 2,
     "scoring": 1,
     "checkpoint": 3,

@@ -1,0 +1,54 @@
+"""What was heard of each chunk of a recording, until all of them are put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One chunk's probabilities. Which of its speakers is which of another chunk's is not known.
+
+    Attributes:
+        first_frame: Of the recording's frames, the chunk's first.
+        probabilities: (frames, outputs).
+        voices: A vector of unit length for each output that spoke alone for long enough, zeros
+            for the others, (outputs, dimensions); None where voices are not compared.
+        voice_seconds: How long each output spoke alone, (outputs,); None as well.
+    """
+
+    first_frame: int
+    probabilities: npt.NDArray[Any]
+    voices: FloatArray | None = None
+    voice_seconds: FloatArray | None = None
+
+    @property
+    def n_frames(self) -> int:
+        """How many frames the chunk has."""
+        return len(self.probabilities)
+
+    @property
+    def end_frame(self) -> int:
+        """The frame after its last."""
+        return self.first_frame + self.n_frames
+
+    @property
+    def n_outputs(self) -> int:
+        """How many speakers the model tells apart."""
+        return int(self.probabilities.shape[1])
+
+
+def shared_frames(earlier: Piece, later: Piece) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return the probabilities of both in the frames that both have; often none."""
+    first = max(earlier.first_frame, later.first_frame)
+    end = max(min(earlier.end_frame, later.end_frame), first)
+    return (
+        earlier.probabilities[first - earlier.first_frame : end - earlier.first_frame],
+        later.probabilities[first - later.first_frame : end - later.first_frame],
+    )
