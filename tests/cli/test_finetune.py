@@ -176,6 +176,26 @@ def test_speakers(w2v, quick, tmp_path, voices):
     assert model.config.id2label == {0: "s0", 1: "s1"}
 
 
+def test_other_speeds_and_other_fields(w2v, quick, tmp_path, voices):
+    arguments = quick("speakers", "--max-steps", 1, "--other-speeds", "0.9,1.2")
+    more = ("--set", "use_weighted_layer_sum=true", "--set", "tdnn_dim=[8, 8, 24]")
+    run = w2v(*(voices if str(x).endswith("words.jsonl") else x for x in arguments), *more)
+    assert run.exit_code == 0, run.stderr
+    config = Wav2Vec2ForXVector.from_pretrained(tmp_path / "run").config
+    assert set(config.id2label.values()) == {
+        *("s0", "s0 x0.9", "s0 x1.2", "s1", "s1 x0.9", "s1 x1.2")
+    }
+    assert config.use_weighted_layer_sum
+    assert config.tdnn_dim == [8, 8, 24]
+
+
+@pytest.mark.parametrize("speeds", ["1", "fast", "0.9,0.9", "3"])
+def test_speeds_that_are_none(w2v, quick, speeds):
+    run = w2v(*quick("speakers", "--other-speeds", speeds))
+    assert run.exit_code == 2
+    assert f"--other-speeds {speeds}: needs numbers from 0.5 to 2" in run.stderr
+
+
 def test_frames(w2v, quick, tmp_path, voices, recording):
     recording("talk.wav", seconds=2)
     (tmp_path / "talk.rttm").write_text("SPEAKER talk 1 0.5 1 <NA> <NA> anna <NA> <NA>\n")
@@ -243,6 +263,8 @@ def test_how_long_recordings_may_be_is_obeyed(w2v, tmp_path):
         ([], "say what to begin with"),
         (["--model", "mini", "--bf16", "--fp16"], "--bf16 and --fp16: one of them"),
         (["--model", "mini", "--noise-dir", "no/such"], "--noise-dir no/such: no such folder"),
+        (["--model", "mini", "--set", "hiden_size=3"], "did you mean hidden_size?"),
+        (["--model", "mini", "--set", "hidden_size"], "needs FIELD=VALUE"),
         (["--model", "mini", "--chars-to-ignore", "", "--outside-vocabulary", "refuse"], "lacks"),
     ],
 )

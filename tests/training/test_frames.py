@@ -51,6 +51,38 @@ def test_made_conversations_are_loud_where_somebody_speaks(voices):
     assert {0, 1, 2} == set(np.unique(shares).astype(int))  # nobody, one, both
 
 
+class Listening:
+    """Changes nothing, and keeps what was drawn for each piece."""
+
+    def __init__(self):
+        self.drawn = []
+
+    def change_voice(self, waveform, random):
+        self.drawn.append(random.random())
+        return waveform
+
+    def change_surroundings(self, waveform, random):
+        return waveform
+
+
+def test_a_speaker_has_the_same_voice_in_each_turn(voices):
+    drawn = []
+    for number in range(4):
+        changes = Listening()
+        composer = ConversationComposer(voices, Recordings(), changes, mixing=Mixing(2, 1.0, 8.0))
+        composer.items([(0,)], epoch=0, number=number)
+        assert len(changes.drawn) > len(set(changes.drawn)) == 2
+        drawn += set(changes.drawn)
+    assert len(set(drawn)) == 8  # and another one in each conversation
+
+
+def test_who_has_more_recordings_is_drawn_more_often(voices):
+    many = [*voices[:2], *(voices[2:3] * 100)]  # s0, s1, and s2 with a hundred
+    composer = ConversationComposer(many, Recordings(), mixing=Mixing(2, 1.0, 1.0))
+    weights = dict(zip(composer._speakers, composer._weights, strict=True))
+    assert weights["s2"] / weights["s1"] == pytest.approx(np.sqrt(100 * 0.7 / 0.6))
+
+
 def test_a_part_of_a_conversation(spoken):
     turns = (SpokenTurn(0.0, 0.4, "anna"), SpokenTurn(0.3, 1.0, "ben"), SpokenTurn(0.9, 1, "eve"))
     example = Example(spoken[5].audio, turns=turns, seconds=1.0)

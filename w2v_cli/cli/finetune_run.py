@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -167,16 +170,42 @@ def start_of(shared: SharedOptions) -> Start:
     from w2v_cli.training.start import Start
 
     fields = {name: getattr(shared, name) for name in _CONFIG_FIELDS}
+    chosen = {name: value for name, value in fields.items() if value is not None}
     return Start(
         name=shared.model or shared.from_scratch or "",
         from_scratch=shared.from_scratch is not None,
         hub=HubOptions(
             revision=shared.revision, cache_dir=shared.cache_dir, local_files_only=shared.offline
         ),
-        settings={name: value for name, value in fields.items() if value is not None},
+        settings={**settings_of(shared.settings or ()), **chosen},
         filter_bank=shared.filter_bank,
         seed=shared.seed,
     )
+
+
+def settings_of(assignments: Sequence[str]) -> dict[str, Any]:
+    """Return fields of the configuration with their values, which are JSON or plain words.
+
+    Raises:
+        UsageError: One is no assignment, or there is no such field.
+    """
+    from w2v_cli.model.config import Wav2Vec2Config
+
+    known = {item.name for item in dataclasses.fields(Wav2Vec2Config)}
+    found: dict[str, Any] = {}
+    for assignment in assignments:
+        name, is_assignment, text = assignment.partition("=")
+        if not is_assignment or name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "config.json of a model has the names"
+            raise UsageError(
+                f"--set {assignment}: needs FIELD=VALUE with a field of the configuration; {hint}"
+            )
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
 
 
 def material_of(

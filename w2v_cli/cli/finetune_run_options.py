@@ -84,6 +84,17 @@ class RunOptions:
             "Begin with a first layer of band-pass filters, with --from-scratch.",
         ),
     ] = False
+    settings: Annotated[
+        list[str] | None,
+        option(
+            options.MODEL_GROUP,
+            "--set",
+            "Another value for a field of config.json, such as num_hidden_layers=6 or "
+            "use_weighted_layer_sum=true; may be repeated.",
+            "FIELD=VALUE",
+            show_default=False,
+        ),
+    ] = None
     revision: options.Revision = "main"
     cache_dir: options.CacheDir = None
     offline: options.Offline = False

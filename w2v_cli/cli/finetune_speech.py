@@ -37,10 +37,43 @@ def _crop(group: str) -> Any:
     )
 
 
+def _speeds(listed: str | None) -> list[float]:
+    """Return the speeds of a comma-separated list.
+
+    Raises:
+        UsageError: They are none.
+    """
+    if listed is None:
+        return []
+    try:
+        speeds = [float(text) for text in listed.split(",")]
+    except ValueError:
+        speeds = [0.0]
+    if not all(0.5 <= speed <= 2 and speed != 1 for speed in speeds) or len(set(speeds)) < len(
+        speeds
+    ):
+        raise UsageError(
+            f"--other-speeds {listed}: needs numbers from 0.5 to 2, each once and none of them 1, "
+            f"such as 0.9,1.1"
+        )
+    return speeds
+
+
 @with_shared_options
 def speakers(
     manifests: Manifests,
     crop_seconds: Annotated[float, _crop(SPEAKERS_GROUP)] = 3.0,
+    other_speeds: Annotated[
+        str | None,
+        typer.Option(
+            "--other-speeds",
+            metavar="X,Y,...",
+            help="Learn from recordings at these speeds, too, as from further speakers, since "
+            "speed changes the voice; 0.9,1.1 gives three times as many.",
+            show_default=False,
+            rich_help_panel=SPEAKERS_GROUP,
+        ),
+    ] = None,
     *,
     shared: SharedOptions,
 ) -> None:
@@ -59,14 +92,19 @@ def speakers(
     5 a package is missing, 130 interrupted; the run can go on.
     """
 
+    speeds = _speeds(other_speeds)
+
     def prepare(kind: Kind) -> Any:
         from w2v_cli.training.run import keep_only
+        from w2v_cli.training.speakers import at_speeds
         from w2v_cli.training.start import start_speakers
 
         findings = keep_only(kind.data, lambda example: example.speaker is not None)
+        train_part = kind.data.train
+        train_part.examples = at_speeds(train_part.examples, speeds)
         known = sorted({example.speaker or "" for example in kind.data.train.examples})
         model, objective = start_speakers(kind.start, known)
-        return model, objective, findings, {"crop_seconds": crop_seconds}
+        return model, objective, findings, {"crop_seconds": crop_seconds, "speeds": speeds}
 
     train("speakers", shared, manifests, prepare, crop_seconds=crop_seconds)
 

@@ -161,9 +161,10 @@ class Encoder(nn.Module):
         states = CollectedStates(output_hidden_states, len(self.layers) + 1)
         attentions: list[torch.Tensor] | None = [] if output_attentions else None
         for layer in self.layers:
-            if self._drops_layer():
-                continue
             states.add_first(hidden_states)
+            if self._drops_layer():
+                states.add(hidden_states)  # a sum of all layers' states needs one of each
+                continue
             hidden_states, weights = layer(hidden_states, attention_mask, output_attentions)
             states.add(hidden_states)
             if attentions is not None and weights is not None:

@@ -20,9 +20,12 @@ from w2v_cli.training.turns import (
     count_blocks,
 )
 
-_TURN_SECONDS = (0.6, 4.0)
+_TURN_SECONDS = (0.6, 6.0)
 _GAP_SECONDS = (-1.5, 1.0)
 """Below 0 somebody begins before the other has ended."""
+
+_PAUSE_SECONDS = (1.0, 4.0)
+_PAUSE_SHARE = 0.1  # of gaps; without any, silence would be heard between words only
 
 _LOUDNESS_DECIBELS = 3.0  # how much speakers differ
 
@@ -65,6 +68,9 @@ class ConversationComposer(Composer):
             if not example.turns and example.speaker is not None:
                 self._by_speaker.setdefault(example.speaker, []).append(example)
         self._speakers = sorted(self._by_speaker)
+        # With more recordings more often, but not as much more: voices matter, too.
+        spoken = [sum(e.seconds or 0.0 for e in self._by_speaker[who]) for who in self._speakers]
+        self._weights = np.sqrt(np.maximum(spoken, 1e-3))
 
     def _item(self, group: Group, random: Random) -> Item | None:
         example = self.examples[group[0]]
@@ -98,9 +104,13 @@ class ConversationComposer(Composer):
 
     def _mixed(self, example: Example, random: Random) -> tuple[Waveform, Activity]:
         """Return turns of an example's speaker and of others, one after and over the other."""
-        others = [speaker for speaker in self._speakers if speaker != example.speaker]
-        n_others = min(self.mixing.n_speakers - 1, len(others))
-        who = [str(example.speaker), *random.choice(others, n_others, replace=False)]
+        weights = np.where(np.array(self._speakers) == example.speaker, 0.0, self._weights)
+        n_others = min(self.mixing.n_speakers - 1, len(weights) - 1)
+        drawn_others = random.choice(
+            self._speakers, n_others, replace=False, p=weights / weights.sum()
+        )
+        who = [str(example.speaker), *map(str, drawn_others)]
+        voices = random.integers(2**32, size=len(who))
         loudness = 10 ** (random.normal(0, _LOUDNESS_DECIBELS, len(who)) / 20)
         n_samples = round(self.mixing.seconds * SAMPLE_RATE)
         mixed = np.zeros(n_samples, dtype=np.float32)
@@ -113,10 +123,14 @@ class ConversationComposer(Composer):
             drawn = self.recordings.read(spoken_by[random.integers(len(spoken_by))])
             if drawn is None:
                 return mixed, activity
+            seconds = float(np.exp(random.uniform(*np.log(_TURN_SECONDS))))
+            # The same draws for each of a speaker's turns: it stays the same voice.
             piece, spoken = self._voice(
-                self._cut(drawn, random.uniform(*_TURN_SECONDS), random), random
+                self._cut(drawn, seconds, random), np.random.default_rng(voices[last])
             )
-            start = max(ends + round(random.uniform(*_GAP_SECONDS) * SAMPLE_RATE), 0)
+            is_pause = random.random() < _PAUSE_SHARE
+            gap_seconds = random.uniform(*(_PAUSE_SECONDS if is_pause else _GAP_SECONDS))
+            start = max(ends + round(gap_seconds * SAMPLE_RATE), 0)
             start -= start % BLOCK_SAMPLES
             ends = max(ends, start + len(piece), start + SAMPLE_RATE // 2)
             piece = unit_power(piece) * np.float32(0.1 * loudness[last])

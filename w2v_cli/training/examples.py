@@ -14,7 +14,14 @@ import torch
 
 from w2v_cli.audio import SAMPLE_RATE, read_waveforms
 from w2v_cli.errors import AudioError
-from w2v_cli.training.augmentation import Augmenter, Random, Waveform, draw_gap, join
+from w2v_cli.training.augmentation import (
+    Augmenter,
+    Random,
+    Waveform,
+    draw_gap,
+    filter_and_resample,
+    join,
+)
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.sampler import Group
 from w2v_cli.training.turns import Activity
@@ -23,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 BYTES_PER_MB = 1_000_000
 _BATCHES_AHEAD = 4
+
+_Part = tuple[str, float, float | None]
+"""A recording, and where in it an example begins and ends, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +103,14 @@ class Recordings:
 
     def __init__(self, cache_mb: float = 0.0) -> None:
         self._room_bytes = cache_mb * BYTES_PER_MB
-        self._kept: dict[Example, Waveform] = {}
-        self._broken: set[Example] = set()
+        self._kept: dict[_Part, Waveform] = {}
+        self._broken: set[_Part] = set()
 
     def read(self, example: Example) -> Waveform | None:
         """Return an example's waveform; None, with a warning, where it cannot be decoded."""
-        kept = self._kept.get(example)
-        if kept is not None or example in self._broken:
+        part = (example.audio, example.start_seconds, example.end_seconds)
+        kept = self._kept.get(part)
+        if kept is not None or part in self._broken:
             return kept
         try:
             read = read_waveforms(
@@ -109,16 +120,16 @@ class Recordings:
             )
         except AudioError as error:
             logger.warning("left out, since it cannot be decoded: %s", error)
-            self._broken.add(example)
+            self._broken.add(part)
             return None
         waveform = read.channels[0]
         if len(waveform) == 0:
             logger.warning("left out, since it is empty: %s", example.audio)
-            self._broken.add(example)
+            self._broken.add(part)
             return None
         if waveform.nbytes <= self._room_bytes:
             self._room_bytes -= waveform.nbytes
-            self._kept[example] = waveform
+            self._kept[part] = waveform
         return waveform
 
 
@@ -169,6 +180,8 @@ class Composer:
                 n_samples = round(self.crop_seconds * SAMPLE_RATE)
                 start = int(random.integers(max(len(waveform) - n_samples, 0) + 1))
                 waveform = waveform[start : start + n_samples]
+            if example.speed != 1.0:
+                waveform = filter_and_resample(waveform, random, speed=example.speed)
             if self.augmenter is not None:
                 waveform = self.augmenter.change_voice(waveform, random)
             examples.append(example)

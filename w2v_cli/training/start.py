@@ -270,6 +270,10 @@ def start_speakers(start: Start, speakers: Sequence[str]) -> tuple[Any, Speakers
     )
     if not start.from_scratch and list(speakers) != own:
         model._initialise(model.objective)
+    if config.architectures != [SpeakersObjective.model_class.__name__]:
+        # What is trained is the cosine of what this layer makes of the vectors, and what is
+        # compared are the vectors: they should begin as the same.
+        torch.nn.init.eye_(model.classifier.weight)
     return model, SpeakersObjective(start.feature_extractor(config), speakers)
 
 
