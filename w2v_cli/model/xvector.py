@@ -116,9 +116,7 @@ class Wav2Vec2ForXVector(ModelWithLayerSum):
         hidden_states, states, attentions = self._encode(
             input_values, attention_mask, output_attentions, output_hidden_states
         )
-        hidden_states = self.projector(hidden_states)
-        for layer in self.tdnn:
-            hidden_states = layer(hidden_states)
+        hidden_states = self._tdnn_frames(self.projector(hidden_states))
         embeddings = self.feature_extractor(self._statistics(hidden_states, attention_mask))
         logits = self.classifier(embeddings)
         loss = None if labels is None else self.objective(logits, labels.to(logits.device))
@@ -130,6 +128,12 @@ class Wav2Vec2ForXVector(ModelWithLayerSum):
             attentions=attentions,
         )
         return self._published(output, return_dict)
+
+    def _tdnn_frames(self, projected: torch.Tensor) -> torch.Tensor:
+        """Return (batch, fewer frames, channels) from projected hidden states."""
+        for layer in self.tdnn:
+            projected = layer(projected)
+        return projected
 
     def _statistics(
         self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None
