@@ -151,3 +151,9 @@ def test_a_waveform_fills_its_axes():
     silent = new_figure(6, 1).add_subplot()
     draw_waveform(silent, Envelope(1000))
     assert silent.get_ylim() == (-1, 1)
+
+
+def test_letters_that_no_font_has_are_told_once(tmp_path):
+    with pytest.warns(UserWarning, match="2 kinds of letters are in none of the fonts") as caught:
+        save_figure(drawn("\ue000\ue001\ue000"), tmp_path / "label.png")  # of no alphabet
+    assert len(caught) == 1

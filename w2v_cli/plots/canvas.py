@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ PALETTE = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, YELLOW, BLACK)
 GREY = "#767676"  # what is no result: grids, waveforms
 
 DOTS_PER_INCH = 150
+_PADDING_INCHES = 0.1
 
 _STYLE = {
     "font.size": 10,
@@ -78,8 +80,10 @@ def new_figure(width_inches: float, height_inches: float) -> Figure:
     """Return an empty figure, whose axes make room for their labels; nothing has to close it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure((width_inches, height_inches), dpi=DOTS_PER_INCH, layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=_PADDING_INCHES, h_pad=_PADDING_INCHES)
+    figure = Figure((width_inches, height_inches), dpi=DOTS_PER_INCH, layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
@@ -101,8 +105,22 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     if kind not in SUFFIXES:
         raise UsageError(f"{path}: pictures are .png or .svg; give such a name")
     metadata = {"Date": None, "Creator": None} if kind == ".svg" else {"Software": None}
-    with replacing(target) as partial, open(partial, "wb") as file:
-        figure.savefig(file, format=kind[1:], metadata=metadata)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with replacing(target) as partial, open(partial, "wb") as file:
+            figure.savefig(file, format=kind[1:], metadata=metadata)
+    about_letters = {str(w.message) for w in caught if "missing from font" in str(w.message)}
+    for warning in caught:
+        if str(warning.message) not in about_letters:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    if about_letters:
+        warnings.warn(
+            f"{path}: {len(about_letters)} kinds of letters are in none of the fonts here and "
+            f"drawn as boxes; install a font that has them, such as Noto Sans CJK",
+            stacklevel=2,
+        )
 
 
 def time_axis(axes: Axes, seconds: float, *, start_seconds: float = 0.0) -> None:
