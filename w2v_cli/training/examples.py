@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -60,12 +60,15 @@ class Batch:
             trained without.
         labels: What the objective learns from; its shape is the objective's.
         seconds: Audio in the batch, without padding.
+        counts: Whether anything is to be learnt from it; a process that has no part in a batch
+            calculates something all the same.
     """
 
     input_values: torch.Tensor
     attention_mask: torch.Tensor | None
     labels: torch.Tensor
     seconds: float
+    counts: bool = True
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -159,12 +162,26 @@ class Composer:
         self.augmenter = augmenter
         self.seed = seed
 
-    def items(self, groups: Sequence[Group], *, epoch: int, number: int) -> list[Item]:
-        """Return a batch's items, without those that cannot be read."""
+    def items(
+        self,
+        groups: Sequence[Group],
+        *,
+        epoch: int,
+        number: int,
+        places: Iterable[int] | None = None,
+    ) -> list[Item]:
+        """Return a batch's items, without those that cannot be read.
+
+        Args:
+            groups: The batch.
+            epoch: From 0.
+            number: The batch's.
+            places: Which of its groups are wanted; None for all.
+        """
         items = []
-        for place, group in enumerate(groups):
+        for place in range(len(groups)) if places is None else places:
             random = np.random.default_rng((self.seed, epoch, number, place))
-            item = self._item(group, random)
+            item = self._item(groups[place], random)
             if item is not None:
                 items.append(item)
         return items

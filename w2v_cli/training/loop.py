@@ -9,7 +9,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,26 @@ from w2v_cli.training.checkpoints import (
 )
 from w2v_cli.training.examples import Batch, Recordings, batches_ahead
 from w2v_cli.training.manifests import Example
-from w2v_cli.training.objective import Objective
+from w2v_cli.training.objective import Evaluation, Objective
 from w2v_cli.training.options import TrainingOptions
-from w2v_cli.training.parameters import AverageWeights, parameter_groups, set_trained
+from w2v_cli.training.parameters import (
+    AverageWeights,
+    drop_untrained,
+    parameter_groups,
+    set_trained,
+)
+from w2v_cli.training.processes import OneProcess, Weighed
 from w2v_cli.training.sampler import Group, Sampling, plan_epoch
 from w2v_cli.training.schedules import Schedule
-from w2v_cli.training.state import Progress, load_progress, load_state, save_state
+from w2v_cli.training.state import (
+    Progress,
+    State,
+    collect_tensors,
+    generators,
+    load_progress,
+    load_state,
+    save_state,
+)
 from w2v_cli.training.watcher import Record, SilentWatcher, Watcher
 
 LOG_FILE = "log.jsonl"
@@ -75,6 +89,7 @@ class Trainer:
         folder: Where checkpoints, the log and the finished model go.
         watcher: Is told what happens.
         should_stop: Asked after each step; True has a checkpoint written and the run interrupted.
+        processes: Those that share each batch; None for this one alone.
     """
 
     def __init__(
@@ -87,11 +102,13 @@ class Trainer:
         *,
         watcher: Watcher | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        processes: OneProcess | None = None,
     ) -> None:
         self.model, self.objective, self.material = model, objective, material
         self.options, self.folder = options, folder
         self.watcher = watcher or SilentWatcher()
         self.should_stop = should_stop
+        self.processes = processes or OneProcess(model.device)
         self.progress = Progress()
         self.recordings = Recordings(material.cache_mb)
         self._composer = objective.composer(material.train, self.recordings, seed=options.seed)
@@ -103,6 +120,9 @@ class Trainer:
         self._lengths = [min(objective.seconds(example), longest) for example in material.train]
         self._kinds = [objective.kind(example) for example in material.train]
         self.schedule = self._make_schedule()
+        if options.gradient_checkpointing:
+            model.gradient_checkpointing_enable()
+        self._network = self.processes.spread(model, options)
         self.optimizer = torch.optim.AdamW(
             parameter_groups(model, options), betas=options.betas, eps=options.epsilon
         )
@@ -128,7 +148,7 @@ class Trainer:
 
     def plan(self, epoch: int) -> list[list[Group]]:
         """Return the batches of an epoch, as numbers of examples."""
-        sampling = self.material.sampling
+        sampling = self.material.sampling.times(self.processes.count)
         seed = self.options.seed
         return plan_epoch(self._lengths, self._kinds, sampling, seed=seed, epoch=epoch)
 
@@ -141,7 +161,9 @@ class Trainer:
             found, first = False, progress.batch
             for number, batch in batches_ahead(make, range(first, len(plan))):
                 progress.batch = number + 1
-                if batch is not None:
+                if self.processes.any(batch is not None):
+                    if batch is None:
+                        raise W2VError("recordings that other processes read cannot be read here")
                     found = True
                     yield batch
             if not found and first == 0:
@@ -149,8 +171,17 @@ class Trainer:
             progress.epoch, progress.batch = progress.epoch + 1, 0
 
     def _make_batch(self, plan: list[list[Group]], epoch: int, number: int) -> Batch | None:
-        items = self._composer.items(plan[number], epoch=epoch, number=number)
-        return self.objective.collate(items) if items else None
+        """Return this process's part of a batch; None where none of it can be decoded."""
+        groups = plan[number]
+        items_at = functools.partial(self._composer.items, groups, epoch=epoch, number=number)
+        own = self.processes.share(len(groups))
+        items = items_at(places=own)
+        if items:
+            return self.objective.collate(items)
+        for place in range(len(groups)):
+            if place not in own and (items := items_at(places=[place])):
+                return replace(self.objective.collate(items), seconds=0.0, counts=False)
+        return None
 
     def run(self) -> Progress:
         """Train until the end, and return how it went.
@@ -169,39 +200,53 @@ class Trainer:
             while not progress.is_done:
                 self._step(batches)
                 self._after_step()
-                if self.should_stop() and not progress.is_done:
+                if self.processes.any(self.should_stop()) and not progress.is_done:
                     self._save()
                     raise KeyboardInterrupt
         best = progress.best[0][1] if progress.best else progress.step
-        publish_checkpoint(checkpoint_folder(self.folder, best), self.folder)
+        source = checkpoint_folder(self.folder, best)
+        self.processes.first(lambda: publish_checkpoint(source, self.folder))
         return progress
 
     def _begin(self) -> None:
-        make_folder(self.folder)
-        remove_partial(self.folder)
-        seed = self.options.seed
+        self.processes.first(self._prepare_folder)
+        seed = self.options.seed + self.processes.index
         torch.manual_seed(seed)
         np.random.seed(seed % 2**32)
         random.seed(seed)
-        if self.options.gradient_checkpointing:
-            self.model.gradient_checkpointing_enable()
-        log = self.folder / LOG_FILE
-        log.touch()
         start = find_resumable(self.folder)
+        if len(set(self.processes.gather(str(start)))) > 1:
+            raise W2VError(f"{self.folder}: has to be on a disk that all machines share")
         if start is not None:
             self.progress = load_progress(start)
-            average = self._average.weights if self._average else {}
-            load_state(start, self.model, self.optimizer, self._scaler, average)
+            load_state(
+                start,
+                self.model,
+                self.optimizer,
+                self._scaler,
+                self._average.weights if self._average else {},
+                own_part=self.processes.own_part,
+                process=self.processes.index,
+            )
             self._saved_step = self.progress.step
-        # What was logged after the checkpoint will be logged again.
-        with open(log, "r+b") as lines:
+        self.processes.first(self._cut_log)
+
+    def _prepare_folder(self) -> None:
+        make_folder(self.folder)
+        remove_partial(self.folder)
+        (self.folder / LOG_FILE).touch()
+
+    def _cut_log(self) -> None:
+        """Remove what was logged after the checkpoint: it will be logged again."""
+        with open(self.folder / LOG_FILE, "r+b") as lines:
             lines.truncate(self.progress.log_bytes)
 
     def _step(self, batches: Iterator[Batch]) -> None:
         """Take one step: some batches forward and back, then the optimiser."""
         began = time.monotonic()
         options, progress, model = self.options, self.progress, self.model
-        set_trained(model, options, progress.step)
+        if self.processes.count == 1:
+            set_trained(model, options, progress.step)
         self.objective.begin_step(model, progress.step)
         model.train()
         for group in self.optimizer.param_groups:
@@ -210,13 +255,13 @@ class Trainer:
         losses = []
         for _ in range(options.accumulation):
             batch = next(batches)
-            progress.audio_seconds += batch.seconds
-            loss = self._loss(batch.to(model.device))
-            if not math.isfinite(loss.item()):
+            weighed = self._loss(batch.to(model.device))
+            progress.audio_seconds += weighed.seconds
+            if not math.isfinite(weighed.loss):
                 progress.n_skipped += 1
                 continue
-            self._scaler.scale(loss / options.accumulation).backward()  # type: ignore[no-untyped-call]  # torch's own
-            losses.append(loss.item())
+            self._scaler.scale(weighed.own / options.accumulation).backward()  # type: ignore[no-untyped-call]  # torch's own
+            losses.append(weighed.loss)
         if losses:
             self._take_gradients()
         progress.step += 1
@@ -228,19 +273,24 @@ class Trainer:
             progress.losses.append(mean)
         self.watcher.stepped(progress, mean)
 
-    def _loss(self, batch: Batch) -> torch.Tensor:
-        if self._dtype is None:
-            return self.objective.loss(self.model, batch)
-        with torch.autocast(self.model.device.type, dtype=self._dtype):
-            return self.objective.loss(self.model, batch)
+    def _loss(self, batch: Batch) -> Weighed:
+        kind, dtype = self.model.device.type, self._dtype
+        with torch.autocast(kind, dtype=dtype) if dtype else contextlib.nullcontext():
+            loss, weight = self.objective.weighed_loss(self._network, batch)
+        counted = weight if batch.counts else 0.0
+        return self.processes.weigh(loss, counted, batch.seconds, is_sum=self.objective.is_sum)
 
     def _take_gradients(self) -> None:
         """Move the weights, unless the gradients are no numbers."""
+        if self.processes.count > 1:
+            drop_untrained(self.model, self.options, self.progress.step)
         self._scaler.unscale_(self.optimizer)
         longest = self.options.max_grad_norm or math.inf
         trained = [p for p in self.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.clip_grad_norm_(trained, longest)
-        if torch.isfinite(norm) or self._scaler.is_enabled():  # a scaler looks for itself
+        if (
+            math.isfinite(self.processes.number(norm)) or self._scaler.is_enabled()
+        ):  # a scaler looks for itself
             self._scaler.step(self.optimizer)
         else:
             self.progress.n_skipped += 1
@@ -272,10 +322,16 @@ class Trainer:
         """Measure the network on the dev examples, and see if it is one of the best."""
         progress, objective = self.progress, self.objective
         began = time.monotonic()
-        with self._average.in_place() if self._average else contextlib.nullcontext():
-            found = objective.evaluate(self.model, self.material.dev, self.recordings)
+        found = Evaluation()
+
+        def measure() -> float:
+            nonlocal found
+            found = objective.evaluate(model, self.material.dev, self.recordings)
+            return found.figures[objective.metric]
+
+        with self.processes.complete(self.model, self._average) as model:
+            figure = self.processes.first(measure)
         progress.seconds += time.monotonic() - began
-        figure = found.figures[objective.metric]
         sign = -1.0 if objective.higher_is_better else 1.0
         if math.isnan(figure):  # such as a rate of pairs where there are none
             figure = sign * math.inf
@@ -285,25 +341,30 @@ class Trainer:
         ranked.sort(key=lambda one: sign * one[0])  # stable: of equals the earlier one
         progress.best = ranked[: max(1, self.options.keep_best)]
         self._log(**{f"dev_{name}": value for name, value in found.figures.items()})
-        self.watcher.evaluated(progress, found)
+        if self.processes.is_first:
+            self.watcher.evaluated(progress, found)
 
     def _save(self) -> None:
         """Write a checkpoint, and remove those that are not needed any more."""
-        progress = self.progress
+        progress, processes, average = self.progress, self.processes, self._average
         if self._saved_step != progress.step:
-            write_checkpoint(self.folder, progress.step, self._write)
+            weights = average.weights if average else {}
+            state = State(
+                tensors=collect_tensors(self.model, self.optimizer, weights, processes.whole),
+                generators=processes.gather(generators()),
+                scaler=self._scaler.state_dict(),
+            )
+
+            def write(folder: Path) -> None:
+                model.save_pretrained(folder)
+                self.objective.save(folder)
+                save_state(folder, progress, state)
+
+            with processes.complete(self.model, average) as model:
+                processes.first(lambda: bool(write_checkpoint(self.folder, progress.step, write)))
             self._saved_step = progress.step
         best = {step for _, step in progress.best}
-        prune_checkpoints(self.folder, last=progress.step, best=best)
-
-    def _write(self, folder: Path) -> None:
-        average = self._average
-        with average.in_place() if average else contextlib.nullcontext():
-            self.model.save_pretrained(folder)
-        self.objective.save(folder)
-        weights = average.weights if average else {}
-        scaler = self._scaler.state_dict()
-        save_state(folder, self.progress, self.model, self.optimizer, scaler, weights)
+        processes.first(lambda: prune_checkpoints(self.folder, last=progress.step, best=best))
 
     def _log(self, **figures: float) -> None:
         """Add a line to the log, with where the run is.
@@ -320,6 +381,9 @@ class Trainer:
         }
         for name, value in figures.items():
             line[name] = float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+        self.processes.first(lambda: self._write_line(line))
+
+    def _write_line(self, line: Record) -> None:
         text = json.dumps(line) + "\n"
         path = self.folder / LOG_FILE
         try:
@@ -327,5 +391,5 @@ class Trainer:
                 lines.write(text)
         except OSError as error:
             raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
-        progress.log_bytes += len(text.encode())
+        self.progress.log_bytes += len(text.encode())
         self.watcher.logged(line)

@@ -62,6 +62,7 @@ class Objective(ABC):
         metric: The figure that says how good a network is.
         higher_is_better: Whether more of it is better.
         can_join: Whether several recordings one after another are a recording as well.
+        is_sum: Whether the loss of a batch is a sum of its recordings, not a mean.
         model_class: The class of its networks.
         feature_extractor: What normalises and pads waveforms.
     """
@@ -70,6 +71,7 @@ class Objective(ABC):
     metric: str
     higher_is_better = False
     can_join = False
+    is_sum = False
     model_class: type[Wav2Vec2PreTrainedModel]
     feature_extractor: Any
 
@@ -84,6 +86,10 @@ class Objective(ABC):
     @abstractmethod
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """Return the loss of a batch, a number."""
+
+    def weighed_loss(self, model: Any, batch: Batch) -> tuple[torch.Tensor, float]:
+        """Return the loss of a batch, and how much it counts in the mean of several batches."""
+        return self.loss(model, batch), len(batch.input_values)
 
     @abstractmethod
     def read(self, output: FloatArray) -> Any:

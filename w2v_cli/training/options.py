@@ -32,6 +32,7 @@ class TrainingOptions:
         freeze_feature_encoder: Keep the convolutions as they are.
         freeze_base: Train the head alone.
         freeze_base_steps: Train the head alone for so many steps.
+        adapters_alone: Train the attention adapters and the head alone.
         gradient_checkpointing: Recompute activations: less memory, more time.
         average: The decay of a running mean of the weights, which is what is kept; 0 for none.
         eval_steps: Look at the dev examples every so many steps.
@@ -60,6 +61,7 @@ class TrainingOptions:
     freeze_feature_encoder: bool = False
     freeze_base: bool = False
     freeze_base_steps: int = 0
+    adapters_alone: bool = False
     gradient_checkpointing: bool = False
     average: float = 0.0
     eval_steps: int = 500

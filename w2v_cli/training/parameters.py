@@ -11,6 +11,9 @@ from torch import nn
 
 from w2v_cli.training.options import TrainingOptions
 
+ADAPTER = ".adapter_layer."
+"""What names of attention adapters' weights have in them."""
+
 
 def parameter_groups(model: Any, options: TrainingOptions) -> list[dict[str, Any]]:
     """Return AdamW's groups: the base and the head, each with matrices and vectors apart.
@@ -40,13 +43,30 @@ def is_head(model: Any, name: str) -> bool:
 
 def set_trained(model: Any, options: TrainingOptions, step: int) -> None:
     """Mark which weights are trained in a step."""
-    base_is_frozen = options.freeze_base or step < options.freeze_base_steps
-    convolutions = f"{model.base_model_prefix}.feature_extractor."
     for name, parameter in model.named_parameters():
-        frozen = base_is_frozen and not is_head(model, name)
-        if options.freeze_feature_encoder and name.startswith(convolutions):
-            frozen = True
-        parameter.requires_grad = not frozen
+        parameter.requires_grad = is_trained(model, name, options, step)
+
+
+def drop_untrained(model: Any, options: TrainingOptions, step: int) -> None:
+    """Drop the gradients of weights that are not trained in a step.
+
+    It comes to the same as not to calculate them, for a network whose marks have to stay.
+    """
+    for name, parameter in model.named_parameters():
+        if not is_trained(model, name, options, step):
+            parameter.grad = None
+
+
+def is_trained(model: Any, name: str, options: TrainingOptions, step: int) -> bool:
+    """Return whether a weight is trained in a step."""
+    if is_head(model, name):
+        return True
+    if options.adapters_alone:
+        return ADAPTER in name
+    if options.freeze_base or step < options.freeze_base_steps:
+        return False
+    convolutions = f"{model.base_model_prefix}.feature_extractor."
+    return not (options.freeze_feature_encoder and name.startswith(convolutions))
 
 
 class AverageWeights:

@@ -96,9 +96,13 @@ class PretrainObjective(Objective):
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """Return the contrastive and the diversity loss of a masked frame, the mean of all."""
+        return self.weighed_loss(model, batch)[0]
+
+    def weighed_loss(self, model: Any, batch: Batch) -> tuple[torch.Tensor, float]:
+        """Return the loss of a batch, and how many frames were masked in it."""
         output, n_masked = self._output(model, batch)
         loss: torch.Tensor = output.loss / n_masked
-        return loss
+        return loss, float(n_masked)
 
     def _output(self, model: Any, batch: Batch) -> tuple[Any, torch.Tensor]:
         """Return what a network gives for a batch, and how many frames were masked in it."""

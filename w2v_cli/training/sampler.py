@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,13 @@ class Sampling:
             raise ValueError("a batch needs more than 0 seconds and at least one recording")
         if not 0 <= self.join <= 1 or not 0 <= self.balance <= 1:
             raise ValueError("join and balance are shares, from 0 to 1")
+
+    def times(self, n_processes: int) -> Sampling:
+        """Return the sampling of batches that so many processes share."""
+        if n_processes == 1:
+            return self
+        items = None if self.batch_items is None else n_processes * self.batch_items
+        return replace(self, batch_seconds=n_processes * self.batch_seconds, batch_items=items)
 
 
 def plan_epoch(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ PROGRESS_FILE = "training_state.json"
 VERSION = 1
 
 Tensors = dict[str, torch.Tensor]
+Generators = tuple[Tensors, dict[str, Any]]
+"""The states of random generators: large ones as tensors, small ones as numbers."""
 
 
 @dataclass
@@ -54,33 +56,54 @@ class Progress:
     is_done: bool = False
 
 
-def save_state(
-    folder: Path,
-    progress: Progress,
+@dataclass(frozen=True)
+class State:
+    """What is written besides the progress.
+
+    Attributes:
+        tensors: The weights, their running mean, the optimiser's moments, each whole.
+        generators: The random generators of each process, as `generators` returns them.
+        scaler: The scaler's.
+    """
+
+    tensors: Tensors
+    generators: Sequence[Generators]
+    scaler: Mapping[str, Any]
+
+
+def collect_tensors(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
-    scaler: Mapping[str, Any],
     average: Mapping[str, torch.Tensor],
-) -> None:
+    whole: Callable[[torch.Tensor], torch.Tensor],
+) -> Tensors:
+    """Return all tensors of a run's state, each as `whole` returns it."""
+    tensors: Tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.items()}
+    for index, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+    return {name: whole(tensor) for name, tensor in tensors.items()}
+
+
+def save_state(folder: Path, progress: Progress, state: State) -> None:
     """Write a run's state into a checkpoint's folder.
 
     Raises:
         WriteError: The disk is full, or the folder cannot be written.
     """
-    tensors: Tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    tensors |= {f"average.{name}": value for name, value in average.items()}
-    for index, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
-    generators, numbers = _generators()
-    tensors |= generators
+    tensors = dict(state.tensors)
+    for index, (generators, _) in enumerate(state.generators):
+        tensors |= {_generators_prefix(index) + name: t for name, t in generators.items()}
     separate = {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
     with replacing(folder / TENSORS_FILE) as partial:
         save_file(separate, partial)
+    numbers = [numbers for _, numbers in state.generators]
     content = {
         "version": VERSION,
         "progress": asdict(progress),
-        "scaler": dict(scaler),
-        "generators": numbers,
+        "scaler": dict(state.scaler),
+        "generators": numbers[0],
+        "other_processes": numbers[1:],
     }
     write_text(folder / PROGRESS_FILE, json.dumps(content, indent=1) + "\n")
 
@@ -108,28 +131,50 @@ def load_state(
     optimizer: torch.optim.Optimizer,
     scaler: Any,
     average: Tensors,
+    own_part: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    process: int = 0,
 ) -> None:
-    """Put back what `save_state` wrote; random generators come last."""
+    """Put back what `save_state` wrote; random generators come last.
+
+    Args:
+        folder: The checkpoint's.
+        model: The network; like the next ones, it is changed.
+        optimizer: Its optimiser.
+        scaler: Its scaler.
+        average: The running mean of its weights, empty for none.
+        own_part: Returns what of a whole tensor belongs here, split like another one.
+        process: Whose random generators are put back.
+    """
     tensors = load_file(folder / TENSORS_FILE)
     content = json.loads((folder / PROGRESS_FILE).read_text(encoding="utf-8"))
-    model.load_state_dict(_below(tensors, "model."))
+    own = model.state_dict()
+    weights = _below(tensors, "model.").items()
+    model.load_state_dict({name: own_part(tensor, own[name]) for name, tensor in weights})
     for name, value in _below(tensors, "average.").items():
-        average[name].copy_(value)
+        average[name].copy_(own_part(value, average[name]))
+    groups = optimizer.state_dict()["param_groups"]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     states: dict[int, Tensors] = {}
     for name, value in _below(tensors, "optimizer.").items():
         index, _, inner = name.partition(".")
-        states.setdefault(int(index), {})[inner] = value
-    groups = optimizer.state_dict()["param_groups"]
+        part = own_part(value, parameters[int(index)]) if value.ndim else value  # not of a count
+        states.setdefault(int(index), {})[inner] = part
     optimizer.load_state_dict({"state": states, "param_groups": groups})
     scaler.load_state_dict(content["scaler"])
-    _restore_generators(tensors, content["generators"])
+    numbers = [content["generators"], *content.get("other_processes", ())]
+    _restore_generators(_below(tensors, _generators_prefix(process)), numbers[process])
 
 
 def _below(tensors: Tensors, prefix: str) -> Tensors:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
-def _generators() -> tuple[Tensors, dict[str, Any]]:
+def _generators_prefix(process: int) -> str:
+    """Return what the names of a process's generators begin with."""
+    return f"process{process}." if process else ""
+
+
+def generators() -> Generators:
     """Return the states of all random generators: large ones as tensors, small ones as numbers."""
     kind, keys, position, has_gauss, cached = np.random.get_state()
     assert kind == "MT19937"
