@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -12,11 +11,13 @@ from typing import Any
 
 from w2v_cli.checkpoint.atomic import write_text
 from w2v_cli.checkpoint.resolve import locate
+from w2v_cli.errors import MissingDependencyError
 from w2v_cli.training.figures import show_figure
-from w2v_cli.training.loop import LOG_FILE
 from w2v_cli.training.objective import Evaluation, Objective
+from w2v_cli.training.picture import PICTURE_FILE, draw_training
 from w2v_cli.training.run import Data, Findings, describe
 from w2v_cli.training.state import Progress
+from w2v_cli.training.watcher import Record, read_log
 
 REPORT_FILE = "report.md"
 CARD_FILE = "README.md"
@@ -65,23 +66,27 @@ class Account:
     licence: str | None = None
 
 
-def write_report(account: Account, folder: Path) -> None:
-    """Write report.md and the model's card.
+def write_report(account: Account, folder: Path) -> str | None:
+    """Write report.md, its picture and the model's card.
+
+    Returns:
+        Why there is no picture; None where there is one.
 
     Raises:
         WriteError: The disk is full, or the folder cannot be written.
     """
-    write_text(folder / REPORT_FILE, report(account, read_log(folder)))
+    missing = None
+    try:
+        draw_training(account.objective, folder)
+    except MissingDependencyError as error:
+        missing = str(error)
+    picture = f"There is no picture: {missing}." if missing else f"![]({PICTURE_FILE})"
+    write_text(folder / REPORT_FILE, report(account, read_log(folder), picture))
     write_text(folder / CARD_FILE, model_card(account))
+    return missing
 
 
-def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Return the lines of a run's log."""
-    lines = (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
-
-
-def report(account: Account, log: Sequence[dict[str, Any]]) -> str:
+def report(account: Account, log: Sequence[Record], picture: str = "") -> str:
     """Return report.md: data, figures over time, mistakes and settings."""
     progress = account.progress
     parts = [
@@ -92,6 +97,7 @@ def report(account: Account, log: Sequence[dict[str, Any]]) -> str:
         _data_table(account.data),
         *data_remarks(account.data, account.findings),
         "## Over time",
+        picture,
         _log_table(log),
         *_mistakes(account),
         "## Settings",
@@ -187,7 +193,7 @@ def _data_table(data: Data) -> str:
     return _table(("split", "recordings", "hours", "speakers"), rows)
 
 
-def _log_table(log: Sequence[dict[str, Any]]) -> str:
+def _log_table(log: Sequence[Record]) -> str:
     """Return the looks at the dev examples, or of a run without any some of its losses."""
     looks = [line for line in log if any(name.startswith("dev_") for name in line)]
     if not looks:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, Protocol
 
 from w2v_cli.training.objective import Evaluation
 from w2v_cli.training.state import Progress
 
+LOG_FILE = "log.jsonl"
+
 Record = dict[str, Any]
 """A line of log.jsonl: where the run is, and figures by name; None where one is no number."""
+
+
+def read_log(run: Path) -> list[Record]:
+    """Return the lines of the log in a run's folder."""
+    lines = (run / LOG_FILE).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 class Watcher(Protocol):
