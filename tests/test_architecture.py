@@ -24,7 +24,7 @@ LEVELS = {
     "decoding": 1,
     "diarization": 1,
     "processing": 2,
-    "scoring": 1,
+    "scoring": 2,
     "checkpoint": 3,
     "language_model": 4,
     "inference": 4,

@@ -11,7 +11,18 @@ from w2v_cli.cli import options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT, Results, check_output
-from w2v_cli.cli.score_report import errors_view, score_table
+from w2v_cli.cli.score_report import errors_view, score_table, some_names
+from w2v_cli.cli.score_turns import (
+    Collar,
+    Rttm,
+    SkipOverlap,
+    Uem,
+    say_what_is_missing,
+    score_rttm,
+    scoring_rules,
+    turns_json,
+    turns_table,
+)
 from w2v_cli.errors import SOME_INPUTS_FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -22,8 +33,6 @@ SCHEMA_VERSION = 1
 
 SCORING_GROUP = "Scoring"
 _DIGITS = 6
-# More names than these on a line nobody reads.
-_NAMES_SHOWN = 5
 
 NormalizerName = Literal["none", "basic", "english"]
 ReportName = Literal["table", "json"]
@@ -32,7 +41,8 @@ Reference = Annotated[
     str,
     typer.Argument(
         metavar="REFERENCE",
-        help="What was said: a text file, a folder of them, or a manifest (jsonl).",
+        help="What was said: a text file, a folder of them, or a manifest (jsonl). With --rttm "
+        "who speaks when: an RTTM file or a folder of them.",
         show_default=False,
     ),
 ]
@@ -89,10 +99,14 @@ def score(
     by_line: ByLine = False,
     report: Report = "table",
     errors: ShowErrors = False,
+    rttm: Rttm = False,
+    uem: Uem = None,
+    collar: Collar = None,
+    skip_overlap: SkipOverlap = False,
     output: options.OutputFile = STDOUT,
     quiet: options.Quiet = False,
 ) -> None:
-    """Count the words and characters that a transcript has wrong.
+    """Count the words and characters that a transcript has wrong, or the time of its speakers.
 
     \b
     Examples:
@@ -102,6 +116,7 @@ def score(
       w2v score --normalizer basic manifest.jsonl heard.jsonl
       w2v score --format json --output score.json manifest.jsonl heard.json
       w2v transcribe -f jsonl *.wav | w2v score manifest.jsonl -
+      w2v score --rttm meetings.rttm heard.rttm --uem meetings.uem --collar 0.25
 
     Two single texts belong together; of several, those of one name do, without suffix and
     with as many folders as tell them apart. WER is the share of words that were replaced,
@@ -109,47 +124,76 @@ def score(
 
     Texts without a partner are named on stderr and not counted.
 
+    With --rttm, DER is the time that was given to a wrong speaker, or wrongly to any or to none,
+    by the time of speech; JER the mean over speakers of the share of their time that is wrong.
+    A recording in which nobody was found is all missed.
+
     Exit codes: 0 all were compared, 1 failed, 2 wrong command line or a file that cannot be
-    read, 3 some texts have no partner.
+    read, 3 some texts have no partner, 5 a package is missing.
     """
     if reference == hypothesis == STDIN:
         raise UsageError("- stands for standard input, which can be read only once; name a file")
     if errors and report == "json":
         raise UsageError("--errors: json has them already; leave it out, or use --format table")
+    _check_kind(
+        rttm,
+        of_texts={"--normalizer": normalizer != "none", "--by-line": by_line, "--errors": errors},
+        of_turns={
+            "--uem": uem is not None,
+            "--collar": collar is not None,
+            "--skip-overlap": skip_overlap,
+        },
+    )
     check_output(output, [reference, hypothesis])
+    console = Console(quiet=quiet)
+    if rttm:
+        rules = scoring_rules(collar, skip_overlap)
+        scored = score_rttm(reference, hypothesis, rules, uem)
+        shown = turns_json(scored, rules) if report == "json" else turns_table(scored)
+        with Results(output, None, 1) as results:
+            results.write(shown, "")
+        raise typer.Exit(say_what_is_missing(scored, uem, console))
     from w2v_cli.scoring import pair_texts, read_texts, score_pairs
 
     pairing = pair_texts(
         read_texts(reference, by_line=by_line), read_texts(hypothesis, by_line=by_line)
     )
-    console = Console(quiet=quiet)
     if not pairing.pairs:
         raise UsageError(
-            f"{reference} and {hypothesis} have no name in common: {_some(_alone(pairing))}"
+            f"{reference} and {hypothesis} have no name in common: {some_names(_alone(pairing))}"
         )
     result = score_pairs(pairing.pairs, normalizer=normalizer)
-    with Results(output, "txt", 1) as results:
-        if report == "json":
-            results.write(score_json(result, pairing, normalizer), "")
-        else:
-            shown = errors_view(result, for_terminal=output == STDOUT) if errors else ""
-            results.write(shown + score_table(result), "")
+    if report == "json":
+        shown = score_json(result, pairing, normalizer)
+    else:
+        shown = errors_view(result, for_terminal=output == STDOUT) if errors else ""
+        shown += score_table(result)
+    with Results(output, None, 1) as results:
+        results.write(shown, "")
     for names, missing in (
         (pairing.without_hypothesis, "hypothesis"),
         (pairing.without_reference, "reference"),
     ):
         if names:
-            console.error(f"without a {missing}, and not counted: {_some(names)}")
+            console.error(f"without a {missing}, and not counted: {some_names(names)}")
     raise typer.Exit(SOME_INPUTS_FAILED if _alone(pairing) else 0)
+
+
+def _check_kind(rttm: bool, of_texts: dict[str, bool], of_turns: dict[str, bool]) -> None:
+    """Refuse options of the kind of score that was not asked for.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for option, given in (of_texts if rttm else of_turns).items():
+        if given and rttm:
+            raise UsageError(f"{option} is about texts; leave it out, or --rttm")
+        if given:
+            raise UsageError(f"{option} is about who speaks when; add --rttm")
 
 
 def _alone(pairing: Pairing) -> tuple[str, ...]:
     return pairing.without_hypothesis + pairing.without_reference
-
-
-def _some(names: tuple[str, ...]) -> str:
-    rest = len(names) - _NAMES_SHOWN
-    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def score_json(result: Score, pairing: Pairing, normalizer: str) -> str:

@@ -23,6 +23,8 @@ _WIDTHS = (8, 7, 7, 7, 9, 9)
 _NAME_COLUMNS = 40
 _LINE_COLUMNS = 80  # off a terminal
 _LABEL_COLUMNS = 6
+# More names than these on a line nobody reads.
+_NAMES_SHOWN = 5
 
 _MARKS = {"equal": "", "substitute": "S", "delete": "D", "insert": "I"}
 _COLOURS = {"equal": "", "substitute": "yellow", "delete": "red", "insert": "cyan"}
@@ -33,7 +35,7 @@ def score_table(score: Score) -> str:
     rows = [(pair.name, pair.words, pair.characters) for pair in score.pairs]
     if len(rows) > 1:
         rows.append((f"all {len(rows)}", score.words, score.characters))
-    names = [_shortened(name) for name, _, _ in rows]
+    names = [shortened(name) for name, _, _ in rows]
     width = max(len(name) for name in names)
     heads = "".join(head.rjust(w) for head, w in zip(HEADINGS, _WIDTHS, strict=True))
     lines = [" " * width + heads]
@@ -51,10 +53,16 @@ def score_table(score: Score) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _shortened(name: str) -> str:
+def shortened(name: str) -> str:
     """Return a name on one line; of a long one the end, which tells more."""
     name = " ".join(name.split())
     return name if len(name) <= _NAME_COLUMNS else "…" + name[1 - _NAME_COLUMNS :]
+
+
+def some_names(names: tuple[str, ...]) -> str:
+    """Return the first names, and how many more there are."""
+    rest = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _percent(counts: Counts) -> str:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from w2v_cli.results import Segment, Transcript, Word
+from w2v_cli.results import Diarization, Segment, Transcript, Word
 
 
 def one_line(text: str) -> str:
@@ -102,15 +102,15 @@ def channel_label(channel: int | None) -> str:
     return "" if channel is None else f"[channel {channel}]"
 
 
-def recording_id(transcript: Transcript) -> str:
+def recording_id(result: Transcript | Diarization) -> str:
     """Return the recording's name without folder and suffix, as one printable word.
 
-    Spaces separate the fields of CTM and STM, and ``;;`` begins a comment there.
+    Spaces separate the fields of CTM, STM and RTTM, and ``;;`` begins a comment there.
 
     >>> recording_id(Transcript("", (), 0.0, "mini", "calls/my call;;1.wav"))
     'my_call;_1'
     """
-    name = as_unicode(PurePath(transcript.source or "").stem) or ""
+    name = as_unicode(PurePath(result.source or "").stem) or ""
     name = "_".join(one_line(name).split()).replace(";;", ";_")
     return name if name and name != "-" else "stdin" if name == "-" else "recording"
 
