@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.model.xvector import Wav2Vec2ForXVector
+from w2v_cli.scoring.verification import Pairs, equal_error_rate, pair_up
 from w2v_cli.training.examples import Batch, Item, make_batch
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import FloatArray, Objective, Result
@@ -58,8 +58,8 @@ class SpeakersObjective(Objective):
 
     def measure(self, results: Sequence[Result]) -> dict[str, float]:
         """Return eer: the equal error rate over all pairs of recordings."""
-        vectors = [result.heard for result in results]
-        return {"eer": equal_error_rate(*pair_scores(vectors, [r.reference for r in results]))}
+        pairs = pairs_of(results)
+        return {"eer": equal_error_rate(pairs.scores, pairs.is_same)}
 
 
 def at_speeds(examples: Sequence[Example], speeds: Sequence[float]) -> list[Example]:
@@ -85,51 +85,6 @@ def at_speeds(examples: Sequence[Example], speeds: Sequence[float]) -> list[Exam
     return [*examples, *changed]
 
 
-def pair_scores(
-    vectors: Sequence[FloatArray], speakers: Sequence[str]
-) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Return the cosine of every pair of vectors, and whether it is of one speaker.
-
-    Args:
-        vectors: Each of length one, (dim,).
-        speakers: Whose they are.
-    """
-    if len(vectors) < 2:
-        return np.zeros(0), np.zeros(0, bool)
-    stacked = np.stack(vectors)
-    names = np.unique(np.asarray(speakers), return_inverse=True)[1]
-    one, other = np.triu_indices(len(stacked), k=1)
-    scores: FloatArray = (stacked @ stacked.T)[one, other]
-    return scores, names[one] == names[other]
-
-
-def equal_error_rate(scores: FloatArray, is_same: npt.NDArray[np.bool_]) -> float:
-    """Return where as many pairs of one speaker are refused as pairs of two are accepted.
-
-    Args:
-        scores: How alike the two of each pair are, (pairs,).
-        is_same: Whether they are of one speaker, (pairs,).
-
-    Returns:
-        The rate, 0 to 1; nan where there are pairs of one kind only.
-
-    >>> equal_error_rate(np.array([0.9, 0.4, 0.6, 0.1]), np.array([True, True, False, False]))
-    0.5
-    """
-    n_same, n_different = int(is_same.sum()), int((~is_same).sum())
-    if not n_same or not n_different:
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    ordered, same = scores[order], is_same[order]
-    # A threshold lies between two scores that differ: what is above it is accepted.
-    ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
-    refused = 1 - np.concatenate([[0.0], np.cumsum(same)[ends] / n_same])
-    accepted = np.concatenate([[0.0], np.cumsum(~same)[ends] / n_different])
-    crossing = int(np.argmax(accepted >= refused))
-    if crossing == 0:
-        return float(refused[0])
-    # Both are straight lines between two thresholds.
-    before = refused[crossing - 1] - accepted[crossing - 1]
-    after = accepted[crossing] - refused[crossing]
-    share = before / (before + after)
-    return float(refused[crossing - 1] + share * (refused[crossing] - refused[crossing - 1]))
+def pairs_of(results: Sequence[Result]) -> Pairs:
+    """Return every pair of recordings, with the cosine of their vectors."""
+    return pair_up([result.heard for result in results], [result.reference for result in results])
