@@ -210,6 +210,7 @@ def packed(embedding: Embedding) -> str:
     """Return a recording's vectors as a text that a journal can hold; `unpacked` undoes it."""
     starts = embedding.starts_seconds
     fields = {
+        "source": as_unicode(embedding.source),
         "shape": embedding.vectors.shape,
         "dtype": str(embedding.vectors.dtype),
         "vectors": base64.b64encode(embedding.vectors.tobytes()).decode(),
@@ -221,13 +222,8 @@ def packed(embedding: Embedding) -> str:
     return _json(fields)
 
 
-def unpacked(text: str, source: str) -> Embedding:
-    """Return the vectors that `packed` made a text of.
-
-    Args:
-        text: What it returned.
-        source: The recording.
-    """
+def unpacked(text: str) -> Embedding:
+    """Return the vectors that `packed` made a text of."""
     import numpy as np
 
     fields = json.loads(text)
@@ -237,7 +233,7 @@ def unpacked(text: str, source: str) -> Embedding:
         vectors=numbers.reshape(fields["shape"]),
         kind=VectorKind(**fields["kind"]),
         duration_seconds=fields["seconds"],
-        source=source,
+        source=fields["source"],
         channels=tuple(fields["channels"]),
         starts_seconds=None if starts is None else np.array(starts),
     )
