@@ -12,6 +12,8 @@ from w2v_cli.training.augmentation import (
     coloured_noise,
     filter_and_resample,
     join,
+    quick_length,
+    quick_lengths,
     reverberate,
     trim,
     unit_power,
@@ -134,3 +136,34 @@ def test_silence_stays_silence():
 def test_what_is_no_share_is_refused():
     with pytest.raises(ValueError, match="noise=2"):
         Augmentation(noise=2)
+
+
+def test_quick_lengths_are_the_next_without_large_factors():
+    def is_quick(n):
+        for factor in (2, 3, 5, 7, 11):
+            while n % factor == 0:
+                n //= factor
+        return n == 1
+
+    for length in (3, 16001, 47991.5, 131072, 480013):
+        expected = next(n for n in range(int(np.ceil(length)), 10**6) if is_quick(n))
+        assert quick_length(length) == expected
+    assert quick_length(2**24 + 1) == 2**24 + 1  # further than anybody looks
+    for speed in (0.85, 0.9, 1.0, 1.05, 1.1, 1.149):
+        for length in (15173, 16000, 47999):
+            before, after = quick_lengths(length, speed)
+            assert is_quick(before)
+            assert is_quick(after)
+            assert length <= before < 1.1 * length
+            assert before / after == pytest.approx(speed, rel=0.003)
+
+
+def test_quick_lengths_change_nothing_but_the_time(random):
+    waveform = random.standard_normal(15173).astype(np.float32)
+    spectrum = np.fft.rfft(waveform)
+    frequencies = np.linspace(0, 8000, len(spectrum))
+    cut = np.fft.irfft(spectrum / np.sqrt(1 + (frequencies / 3500) ** 40), len(waveform))
+    changed = filter_and_resample(waveform, random, low_pass=3500.0)
+    inner = slice(200, -200)  # the ends of a recording wrapped around before
+    assert len(changed) == len(waveform)
+    assert np.abs(changed - cut)[inner].max() < 0.02

@@ -5,6 +5,7 @@ import pytest
 import soundfile
 import torch
 
+from w2v_cli.model.ctc import Wav2Vec2ForCTC
 from w2v_cli.training.examples import Composer, Recordings
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.speakers import at_speeds
@@ -21,10 +22,10 @@ def test_other_speeds_are_other_speakers_and_voices(tmp_path):
     for item, speed in zip(
         composer.items([(0,), (1,), (2,)], epoch=0, number=0), (1, 0.8, 1.25), strict=True
     ):
-        assert len(item.waveform) == pytest.approx(16000 / speed, abs=1)
+        assert len(item.waveform) == pytest.approx(16000 / speed, rel=0.003)
         assert item.examples[0].seconds == pytest.approx(1 / speed)
         highest = np.abs(np.fft.rfft(item.waveform)).argmax() * 16000 / len(item.waveform)
-        assert highest == pytest.approx(400 * speed, abs=1)
+        assert highest == pytest.approx(400 * speed, rel=0.004)
     assert len(recordings._kept) == 1
 
 
@@ -34,3 +35,12 @@ def test_what_is_trained_begins_as_what_is_compared(small_network):
     with torch.no_grad():
         output = model.eval()(torch.randn(2, 8000))
     assert torch.allclose(output.logits, output.embeddings + model.classifier.bias)
+
+
+def test_fewer_layers_are_those_of_the_beginning():
+    whole = Start("mini").model(Wav2Vec2ForCTC)
+    model, _ = start_speakers(Start("mini", settings={"num_hidden_layers": 2}), ["anna", "ben"])
+    ours = model.wav2vec2.state_dict()
+    theirs = whole.wav2vec2.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert len(model.wav2vec2.encoder.layers) == 2

@@ -6,6 +6,9 @@ generator makes the same recording, on any run.
 
 from __future__ import annotations
 
+import bisect
+import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
@@ -184,7 +187,8 @@ def filter_and_resample(
         high_pass: Hz below which it is cut.
         equaliser_decibels: Standard deviation of a smooth random response.
     """
-    spectrum = np.fft.rfft(waveform)
+    padded_length, changed_length = quick_lengths(len(waveform), speed)
+    spectrum = np.fft.rfft(waveform, padded_length)
     frequencies = np.linspace(1, SAMPLE_RATE / 2, len(spectrum))
     response = np.ones(len(spectrum))
     if equaliser_decibels:
@@ -194,9 +198,9 @@ def filter_and_resample(
         response /= np.sqrt(1 + (frequencies / low_pass) ** 40)
     if high_pass:
         response /= np.sqrt(1 + (high_pass / frequencies) ** 6)
-    length = max(round(len(waveform) / speed), 2)
-    changed = np.fft.irfft(spectrum * response, n=length) * (length / len(waveform))
-    return changed.astype(np.float32)
+    ratio = changed_length / padded_length
+    changed = np.fft.irfft(spectrum * response, n=changed_length) * ratio
+    return changed[: max(round(len(waveform) * ratio), 2)].astype(np.float32)
 
 
 def made_room(random: Random) -> Waveform:
@@ -213,16 +217,59 @@ def made_room(random: Random) -> Waveform:
 
 def reverberate(waveform: Waveform, response: Waveform) -> Waveform:
     """Return the waveform in the room of an impulse response, and no longer than it was."""
-    size = len(waveform) + len(response)
+    size = quick_length(len(waveform) + len(response))
     wet = np.fft.irfft(np.fft.rfft(waveform, size) * np.fft.rfft(response, size), size)
     return wet[: len(waveform)].astype(np.float32)
 
 
 def coloured_noise(n_samples: int, slope: float, random: Random) -> Waveform:
     """Return noise whose power falls like frequency ** -slope: white 0, pink 1, brown 2."""
-    spectrum = np.fft.rfft(random.standard_normal(n_samples))
+    length = quick_length(n_samples)
+    spectrum = np.fft.rfft(random.standard_normal(n_samples), length)
     frequencies = np.linspace(20, SAMPLE_RATE / 2, len(spectrum))
-    return np.fft.irfft(spectrum * frequencies ** (-slope / 2), n_samples).astype(np.float32)
+    noise = np.fft.irfft(spectrum * frequencies ** (-slope / 2), length)
+    return noise[:n_samples].astype(np.float32)
+
+
+def quick_length(length: float) -> int:
+    """Return the shortest length from this one on whose Fourier transform is quick.
+
+    A length with large prime factors takes ten times as long as one of 2, 3, 5, 7 and 11 alone; of
+    these there is one within 1 %.
+
+    >>> quick_length(16001)
+    16038
+    """
+    lengths = _quick_lengths()
+    wanted = max(math.ceil(length), 2)
+    if wanted > lengths[-1]:
+        return wanted
+    return lengths[bisect.bisect_left(lengths, wanted)]
+
+
+def quick_lengths(length: float, speed: float) -> tuple[int, int]:
+    """Return two lengths whose Fourier transforms are quick, the first `speed` times the second.
+
+    The first is `length` or somewhat more, and the speed right to 0.3 %.
+    """
+    before = quick_length(length)
+    after = quick_length(before / speed)
+    while before < 2 * length and after * speed > 1.003 * before:
+        before = quick_length(before + 1)
+        after = quick_length(before / speed)
+    return before, after
+
+
+@functools.cache
+def _quick_lengths() -> tuple[int, ...]:
+    """Return the products of 2, 3, 5, 7 and 11, up to some minutes of samples."""
+    most = 2**24
+    products = [1]
+    for factor in (2, 3, 5, 7, 11):
+        for product in products:  # which grows meanwhile
+            if product * factor <= most:
+                products.append(product * factor)
+    return tuple(sorted(products))
 
 
 def unit_power(waveform: Waveform) -> Waveform:

@@ -114,11 +114,14 @@ class Start:
                 if self.filter_bank:
                     start_as_filter_bank(model)
             else:
+                # Layers that are to be fewer or more don't fit, and that is meant.
+                strict = False if "num_hidden_layers" in self.settings else None
                 with _new_heads_are_expected():
                     model = model_class.from_pretrained(
                         self.name,
                         dtype=torch.float32,
                         ignore_mismatched_sizes=True,
+                        strict=strict,
                         **chosen,
                         **self._where(),
                     )
