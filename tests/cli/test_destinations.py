@@ -2,14 +2,18 @@
 
 import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
-from w2v_cli.cli.destinations import chosen_formats, destination
+from w2v_cli.batch.ledger import Ledger
+from w2v_cli.batch.outcome import Item
+from w2v_cli.cli import destinations
+from w2v_cli.cli.destinations import chosen_formats, open_journal
 from w2v_cli.cli.output import OutputError
 from w2v_cli.errors import AudioError, UsageError
-from w2v_cli.formats import FORMATS, SubtitleOptions
+from w2v_cli.formats import FORMATS, SubtitleOptions, transcript_formats
+from w2v_cli.formats.format import Format, Gathering
 from w2v_cli.results import Segment, Transcript, Word
 
 FULL = Path("/dev/full")
@@ -19,6 +23,10 @@ def heard(source, text="go left"):
     words = tuple(Word(word, i, i + 0.5, 0.9) for i, word in enumerate(text.split()))
     segments = (Segment(0, 0.0, float(len(words)), text, words),) if words else ()
     return Transcript(text, segments, 3.0, "mini", source)
+
+
+def destination(output, names, sources, options=None):
+    return destinations.destination(output, names, sources, transcript_formats(options))
 
 
 def write_all(output, formats, sources, options=None):
@@ -38,8 +46,8 @@ def names(folder):
 
 
 def test_formats_are_chosen_once_and_in_order():
-    assert chosen_formats(["vtt", "txt", "vtt"]) == ("txt", "vtt")
-    assert chosen_formats(["txt", "all"]) == tuple(FORMATS)
+    assert chosen_formats(["vtt", "txt", "vtt"], FORMATS) == ("txt", "vtt")
+    assert chosen_formats(["txt", "all"], FORMATS) == tuple(FORMATS)
 
 
 def test_several_formats_of_one_recording_have_one_stem(tmp_path):
@@ -192,12 +200,12 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     assert names(tmp_path) == ["a.srt"]
 
 
-def test_a_write_that_fails_leaves_no_crumbs(tmp_path, monkeypatch):
+def test_a_write_that_fails_leaves_no_crumbs(tmp_path):
     (tmp_path / "a.txt").write_text("old")
-    monkeypatch.setattr("w2v_cli.cli.destinations.format_transcript", lambda *_: "\ud800")
+    broken = {"txt": Format(".txt", lambda _: "\ud800")}
     with (
         pytest.raises(UnicodeEncodeError),
-        destination(str(tmp_path), ["txt"], ["a.wav"]) as results,
+        destinations.destination(str(tmp_path), ["txt"], ["a.wav"], broken) as results,
     ):
         results.write(heard("a.wav"))
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
@@ -240,3 +248,52 @@ def test_lines_that_name_their_recording_follow_each_other(capsys, name):
     write_all("-", [name], ["x/a.wav", "b.wav"])
     words = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert sorted(set(words)) == ["a", "b"]
+
+
+def bytes_of(result):
+    return f"\x00{result.text}\n".encode()
+
+
+def test_a_format_of_bytes_is_written_as_it_is(tmp_path, capfdbinary):
+    binary = {"bin": Format(".bin", bytes_of), "txt": Format(".txt", lambda result: result.text)}
+    for output, names in [("one.bin", ["bin"]), ("both", ["all"]), ("-", ["bin"])]:
+        target = output if output == "-" else str(tmp_path / output)
+        with destinations.destination(target, names, ["a.wav"], binary) as results:
+            results.write(heard("a.wav"))
+    assert (tmp_path / "one.bin").read_bytes() == b"\x00go left\n"
+    assert (tmp_path / "both.bin").read_bytes() == b"\x00go left\n"
+    assert (tmp_path / "both.txt").read_bytes() == b"go left"
+
+
+def test_several_recordings_in_bytes_need_a_folder_or_a_gathering(tmp_path):
+    binary = {"bin": Format(".bin", bytes_of)}
+    with pytest.raises(UsageError, match="a file holds one recording, and there are 2"):
+        destinations.destination(str(tmp_path / "x.bin"), ["bin"], ["a.wav", "b.wav"], binary)
+    gathering = Gathering(note=lambda result: result.text, write=lambda notes, file: None)
+    gathered = {"bin": Format(".bin", bytes_of, gathering=gathering)}
+    with pytest.raises(UsageError, match=r"put together in a file; name one: --output FILE\.bin"):
+        destinations.destination("-", ["bin"], ["a.wav", "b.wav"], gathered)
+
+
+def test_a_gathered_file_is_put_together_from_the_journal(tmp_path):
+    def write(notes, file):
+        file.write(b"\x00" + "|".join(notes).encode())
+
+    gathering = Gathering(note=lambda result: result.text, write=write)
+    gathered = {"bin": Format(".bin", bytes_of, gathering=gathering)}
+    sources = [str(tmp_path / name) for name in ("a.wav", "b.wav")]
+    items = [Item(source, PurePath(PurePath(source).name)) for source in sources]
+    for source in sources:
+        Path(source).write_bytes(b"sound")
+    target = destinations.destination(str(tmp_path / "x.bin"), ["bin"], items, gathered)
+    for expected_work in (items, []):
+        with open_journal(target, None) as journal:
+            ledger = Ledger(journal, {}, lambda: "model", target.files)
+            with target.keeping(ledger) as results:
+                work = list(ledger.todo(items))
+                assert work == expected_work
+                for item in work:
+                    results.write(heard(item.source, item.relative.stem))
+                for aside in ledger.set_aside:
+                    ledger.accept(aside)
+        assert (tmp_path / "x.bin").read_bytes() == b"\x00a|b"

@@ -13,8 +13,10 @@ from w2v_cli.batch import journal as journal_module
 from w2v_cli.batch.inputs import Found, Selection, add_named
 from w2v_cli.batch.ledger import Ledger, Policy
 from w2v_cli.batch.outcome import Item
-from w2v_cli.cli.destinations import destination, open_journal
+from w2v_cli.cli import destinations
+from w2v_cli.cli.destinations import open_journal
 from w2v_cli.errors import AudioError, MissingDependencyError, OutOfMemoryError
+from w2v_cli.formats import transcript_formats
 from w2v_cli.results import Segment, Transcript
 
 pytestmark = [
@@ -29,6 +31,10 @@ SOURCES = ["a.wav", "b.wav", "bad.wav", "c.wav"]
 def heard(source, text):
     segments = (Segment(0, 0.0, 1.0, text, ()),)
     return Transcript(text, segments, 2.0, "mini", source)
+
+
+def destination(output, names, sources):
+    return destinations.destination(output, names, sources, transcript_formats())
 
 
 def run(output, formats, *, settings=None, sources=SOURCES, **policy):

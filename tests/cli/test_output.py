@@ -10,18 +10,20 @@ import pytest
 
 from w2v_cli.cli.output import OutputError, Results, check_output
 from w2v_cli.errors import AudioError, UsageError
+from w2v_cli.formats import FORMATS
 
 FULL = Path("/dev/full")
 
 
 def write_all(target, format_name, *texts, n_inputs=None):
-    with Results(str(target), format_name, n_inputs or len(texts)) as results:
+    joining = FORMATS[format_name].joining
+    with Results(str(target), joining, n_inputs or len(texts)) as results:
         for index, text in enumerate(texts):
             results.write(text, f"{index}.wav")
 
 
 def write_one_of_three(target, error):
-    with Results(str(target), "json", 3) as results:
+    with Results(str(target), "array", 3) as results:
         results.write("{}\n", "0.wav")
         raise error
 
@@ -37,7 +39,7 @@ def test_lines_of_several_begin_with_the_name(capsys):
 
 
 def test_a_line_break_in_a_name_is_no_line_break(capsys):
-    with Results("-", "txt", 2) as results:
+    with Results("-", "headings", 2) as results:
         results.write("one\n", "two\nlines.wav")
     assert capsys.readouterr().out == "two\\nlines.wav: one\n"
 
@@ -54,13 +56,13 @@ def test_json_of_several_inputs_is_an_array_whatever_succeeded(capsys, count):
 
 
 def test_json_of_several_inputs_that_all_failed_is_an_empty_array(capsys):
-    with Results("-", "json", 2):
+    with Results("-", "array", 2):
         pass
     assert capsys.readouterr().out == "[]\n"
 
 
 def test_a_model_that_is_missing_leaves_stdout_empty(capsys):
-    with pytest.raises(AudioError), Results("-", "json", 2):
+    with pytest.raises(AudioError), Results("-", "array", 2):
         raise AudioError("x")
     assert capsys.readouterr().out == ""
 
@@ -74,7 +76,7 @@ def test_an_array_is_closed_when_interrupted(capsys):
 def test_a_file_appears_only_when_it_is_complete(tmp_path):
     target = tmp_path / "out.txt"
     target.write_text("old\n")
-    with Results(str(target), "txt", 1) as results:
+    with Results(str(target), "headings", 1) as results:
         results.write("new\n", "0.wav")
         assert target.read_text() == "old\n"
     assert target.read_text() == "new\n"
@@ -95,7 +97,7 @@ def test_no_result_no_file(tmp_path, old):
     target = tmp_path / "out.txt"
     if old is not None:
         target.write_text(old)
-    with Results(str(target), "txt", 1):
+    with Results(str(target), "headings", 1):
         pass
     assert [path.read_text() for path in tmp_path.iterdir()] == ([] if old is None else [old])
 
@@ -152,7 +154,7 @@ WRITE_TO_STDOUT = """
 from w2v_cli.cli.output import Results
 from w2v_cli.errors import W2VError
 try:
-    with Results("-", "json", 2) as results:
+    with Results("-", "array", 2) as results:
         results.write("{}\\n", "0.wav")
 except W2VError as error:
     print(error, file=__import__("sys").stderr)

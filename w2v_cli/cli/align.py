@@ -15,8 +15,8 @@ from w2v_cli.cli.destinations import destination
 from w2v_cli.cli.inputs import STDIN, check_inputs, for_each_input
 from w2v_cli.cli.options import SUBTITLE_DEFAULTS
 from w2v_cli.cli.output import STDOUT
-from w2v_cli.cli.transcribe import checked_start
 from w2v_cli.errors import UsageError
+from w2v_cli.formats import transcript_formats
 
 if TYPE_CHECKING:
     from w2v_cli.results import Transcript
@@ -111,7 +111,7 @@ def align(
     Exit codes: 0 done, 1 failed or the text does not fit, 2 wrong command line, 4 no model,
     5 a package is missing, 130 interrupted.
     """
-    start_seconds = checked_start(start, end)
+    start_seconds = options.checked_start(start, end)
     check_arguments(audio, text_file, literal_text, channel)
     text = literal_text if text_file is None else read_text(text_file)
     subtitles = options.subtitle_options(
@@ -123,7 +123,7 @@ def align(
         highlight_words=highlight_words,
         word_timestamps=word_timestamps,
     )
-    target = destination(output, formats or DEFAULT_FORMATS, [audio], subtitles)
+    target = destination(output, formats or DEFAULT_FORMATS, [audio], transcript_formats(subtitles))
     console = Console(quiet=quiet, verbose=verbose)
 
     # Only now: help and usage errors must not wait for torch and numpy.

@@ -17,7 +17,7 @@ from w2v_cli.cli.console import print_error
 from w2v_cli.cli.grouped_help import GroupedCommand
 from w2v_cli.errors import W2VError
 
-# Each is a function or a group of commands, in the module of its name.
+# Each is a function or a group of commands, in the module of its name, with _ for -.
 COMMANDS = ("transcribe", "align", "score", "lm", "finetune", "evaluate", "models")
 
 SETTINGS: dict[str, Any] = {
@@ -43,7 +43,8 @@ class CommandsOnDemand(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in COMMANDS:
             raise KeyError(name)
-        declared = getattr(import_module(f"w2v_cli.cli.{name}"), name)
+        noun = name.replace("-", "_")
+        declared = getattr(import_module(f"w2v_cli.cli.{noun}"), noun)
         if not isinstance(declared, typer.Typer):
             single = typer.Typer(add_completion=False, **SETTINGS)
             single.command(name, cls=GroupedCommand)(declared)

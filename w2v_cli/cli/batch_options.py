@@ -15,8 +15,11 @@ from w2v_cli.batch.inputs import Found, Selection, add_listed, add_named, in_sha
 from w2v_cli.batch.ledger import Policy
 from w2v_cli.batch.manifests import add_manifest, read_bytes, read_names
 from w2v_cli.batch.naming import NameTemplate
+from w2v_cli.cli.destinations import destination
 from w2v_cli.cli.inputs import STDIN, check_inputs
+from w2v_cli.cli.sinks import Destination, Result
 from w2v_cli.errors import UsageError
+from w2v_cli.formats.format import Format
 
 INPUTS_GROUP = "Many recordings"
 
@@ -36,6 +39,15 @@ def parse_shard(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[INPUT]",
+        help="Recordings: wav, flac, ogg, opus, mp3, aiff ..., or - for one on standard input; "
+        "folders with --recursive; patterns in quotes.",
+        show_default=False,
+    ),
+]
 Recursive = Annotated[
     bool,
     typer.Option(
@@ -278,6 +290,38 @@ def recordings(inputs: Sequence[str], choice: BatchChoice) -> Recordings:
     if choice.shard is not None:
         found.items = in_shard(found.items, *choice.shard)
     return Recordings(found, named)
+
+
+def output_of(
+    recordings: Recordings,
+    choice: BatchChoice,
+    output: str,
+    format_names: Sequence[str],
+    formats: Mapping[str, Format[Result]],
+) -> Destination[Result]:
+    """Return where the results go.
+
+    Args:
+        recordings: What the command is about.
+        choice: What the options of this group come to.
+        output: What was given as --output.
+        format_names: What was given as --format, each time, or the default.
+        formats: What such results can be written in, by name.
+
+    Raises:
+        UsageError: They cannot go there.
+    """
+    target = destination(
+        output,
+        format_names,
+        recordings.found.items,
+        formats,
+        refused=[item for item, _ in recordings.found.refused],
+        template=choice.template,
+        named=recordings.named,
+    )
+    check_policy(choice, resumable=target.journal_path is not None)
+    return target
 
 
 def check_policy(choice: BatchChoice, *, resumable: bool) -> None:

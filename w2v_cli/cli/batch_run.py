@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from w2v_cli.batch.ledger import Ledger, SetAside
-from w2v_cli.cli.destinations import Destination, open_journal
+from w2v_cli.cli.destinations import open_journal
 from w2v_cli.cli.output import utf8_stdout
+from w2v_cli.cli.sinks import Destination, Result
 from w2v_cli.cli.summary import Failure, Tally, print_summary
 from w2v_cli.errors import AudioError, W2VError
 
 if TYPE_CHECKING:
     from w2v_cli.batch.outcome import Engine, Item, Outcome
     from w2v_cli.cli.batch_options import BatchChoice, Recordings
+    from w2v_cli.cli.cluster_options import ClusterChoice
     from w2v_cli.cli.console import Console, ProgressDisplay
-    from w2v_cli.results import Transcript
-    from w2v_cli.tasks.transcribe import TranscriptionJob
+    from w2v_cli.tasks.task import ModelJob, Task
 
 
-class BatchRun:
+class BatchRun(Generic[Result]):
     """A run, from the first recording to the summary.
 
     Args:
@@ -32,17 +34,19 @@ class BatchRun:
         console: Where errors are told.
         progress: What is shown meanwhile.
         fail_fast: Stop at the first recording that fails.
+        done: What was done with a recording, such as ``transcribed``.
     """
 
     def __init__(
         self,
         inputs: Recordings,
-        results: Destination,
+        results: Destination[Result],
         ledger: Ledger | None,
         console: Console,
         progress: ProgressDisplay,
         *,
         fail_fast: bool = False,
+        done: str = "done",
     ) -> None:
         self._items = inputs.found.items
         self._refused = inputs.found.refused
@@ -53,19 +57,20 @@ class BatchRun:
         self._console = console
         self._progress = progress
         self._fail_fast = fail_fast
+        self._done = done
         self._tally = Tally()
         self._mark = time.perf_counter()
 
-    def loaded(self, task: Any, seconds: float) -> None:
+    def loaded(self, task: Task[Result], seconds: float) -> None:
         """Say that the model is there; an engine calls it."""
         self._mark = time.perf_counter()
-        self._console.note(f"{task.emitter.description}; loaded in {seconds:.2f} s")
+        self._console.note(f"{task.description}; loaded in {seconds:.2f} s")
 
     def heard(self, item: Item, seconds: float) -> None:
         """Show that more of an input was heard; an engine calls it."""
         self._progress.heard(item.source, seconds)
 
-    def run(self, engine: Engine[Transcript]) -> int:
+    def run(self, engine: Engine[Result]) -> int:
         """Return the exit code after every input was done.
 
         Raises:
@@ -85,7 +90,7 @@ class BatchRun:
             self._sum_up()
         return self._tally.exit_code
 
-    def _run(self, engine: Engine[Transcript]) -> None:
+    def _run(self, engine: Engine[Result]) -> None:
         if self._items:
             self._progress.begin(self._items[0].relative.name)
         for item, error in self._refused:
@@ -119,7 +124,7 @@ class BatchRun:
         with self._progress.hidden():
             self._console.error(f"{error} (failed before; try again with --retry-failed)")
 
-    def _finish(self, outcome: Outcome[Transcript]) -> None:
+    def _finish(self, outcome: Outcome[Result]) -> None:
         """Write an input's result, or tell why there is none."""
         source = outcome.item.source
         now = time.perf_counter()
@@ -128,7 +133,7 @@ class BatchRun:
             self._failed(source, outcome.error)
         else:
             assert outcome.result is not None
-            said = f"{outcome.audio_seconds:.1f} s transcribed in {took_seconds:.2f} s"
+            said = f"{outcome.audio_seconds:.1f} s {self._done} in {took_seconds:.2f} s"
             # Not at each of a thousand files a second: the display would only flicker.
             prints = self._results.prints or self._console.verbose
             with self._progress.hidden() if prints else contextlib.nullcontext():
@@ -149,8 +154,93 @@ class BatchRun:
             print_summary(self._tally, self._n_inputs, self._console)
 
 
+@dataclass(frozen=True)
+class BatchSettings:
+    """What differs from one command to another in how its batches run.
+
+    Attributes:
+        batch_seconds: As for `LocalEngine`.
+        writing: What results depend on besides the job's settings: how they are written.
+        done: What was done with a recording, such as ``transcribed``.
+    """
+
+    batch_seconds: float | None = None
+    writing: Mapping[str, Any] = field(default_factory=dict)
+    done: str = "done"
+
+
+def run(
+    job: ModelJob[Result],
+    recordings: Recordings,
+    target: Destination[Result],
+    choice: BatchChoice,
+    console: Console,
+    cluster: ClusterChoice,
+    settings: BatchSettings,
+) -> int:
+    """Return the exit code after a job was done with all recordings.
+
+    Args:
+        job: What is done with each recording.
+        recordings: These.
+        target: Where results go.
+        choice: What the options of a batch come to.
+        console: Where errors are told.
+        cluster: Where the work is done.
+        settings: What else there is to know.
+
+    Raises:
+        W2VError: The model cannot be loaded, or results cannot be written.
+    """
+    from w2v_cli.checkpoint.progress import show_progress
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(console.warnings_as_lines())
+        # Of what lies on many machines, this one reads nothing to see if it has changed.
+        hashes = cluster.engine == "local"
+        ledger = ledger_of(target, job, choice, settings.writing, hashes=hashes)
+        if ledger is not None:
+            stack.enter_context(ledger.journal)
+            target = target.keeping(ledger)
+        if choice.dry_run:
+            preview(recordings, target, ledger)
+            return 0
+        if ledger is not None and (changed := ledger.changed_settings()):
+            console.warn(
+                f"what the last run finished was done with another {', '.join(changed)}, and is "
+                f"done again"
+            )
+        results = stack.enter_context(target)
+        progress = stack.enter_context(console.progress(recordings.n_inputs))
+        stack.enter_context(show_progress(progress))
+        batch = BatchRun(
+            recordings,
+            results,
+            ledger,
+            console,
+            progress,
+            fail_fast=choice.fail_fast,
+            done=settings.done,
+        )
+        engine = stack.enter_context(
+            cluster.engine_for(
+                job,
+                console,
+                batch_seconds=settings.batch_seconds,
+                on_load=batch.loaded,
+                on_heard=batch.heard,
+            )
+        )
+        return batch.run(engine)
+
+
 def ledger_of(
-    target: Destination, job: TranscriptionJob, choice: BatchChoice, *, hashes: bool = True
+    target: Destination[Any],
+    job: ModelJob[Any],
+    choice: BatchChoice,
+    settings: Mapping[str, Any],
+    *,
+    hashes: bool = True,
 ) -> Ledger | None:
     """Return what earlier runs into the same place did; None where that is not kept track of.
 
@@ -158,6 +248,7 @@ def ledger_of(
         target: Where results go.
         job: What is done with each recording.
         choice: What is done about earlier results.
+        settings: What results depend on besides the job's settings.
         hashes: Read recordings for a hash of their content.
 
     Raises:
@@ -165,27 +256,18 @@ def ledger_of(
     """
     if target.journal_path is None:
         return None
-    from dataclasses import asdict
-
     from w2v_cli.batch.fingerprint import files_fingerprint, model_fingerprint
 
     def model() -> str:
-        parts = [model_fingerprint(job.model, job.hub)]
-        if job.decoding.lm is not None:
-            parts.append(files_fingerprint(job.decoding.lm))
-        return " ".join(parts)
+        others = [files_fingerprint(file) for file in job.other_files()]
+        return " ".join([model_fingerprint(job.model, job.hub), *others])
 
-    settings = {
-        "model": job.model,
-        **job.settings(),
-        "formats": list(target.formats),
-        "subtitles": asdict(target.options),
-    }
+    known = {"model": job.model, **job.settings(), "formats": list(target.formats), **settings}
     journal = open_journal(target, choice.shard)
-    return Ledger(journal, settings, model, target.files, choice.policy, hashes=hashes)
+    return Ledger(journal, known, model, target.files, choice.policy, hashes=hashes)
 
 
-def preview(inputs: Recordings, target: Destination, ledger: Ledger | None) -> None:
+def preview(inputs: Recordings, target: Destination[Any], ledger: Ledger | None) -> None:
     """Write on stdout what would be done with each recording: a line with tabs between columns.
 
     These are what would be done, the recording, and its files.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -14,8 +14,9 @@ from w2v_cli.errors import UsageError
 if TYPE_CHECKING:
     from w2v_cli.batch.outcome import Engine, Item
     from w2v_cli.cli.console import Console
-    from w2v_cli.results import Transcript
-    from w2v_cli.tasks.transcribe import TranscriptionJob
+    from w2v_cli.tasks.task import ModelJob, Task
+
+Result = TypeVar("Result")
 
 CLUSTER_GROUP = "More than one machine"
 
@@ -57,13 +58,13 @@ class ClusterChoice:
 
     def engine_for(
         self,
-        job: TranscriptionJob,
+        job: ModelJob[Result],
         console: Console,
         *,
         batch_seconds: float | None = None,
-        on_load: Callable[[Any, float], None],
+        on_load: Callable[[Task[Result], float], None],
         on_heard: Callable[[Item, float], None],
-    ) -> AbstractContextManager[Engine[Transcript]]:
+    ) -> AbstractContextManager[Engine[Result]]:
         """Return the engine that runs a job; args are those of `LocalEngine`."""
         if self.engine == "local":
             from w2v_cli.batch.local import LocalEngine

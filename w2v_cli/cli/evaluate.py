@@ -162,7 +162,7 @@ def evaluate(
         console.error(f"{name}: {reason}")
     if not measured.results:
         raise UsageError(f"{', '.join(manifests)}: no recording here can be measured on")
-    with Results(output, "txt", 1) as results:
+    with Results(output, None, 1) as results:
         shown = measured_json if report == "json" else measured_table
         results.write(shown(measured), "")
     raise typer.Exit(SOME_INPUTS_FAILED if measured.unreadable else 0)

@@ -17,7 +17,7 @@ from w2v_cli.formats.spoken import one_line
 if TYPE_CHECKING:
     from w2v_cli.cli.console import Console
     from w2v_cli.cli.long_options import LiveChoice
-    from w2v_cli.inference.emitter import FloatArray
+    from w2v_cli.inference.network import FloatArray
     from w2v_cli.results import Segment
     from w2v_cli.tasks.live import LiveTranscript
     from w2v_cli.tasks.transcribe import TranscriptionJob
@@ -44,7 +44,7 @@ def transcribe_stream(job: TranscriptionJob, choice: LiveChoice, console: Consol
         raise AudioError("standard input: a terminal, not a stream; pipe one in: arecord ... |")
     # Unbuffered, whose lock a reader that waits would hold when the process ends.
     stream: BinaryIO = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
-    with console.warnings_as_lines(), Results(STDOUT, choice.format_name, 1) as results:
+    with console.warnings_as_lines(), Results(STDOUT, None, 1) as results:
         transcriber = job.load()
         console.note(transcriber.emitter.description)
         writer = SegmentWriter(results, choice, console)

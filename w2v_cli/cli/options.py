@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
@@ -74,16 +75,25 @@ def parse_device(text: str) -> str:
     return name
 
 
-def parse_format(text: str) -> str:
-    """Return a format's name, or ``all``, in lower case.
+def format_parser(names: Iterable[str]) -> Callable[[str], str]:
+    """Return what reads the name of one of some formats, or ``all``, as lower case.
 
-    >>> parse_format("TextGrid")
+    >>> format_parser(["json", "textgrid"])("TextGrid")
     'textgrid'
     """
-    name = text.strip().lower()
-    if name not in FORMATS and name != ALL_FORMATS:
-        raise typer.BadParameter(f"{text!r} is no format; choose from {', '.join(FORMATS)} or all")
-    return name
+    known = tuple(names)
+
+    def parse_format(text: str) -> str:
+        name = text.strip().lower()
+        if name not in known and name != ALL_FORMATS:
+            said = ", ".join(known)
+            raise typer.BadParameter(f"{text!r} is no format; choose from {said} or all")
+        return name
+
+    return parse_format
+
+
+parse_format = format_parser(FORMATS)
 
 
 def subtitle_options(**chosen: Any) -> SubtitleOptions:
@@ -100,6 +110,20 @@ def subtitle_options(**chosen: Any) -> SubtitleOptions:
         raise UsageError(f"--{option.replace('_', '-')} {reason}") from error
 
 
+def checked_start(start: float | None, end: float | None) -> float:
+    """Return where to begin, in seconds.
+
+    Raises:
+        UsageError: The end does not come after it.
+    """
+    start_seconds = start or 0.0
+    if end is not None and end <= start_seconds:
+        raise UsageError(
+            f"--end {end:g} s is not after --start {start_seconds:g} s; choose a later --end"
+        )
+    return start_seconds
+
+
 def complete_model(incomplete: str) -> list[str]:
     """Return the embedded models whose names begin like that; shells add the folders."""
     from w2v_cli.checkpoint.resolve import embedded_models
@@ -107,9 +131,17 @@ def complete_model(incomplete: str) -> list[str]:
     return [name for name in embedded_models() if name.startswith(incomplete)]
 
 
-def complete_format(incomplete: str) -> list[str]:
-    """Return the formats whose names begin like that."""
-    return [name for name in (*FORMATS, ALL_FORMATS) if name.startswith(incomplete.lower())]
+def format_completer(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """Return what completes the name of one of some formats, or ``all``."""
+    known = (*names, ALL_FORMATS)
+
+    def complete_format(incomplete: str) -> list[str]:
+        return [name for name in known if name.startswith(incomplete.lower())]
+
+    return complete_format
+
+
+complete_format = format_completer(FORMATS)
 
 
 def complete_device(incomplete: str) -> list[str]:

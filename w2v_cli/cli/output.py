@@ -7,20 +7,23 @@ head, and in the formats whose lines name their recording these follow one anoth
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from w2v_cli.audio.parts import split_part
 from w2v_cli.batch.parts import part_path
 from w2v_cli.errors import UsageError, W2VError
-from w2v_cli.formats import FORMATS
+
+if TYPE_CHECKING:
+    from w2v_cli.formats.format import Joining
 
 STDOUT = "-"
 
@@ -36,18 +39,18 @@ class Results:
 
     Args:
         target: A file's path, or "-" for stdout.
-        format_name: The format that all results are in.
+        joining: How several results in their format share a file; None where they don't.
         n_inputs: How many inputs there are; more than one gives each a heading.
         in_part: Write a file under the name that the next run will find, should this one be
             killed (see `w2v_cli.batch.parts`); no two runs may do so at once.
     """
 
     def __init__(
-        self, target: str, format_name: str, n_inputs: int, *, in_part: bool = False
+        self, target: str, joining: Joining | None, n_inputs: int, *, in_part: bool = False
     ) -> None:
         self._target = target
         self._in_part = in_part
-        self._joining = FORMATS[format_name].joining
+        self._joining = joining
         self._several = n_inputs > 1
         self._n_written = 0
         self._file: AtomicFile | None = None
@@ -82,17 +85,21 @@ class Results:
     def _is_array(self) -> bool:
         return self._several and self._joining == "array"
 
-    def write(self, text: str, source: str) -> None:
+    def write(self, text: str | bytes, source: str) -> None:
         """Write an input's result, and see that it has left this process.
 
         Args:
-            text: The result in the format of all.
+            text: The result in the format of all; bytes of the only input.
             source: The input's name.
 
         Raises:
             OutputError: The file or stdout does not take it.
             BrokenPipeError: Nobody reads stdout any more.
         """
+        if isinstance(text, bytes):
+            self._n_written += 1
+            self._write_bytes(text)
+            return
         if self._is_array:
             text = ("[\n" if self._n_written == 0 else ",\n") + text.rstrip("\n")
         elif self._several and self._joining == "headings":
@@ -102,10 +109,33 @@ class Results:
         self._n_written += 1
         self._write(text)
 
+    def gather(
+        self, write: Callable[[Iterable[str], BinaryIO], None], notes: Iterable[str]
+    ) -> None:
+        """Have a file put together of what journals keep; see `w2v_cli.formats.format.Gathering`.
+
+        Raises:
+            OutputError: The file does not take it.
+        """
+        self._n_written += 1
+        with self._telling():
+            write(notes, self._stream.buffer)
+
     def _write(self, text: str) -> None:
-        try:
+        with self._telling():
             self._stream.write(text)
             self._stream.flush()
+
+    def _write_bytes(self, content: bytes) -> None:
+        with self._telling():
+            self._stream.buffer.write(content)
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say where what is written in the `with` block does not fit."""
+        try:
+            yield
         except BrokenPipeError:
             raise
         except OSError as error:

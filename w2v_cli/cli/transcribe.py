@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
 
 import typer
 
@@ -15,33 +14,16 @@ from w2v_cli.cli import (
     long_options,
     options,
 )
-from w2v_cli.cli.batch_options import BatchChoice, Recordings
-from w2v_cli.cli.cluster_options import ClusterChoice
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.destinations import Destination, destination
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.options import SUBTITLE_DEFAULTS
 from w2v_cli.cli.output import STDOUT
-from w2v_cli.errors import UsageError
-from w2v_cli.formats import SubtitleOptions
-
-if TYPE_CHECKING:
-    from w2v_cli.tasks.transcribe import TranscriptionJob
-
-Inputs = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[INPUT]",
-        help="Recordings: wav, flac, ogg, opus, mp3, aiff ..., or - for one on standard input; "
-        "folders with --recursive; patterns in quotes.",
-        show_default=False,
-    ),
-]
+from w2v_cli.formats import transcript_formats
 
 
 def transcribe(
     context: typer.Context,
-    inputs: Inputs = None,
+    inputs: batch_options.Inputs = None,
     model: options.Model = options.DEFAULT_MODEL,
     lang: options.Language = None,
     revision: options.Revision = "main",
@@ -124,7 +106,7 @@ def transcribe(
     Exit codes: 0 all done, 1 failed, 2 wrong command line, 3 some recordings failed,
     4 no model, 5 a package is missing, 130 interrupted.
     """
-    start_seconds = checked_start(start, end)
+    start_seconds = options.checked_start(start, end)
     live = long_options.live_choice(raw, partial, inputs or [], formats, context)
     choice = batch_options.batch_choice(context.params)  # all options of that group
     recordings = batch_options.recordings(inputs or [], choice)
@@ -143,8 +125,9 @@ def transcribe(
         highlight_words=highlight_words,
         word_timestamps=word_timestamps,
     )
-    target = output_of(recordings, choice, output, formats, subtitles)
-    decoding_options.check_n_best_is_shown(n_best, formats or options.DEFAULT_FORMATS)
+    names, known = formats or options.DEFAULT_FORMATS, transcript_formats(subtitles)
+    target = batch_options.output_of(recordings, choice, output, names, known)
+    decoding_options.check_n_best_is_shown(n_best, names)
     decoding = decoding_options.decoding_choice(
         lm=lm,
         decoder=decoder,
@@ -182,93 +165,7 @@ def transcribe(
         from w2v_cli.cli.live import transcribe_stream
 
         raise typer.Exit(transcribe_stream(job, live, console))
-    exit_code = run(job, recordings, target, choice, console, cluster, batch_seconds=batch_seconds)
-    raise typer.Exit(exit_code)
+    from w2v_cli.cli.batch_run import BatchSettings, run
 
-
-def output_of(
-    recordings: Recordings,
-    choice: BatchChoice,
-    output: str,
-    formats: list[str] | None,
-    subtitles: SubtitleOptions,
-) -> Destination:
-    """Return where the transcripts go.
-
-    Raises:
-        UsageError: They cannot go there.
-    """
-    target = destination(
-        output,
-        formats or options.DEFAULT_FORMATS,
-        recordings.found.items,
-        subtitles,
-        refused=[item for item, _ in recordings.found.refused],
-        template=choice.template,
-        named=recordings.named,
-    )
-    batch_options.check_policy(choice, resumable=target.journal_path is not None)
-    return target
-
-
-def run(
-    job: TranscriptionJob,
-    recordings: Recordings,
-    target: Destination,
-    choice: BatchChoice,
-    console: Console,
-    cluster: ClusterChoice,
-    *,
-    batch_seconds: float | None = None,
-) -> int:
-    """Return the exit code after all recordings were transcribed.
-
-    Raises:
-        W2VError: The model cannot be loaded, or results cannot be written.
-    """
-    from w2v_cli.checkpoint.progress import show_progress
-    from w2v_cli.cli.batch_run import BatchRun, ledger_of, preview
-
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(console.warnings_as_lines())
-        # Of what lies on many machines, this one reads nothing to see if it has changed.
-        ledger = ledger_of(target, job, choice, hashes=cluster.engine == "local")
-        if ledger is not None:
-            stack.enter_context(ledger.journal)
-            target = target.keeping(ledger)
-        if choice.dry_run:
-            preview(recordings, target, ledger)
-            return 0
-        if ledger is not None and (changed := ledger.changed_settings()):
-            console.warn(
-                f"what the last run finished was done with another {', '.join(changed)}, and is "
-                f"done again"
-            )
-        results = stack.enter_context(target)
-        progress = stack.enter_context(console.progress(recordings.n_inputs))
-        stack.enter_context(show_progress(progress))
-        batch = BatchRun(recordings, results, ledger, console, progress, fail_fast=choice.fail_fast)
-        engine = stack.enter_context(
-            cluster.engine_for(
-                job,
-                console,
-                batch_seconds=batch_seconds,
-                on_load=batch.loaded,
-                on_heard=batch.heard,
-            )
-        )
-        return batch.run(engine)
-
-
-def checked_start(start: float | None, end: float | None) -> float:
-    """Return where to begin, in seconds.
-
-    Raises:
-        UsageError: The end does not come after it.
-    """
-    start_seconds = start or 0.0
-    if end is not None and end <= start_seconds:
-        raise UsageError(
-            f"--end {end:g} s is not after --start {start_seconds:g} s; choose a later --end"
-        )
-    return start_seconds
+    written = BatchSettings(batch_seconds, {"subtitles": asdict(subtitles)}, done="transcribed")
+    raise typer.Exit(run(job, recordings, target, choice, console, cluster, written))

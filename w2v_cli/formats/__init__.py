@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
+from w2v_cli.formats.format import Format, Joining
 from w2v_cli.formats.lyrics import lrc
 from w2v_cli.formats.nist import ctm, stm
 from w2v_cli.formats.options import SubtitleOptions
@@ -31,23 +31,22 @@ from w2v_cli.results import Transcript
 __all__ = [
     "FORMATS",
     "Format",
+    "Joining",
     "SubtitleOptions",
+    "TranscriptFormat",
     "format_transcript",
     "json_error_line",
     "partial_line",
     "plain_text",
     "segment_line",
+    "transcript_formats",
     "whisper_json",
 ]
 
-Joining = Literal["headings", "array", "header", "lines"]
-"""How several recordings share a file: each line under the recording's name, as elements of an
-array, below one row with the columns' names, or just one after the other."""
-
 
 @dataclass(frozen=True)
-class Format:
-    """A format that results are written in.
+class TranscriptFormat:
+    """A format that transcripts are written in.
 
     Attributes:
         suffix: What its files end with.
@@ -60,24 +59,40 @@ class Format:
     joining: Joining | None = None
 
 
-FORMATS: Mapping[str, Format] = MappingProxyType(
+FORMATS: Mapping[str, TranscriptFormat] = MappingProxyType(
     {
-        "txt": Format(".txt", lambda transcript, _: plain_text(transcript), "headings"),
-        "json": Format(".json", lambda transcript, _: whisper_json(transcript), "array"),
-        "jsonl": Format(".jsonl", lambda transcript, _: json_line(transcript), "lines"),
-        "srt": Format(".srt", srt),
-        "vtt": Format(".vtt", vtt),
-        "tsv": Format(".tsv", lambda transcript, _: tsv(transcript)),
-        "csv": Format(".csv", lambda transcript, _: csv(transcript), "header"),
-        "lrc": Format(".lrc", lrc),
+        "txt": TranscriptFormat(".txt", lambda transcript, _: plain_text(transcript), "headings"),
+        "json": TranscriptFormat(".json", lambda transcript, _: whisper_json(transcript), "array"),
+        "jsonl": TranscriptFormat(".jsonl", lambda transcript, _: json_line(transcript), "lines"),
+        "srt": TranscriptFormat(".srt", srt),
+        "vtt": TranscriptFormat(".vtt", vtt),
+        "tsv": TranscriptFormat(".tsv", lambda transcript, _: tsv(transcript)),
+        "csv": TranscriptFormat(".csv", lambda transcript, _: csv(transcript), "header"),
+        "lrc": TranscriptFormat(".lrc", lrc),
         # Audacity imports labels from .txt alone.
-        "audacity": Format(".labels.txt", audacity_labels),
-        "ctm": Format(".ctm", lambda transcript, _: ctm(transcript), "lines"),
-        "stm": Format(".stm", lambda transcript, _: stm(transcript), "lines"),
-        "textgrid": Format(".TextGrid", lambda transcript, _: text_grid(transcript)),
+        "audacity": TranscriptFormat(".labels.txt", audacity_labels),
+        "ctm": TranscriptFormat(".ctm", lambda transcript, _: ctm(transcript), "lines"),
+        "stm": TranscriptFormat(".stm", lambda transcript, _: stm(transcript), "lines"),
+        "textgrid": TranscriptFormat(".TextGrid", lambda transcript, _: text_grid(transcript)),
     }
 )
 """The formats by their names."""
+
+
+def transcript_formats(
+    options: SubtitleOptions | None = None,
+) -> Mapping[str, Format[Transcript]]:
+    """Return the `FORMATS` with subtitles laid out as one would have them.
+
+    Args:
+        options: How subtitles are laid out; None for the defaults.
+    """
+    chosen = options or SubtitleOptions()
+
+    def bound(form: TranscriptFormat) -> Format[Transcript]:
+        return Format(form.suffix, lambda result: form.write(result, chosen), form.joining)
+
+    return {name: bound(form) for name, form in FORMATS.items()}
 
 
 def format_transcript(

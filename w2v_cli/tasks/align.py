@@ -22,7 +22,7 @@ from w2v_cli.tasks.session import Clock
 if TYPE_CHECKING:
     from w2v_cli.audio import Waveforms, WaveformStream
     from w2v_cli.checkpoint.options import HubOptions
-    from w2v_cli.inference.emitter import FloatArray
+    from w2v_cli.inference.network import FloatArray
     from w2v_cli.inference.runtime import Runtime
 
 

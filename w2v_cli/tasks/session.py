@@ -7,23 +7,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from w2v_cli.audio.waveforms import HeldStream
 from w2v_cli.decoding.utterances import UtteranceCutter, UtteranceLimits
-from w2v_cli.errors import AudioError
 from w2v_cli.results import Alternative, Character, Segment, Transcript, Word
 from w2v_cli.tasks.readings import Readings
 from w2v_cli.tasks.segments import Segmentation, cut, in_time_order, segment_of
 
 if TYPE_CHECKING:
-    from w2v_cli.audio import WaveformStream
     from w2v_cli.decoding.alphabet import Alphabet
     from w2v_cli.decoding.hypothesis import HypothesisWord
     from w2v_cli.decoding.utterances import Utterance
-    from w2v_cli.inference.chunks import Chunk, Chunker
-    from w2v_cli.inference.emitter import Emitter, FloatArray
+    from w2v_cli.inference.chunks import Chunk
+    from w2v_cli.inference.emitter import Emitter
+    from w2v_cli.inference.network import FloatArray
     from w2v_cli.tasks.decoding import Decoder, Handle
+    from w2v_cli.tasks.recording import Hearing
 
 # Utterances of a channel that wait for the decoder. If the network is that much faster it waits,
 # or their emissions would pile up.
@@ -82,9 +79,7 @@ class TranscriptionSession:
         alphabet: What its outputs write.
         decoder: What turns emissions into text.
         segmentation: Where to cut the text.
-        chunker: What cuts the recording.
-        stream: The recording, open.
-        source: Its name, for errors and for the transcript; None for one held in memory.
+        hearing: How the recording is heard.
     """
 
     def __init__(
@@ -93,36 +88,21 @@ class TranscriptionSession:
         alphabet: Alphabet,
         decoder: Decoder,
         segmentation: Segmentation,
-        chunker: Chunker,
-        stream: WaveformStream,
-        source: str | None,
+        hearing: Hearing,
     ) -> None:
         self._emitter, self._segmentation = emitter, segmentation
-        self._chunker, self._stream, self._source = chunker, stream, source
+        self._hearing, self._stream = hearing, hearing.stream
         frame_seconds = emitter.hop_samples / emitter.sample_rate
         # Of one channel alone, whoever chose it need not be told which.
-        numbers = stream.channel_numbers
+        numbers = self._stream.channel_numbers
         self._channels = [
             ChannelText(decoder, alphabet, UtteranceLimits.of(frame_seconds), number, self._clock)
             for number in (numbers if len(numbers) > 1 else (None,))
         ]
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the recording and yield its chunks; see `w2v_cli.tasks.task.Session.chunks`.
-
-        Raises:
-            AudioError: The recording cannot be read to its end, or is a click in which nobody
-                can have said anything: it was cut short, or written wrongly.
-        """
-        yield from self._chunker.chunks(self._stream.blocks)
-        read_seconds = self._stream.duration_seconds
-        frame_seconds = self._emitter.receptive_field_samples / self._emitter.sample_rate
-        is_a_file = not isinstance(self._stream, HeldStream)  # samples are what they are
-        if is_a_file and 0 < read_seconds < frame_seconds:
-            raise AudioError(
-                f"{self._source}: {read_seconds:.4f} s of sound, which is too short for a letter; "
-                f"the model hears no less than {frame_seconds:g} s"
-            )
+        """Read the recording and yield its chunks; errors are those of `Hearing.chunks`."""
+        return self._hearing.chunks()
 
     def take(self, chunk: Chunk, output: FloatArray) -> None:
         """Take in a chunk's emissions.
@@ -131,12 +111,8 @@ class TranscriptionSession:
             AudioError: They are not numbers.
             W2VError: The decoder failed.
         """
-        if np.isnan(output).any():
-            error = self._emitter.not_a_number()
-            raise AudioError(f"{self._source}: {error}" if self._source else str(error))
-        self._channels[chunk.channel].hear(
-            chunk.first_frame, output[chunk.keep_start : chunk.keep_end]
-        )
+        kept = self._hearing.kept(chunk, output)
+        self._channels[chunk.channel].hear(chunk.first_frame, kept)
 
     def finish(self) -> PendingTranscript:
         """Return the transcript, which may still have to be decoded."""
@@ -147,7 +123,7 @@ class TranscriptionSession:
             segmentation=self._segmentation,
             duration_seconds=self._stream.duration_seconds,
             model=self._emitter.name,
-            source=self._source,
+            source=self._hearing.source,
         )
 
     def _clock(self) -> Clock:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from w2v_cli.audio.streams import WaveformStream
+    from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.inference.chunks import Chunk
+    from w2v_cli.inference.runtime import Runtime
 
     FloatArray = npt.NDArray[np.float32]
 
@@ -60,6 +62,11 @@ class Session(Protocol[Result_co]):
 
 class Task(Protocol[Result_co]):
     """A model and what it is used for, loaded."""
+
+    @property
+    def description(self) -> str:
+        """One line about what runs where."""
+        ...
 
     @property
     def batch_seconds(self) -> float:
@@ -110,4 +117,27 @@ class Job(Protocol[Result_co]):
 
     def settings(self) -> dict[str, Any]:
         """Return all that a result depends on besides recording and model, as JSON values."""
+        ...
+
+
+class ModelJob(Job[Result_co], Protocol):
+    """A job of the command line: with a model that can be fingerprinted, and a place to run it.
+
+    Attributes:
+        model: A folder, an embedded model or a model id.
+        runtime: Device, precision, threads and attention.
+        hub: Where to look for the model.
+    """
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def runtime(self) -> Runtime: ...
+
+    @property
+    def hub(self) -> HubOptions: ...
+
+    def other_files(self) -> tuple[str, ...]:
+        """Return what else a result depends on: files whose content is fingerprinted."""
         ...

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from w2v_cli.audio.parts import split_part
-from w2v_cli.audio.streams import ChannelChoice, WaveformStream, open_waveforms
-from w2v_cli.audio.waveforms import HeldStream
 from w2v_cli.checkpoint.language_models import LANGUAGE_MODEL_FOLDER, language_model_folder
-from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.decoding.alphabet import Alphabet
-from w2v_cli.errors import AudioError, OutOfMemoryError
-from w2v_cli.inference.chunks import Chunk, Chunker, Chunking, SpeechFinder
+from w2v_cli.inference.chunks import Chunking, SpeechFinder
 from w2v_cli.inference.emitter import Emitter
-from w2v_cli.inference.memory import batch_seconds
-from w2v_cli.inference.runtime import Runtime
 from w2v_cli.tasks.decoding import DecodingChoice, GreedyDecoder, make_decoder
+from w2v_cli.tasks.recording import HearingTask, RecordingJob
 from w2v_cli.tasks.segments import Segmentation, cut, in_time_order
 from w2v_cli.tasks.session import PendingTranscript, TranscriptionSession
 
 if TYPE_CHECKING:
-    from w2v_cli.audio import Waveforms
+    from w2v_cli.audio import Waveforms, WaveformStream
+    from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.decoding.ngram import NGram
-    from w2v_cli.inference.emitter import FloatArray
+    from w2v_cli.inference.runtime import Runtime
     from w2v_cli.results import Transcript
     from w2v_cli.tasks.decoding import Decoder
 
@@ -41,7 +35,7 @@ __all__ = [
 ]
 
 
-class Transcriber:
+class Transcriber(HearingTask["Transcript"]):
     """A model that transcribes; a `w2v_cli.tasks.task.Task`.
 
     Args:
@@ -53,6 +47,8 @@ class Transcriber:
             hears everything.
     """
 
+    smallest = "a letter"
+
     def __init__(
         self,
         emitter: Emitter,
@@ -61,12 +57,11 @@ class Transcriber:
         chunking: Chunking | None = None,
         find_speech: Callable[[], SpeechFinder] | None = None,
     ) -> None:
+        super().__init__(emitter, chunking, find_speech)
         self.emitter = emitter
         self.alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
         self.segmentation = segmentation or Segmentation()
         self.decoder = decoder or GreedyDecoder(self.alphabet)
-        self.chunking = chunking or Chunking()
-        self.find_speech = find_speech
 
     @classmethod
     def load(
@@ -122,99 +117,33 @@ class Transcriber:
         """
         return self.begin(waveforms, source=source).result()
 
-    def begin(self, waveforms: Waveforms, *, source: str | None = None) -> PendingTranscript:
-        """Run the network over a recording and hand its emissions to the decoder.
-
-        What comes back is a promise: the next recording can begin while this one is decoded.
-        Args and errors are those of `transcribe`.
-        """
-        session = self.session(HeldStream(waveforms), source)
-        try:
-            for chunk in session.chunks():
-                session.take(chunk, *self.run([chunk]))
-        except OutOfMemoryError as error:
-            raise OutOfMemoryError(f"{source}: {error}" if source else str(error)) from error
-        return session.finish()
-
     def session(self, stream: WaveformStream, source: str | None) -> TranscriptionSession:
         """Begin with a recording that is open.
 
         Raises:
             AudioError: The model hears another sample rate.
         """
-        try:
-            self.emitter.check_rate(stream.sample_rate)
-        except AudioError as error:
-            raise AudioError(f"{source}: {error}" if source else str(error)) from error
-        chunker = Chunker(self.emitter, self.chunking, self.find_speech)
+        hearing = self.hearing(stream, source)
         return TranscriptionSession(
-            self.emitter,
-            self.alphabet,
-            self.decoder,
-            self.segmentation,
-            chunker,
-            stream,
-            source,
+            self.emitter, self.alphabet, self.decoder, self.segmentation, hearing
         )
-
-    @property
-    def batch_seconds(self) -> float:
-        """How much audio `run` should hear at once, padding included."""
-        return batch_seconds(self.emitter.model, self.emitter.sample_rate)
-
-    def run(self, chunks: Sequence[Chunk]) -> list[FloatArray]:
-        """Return the emissions of each chunk, from one pass of the network over all.
-
-        Raises:
-            OutOfMemoryError: They are too many or too long for the memory.
-        """
-        return self.emitter.run(chunks)
 
 
 @dataclass(frozen=True)
-class TranscriptionJob:
-    """What is to be transcribed and how; a `w2v_cli.tasks.task.Job`.
+class TranscriptionJob(RecordingJob):
+    """What is to be transcribed and how; a `w2v_cli.tasks.task.ModelJob`.
 
     Attributes:
-        model: A folder, an embedded model or a model id.
         target_lang: The language whose adapter a multi-lingual model loads.
-        runtime: Device, precision, threads and attention.
-        hub: Where to look for the model.
         decoding: How to decode.
         segmentation: Where the transcript is cut.
-        chunking: How long recordings are cut.
         vad: Leave out what a detector takes for no speech.
-        channel: As for `w2v_cli.audio.read_waveforms`, as are the next two.
-        start_seconds: Where to start.
-        end_seconds: Where to stop.
     """
 
-    model: str
     target_lang: str | None = None
-    runtime: Runtime = field(default_factory=Runtime)
-    hub: HubOptions = field(default_factory=HubOptions)
     decoding: DecodingChoice = field(default_factory=DecodingChoice)
     segmentation: Segmentation = field(default_factory=Segmentation)
-    chunking: Chunking = field(default_factory=Chunking)
     vad: bool = False
-    channel: ChannelChoice = None
-    start_seconds: float = 0.0
-    end_seconds: float | None = None
-
-    def open(self, source: str) -> AbstractContextManager[WaveformStream]:
-        """Open a recording, or a part of one; see `w2v_cli.audio.parts`.
-
-        Errors are those of `w2v_cli.audio.open_waveforms`.
-        """
-        path, begin_seconds, end_seconds = split_part(source)
-        ends = [end for end in (self.end_seconds, end_seconds) if end is not None]
-        return open_waveforms(
-            path,
-            channel=self.channel,
-            start_seconds=max(self.start_seconds, begin_seconds),
-            end_seconds=min(ends, default=None),
-            name=None if path == source else source,
-        )
 
     def load(self) -> Transcriber:
         """Load the model; errors are those of `Transcriber.load`."""
@@ -230,25 +159,21 @@ class TranscriptionJob:
         )
 
     def settings(self) -> dict[str, Any]:
-        """Return all that a transcript depends on besides recording and model, as JSON values.
-
-        Devices, threads and processes are left out: they change a transcript by no more than
-        rounding does. The language model is named, not fingerprinted.
-        """
+        """Return all that a transcript depends on; see `RecordingJob.settings`."""
         decoding = asdict(self.decoding)
         del decoding["workers"]
         return {
+            **super().settings(),
             "task": "transcribe",
             "target_lang": self.target_lang,
-            "dtype": self.runtime.dtype,
             "decoding": decoding,
             "segmentation": asdict(self.segmentation),
-            "chunking": asdict(self.chunking),
             "vad": self.vad,
-            "channel": self.channel,
-            "start_seconds": self.start_seconds,
-            "end_seconds": self.end_seconds,
         }
+
+    def other_files(self) -> tuple[str, ...]:
+        """Return the language model, where one was named."""
+        return () if self.decoding.lm is None else (str(self.decoding.lm),)
 
 
 def speech_finder() -> Callable[[], SpeechFinder]:

@@ -1,0 +1,278 @@
+"""What takes the results of a run: one stream, one file with a journal, or many files."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from w2v_cli.batch.ledger import Files, Ledger
+from w2v_cli.batch.outcome import Item
+from w2v_cli.batch.parts import drop_part, finish_part, write_part
+from w2v_cli.cli.output import (
+    ENCODING_ERRORS,
+    STDOUT,
+    OutputError,
+    Results,
+    cannot_write,
+    check_place,
+)
+from w2v_cli.errors import W2VError
+from w2v_cli.formats import json_error_line
+from w2v_cli.formats.format import Format, OfRecording
+
+Result = TypeVar("Result", bound=OfRecording)
+
+
+class Destination(ABC, Generic[Result]):
+    """Takes results as they are finished; inside a `with` block.
+
+    Leaving the block keeps what is finished, however it is left.
+
+    Attributes:
+        journal_path: Where what is finished can be written down, so that a run that was killed
+            can go on; None where it cannot go on.
+        files: The files of every result; None where all results share one.
+        prints: Results are shown where a person may be reading other things.
+        formats: What the results are written in.
+    """
+
+    journal_path: Path | None = None
+    files: Files | None = None
+    prints = False
+    formats: Mapping[str, Format[Result]]
+
+    def __enter__(self) -> Destination[Result]:
+        """Open what has to be open from the beginning on."""
+        return self
+
+    def __exit__(  # some have nothing left to complete
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Complete what is finished."""
+
+    @abstractmethod
+    def write(self, result: Result) -> None:
+        """Write a result in all formats that were asked for.
+
+        Raises:
+            OutputError: A file or stdout does not take it.
+            BrokenPipeError: Nobody reads stdout any more.
+        """
+
+    @abstractmethod
+    def fail(self, source: str, error: W2VError) -> None:
+        """Write that there is no result, where the format has a place for it: in jsonl."""
+
+    def keeping(self, ledger: Ledger) -> Destination[Result]:
+        """Return the same, with everything that is finished written down in a ledger."""
+        raise ValueError("nothing can be resumed here")
+
+
+class StreamDestination(Destination[Result]):
+    """Everything in one format, on stdout or in one file.
+
+    Args:
+        target: The file, or - for stdout.
+        formats: The format, by its name.
+        items: The recordings, bad ones too.
+        several: There are several, or there could be.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        formats: Mapping[str, Format[Result]],
+        items: Sequence[Item],
+        *,
+        several: bool,
+    ) -> None:
+        ((self._name, self._format),) = formats.items()
+        self._results = Results(target, self._format.joining, 2 if several else 1)
+        self._target = target
+        self._items = items
+        self.prints = target == STDOUT
+        self.formats = formats
+        if several and is_plain_file(target):
+            path = Path(os.path.realpath(target))
+            self.journal_path = path.with_name(f".{path.name[:60]}.w2v-journal")
+
+    def __enter__(self) -> StreamDestination[Result]:
+        self._results.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._results.__exit__(kind, error, trace)
+
+    def write(self, result: Result) -> None:
+        self._results.write(self._format.write(result), result.source or "")
+
+    def fail(self, source: str, error: W2VError) -> None:
+        if self._name == "jsonl":
+            self._results.write(json_error_line(source, str(error), error.exit_code), source)
+
+    def keeping(self, ledger: Ledger) -> Destination[Result]:
+        return JournaledFile(self._target, self.formats, self._items, ledger)
+
+
+class JournaledFile(Destination[Result]):
+    """One file with everything in one format, put together in the end.
+
+    What is finished lies in the journal until then, each result on its own, so that a run that
+    was killed goes on where it was. Args are those of `StreamDestination`.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        formats: Mapping[str, Format[Result]],
+        items: Sequence[Item],
+        ledger: Ledger,
+    ) -> None:
+        ((self._name, self._format),) = formats.items()
+        self._target = target
+        self._items = items
+        self._ledger = ledger
+        self.formats = formats
+
+    def __enter__(self) -> JournaledFile[Result]:
+        check_place(self._target)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OutputError):
+            return
+        with Results(self._target, self._format.joining, 2, in_part=True) as results:
+            if self._format.gathering is not None:
+                results.gather(self._format.gathering.write, (text for _, text in self._kept()))
+                return
+            for item, text in self._kept():
+                results.write(text, item.source)
+
+    def _kept(self) -> Iterator[tuple[Item, str]]:
+        for item in self._items:
+            text = self._ledger.result(item)
+            if text is not None:
+                yield item, text
+
+    def write(self, result: Result) -> None:
+        self._ledger.done(result.source or "", result.duration_seconds, self._text(result))
+
+    def _text(self, result: Result) -> str:
+        if self._format.gathering is not None:
+            return self._format.gathering.note(result)
+        text = self._format.write(result)
+        assert isinstance(text, str)
+        return text
+
+    def fail(self, source: str, error: W2VError) -> None:
+        text = None
+        if self._name == "jsonl":
+            text = json_error_line(source, str(error), error.exit_code)
+        self._ledger.failed(source, error, text)
+
+
+class FilesDestination(Destination[Result]):
+    """A file for every recording and format; each is either the old one or complete.
+
+    Args:
+        folder: Where they are, to be made when the first is written; None if it is there.
+        files: The files by recording and format.
+        formats: What they are written in.
+        ledger: Where what is finished is written down; None for nowhere.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        files: Files,
+        formats: Mapping[str, Format[Result]],
+        ledger: Ledger | None = None,
+    ) -> None:
+        self._folder = folder
+        self._ledger = ledger
+        self.files = files
+        self.formats = formats
+        self.journal_path = None if folder is None else folder / ".w2v-journal"
+
+    def keeping(self, ledger: Ledger) -> Destination[Result]:
+        assert self.files is not None
+        return FilesDestination(self._folder, self.files, self.formats, ledger)
+
+    def write(self, result: Result) -> None:
+        assert self.files is not None
+        source = result.source or ""
+        contents = {
+            path: self.formats[name].write(result) for name, path in self.files[source].items()
+        }
+        self._write_parts(contents)
+        if self._ledger is not None:
+            self._ledger.done(source, result.duration_seconds)
+        self._finish_parts(contents)
+
+    def fail(self, source: str, error: W2VError) -> None:
+        assert self.files is not None
+        lines = {}
+        if "jsonl" in self.formats and source in self.files:
+            line = json_error_line(source, str(error), error.exit_code)
+            lines = {self.files[source]["jsonl"]: line}
+        self._write_parts(lines)
+        if self._ledger is not None:
+            self._ledger.failed(source, error)
+        self._finish_parts(lines)
+
+    def _write_parts(self, contents: Mapping[Path, str | bytes]) -> None:
+        """Write everything beside its place: if anything does not fit, all stays as it was."""
+        self._make_folders(contents)
+        try:
+            for path, content in contents.items():
+                if isinstance(content, str):
+                    content = content.encode("utf-8", ENCODING_ERRORS)
+                try:
+                    write_part(path, content)
+                except OSError as error:
+                    raise cannot_write(str(path), error) from error
+        except BaseException:
+            for path in contents:
+                drop_part(path)
+            raise
+
+    def _finish_parts(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            try:
+                finish_part(path)
+            except OSError as error:
+                raise cannot_write(str(path), error) from error
+
+    def _make_folders(self, paths: Iterable[Path]) -> None:
+        if self._folder is None:
+            return
+        folders = {path.parent for path in paths}
+        if self._ledger is not None:
+            folders.add(self._folder)
+        for folder in folders:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise cannot_write(str(folder), error) from error
+
+
+def is_plain_file(target: str) -> bool:
+    """Return whether a name is that of a file which can be replaced, and not stdout or a pipe."""
+    return target != STDOUT and (Path(target).is_file() or not Path(target).exists())
