@@ -5,6 +5,7 @@ pairs         which hypothesis belongs to which reference
 normalizers   which differences do not count, by name
 spoken_english  numbers and short forms as they are said, for the english normaliser
 rates         what was wrong, counted with jiwer
+verification  how well scores tell whether two recordings are of one speaker
 """
 
 from w2v_cli.scoring.normalizers import NORMALIZERS, normalize
