@@ -65,7 +65,8 @@ def test_every_word_is_there_once_whole_and_in_order(spoken, options):
     for channel in {segment.channel for segment in spoken.segments}:
         said = [w for s in spoken.segments if s.channel == channel for w in s.words]
         expected = [text for word in said if (text := clean(word.text))]
-        lines = [line for cue in made for line in cue.lines if line.channel == channel]
+        voice = None if channel is None else f"channel {channel}"
+        lines = [line for cue in made for line in cue.lines if line.voice == voice]
         assert [word.text for line in lines for word in line.words] == expected
 
 
@@ -75,9 +76,9 @@ def test_lines_are_as_wide_and_as_many_as_allowed(spoken, options):
     for cue in cues(spoken, options):
         for line, text in zip(cue.lines, shown(cue), strict=True):
             assert width(text) <= options.max_line_width or len(line.words) == 1
-        by_channel = [list(g) for _, g in itertools.groupby(cue.lines, lambda line: line.channel)]
+        by_channel = [list(g) for _, g in itertools.groupby(cue.lines, lambda line: line.voice)]
         assert all(len(lines) <= options.max_line_count for lines in by_channel)
-        assert len(by_channel) == len({line.channel for line in cue.lines})
+        assert len(by_channel) == len({line.voice for line in cue.lines})
 
 
 @settings(max_examples=40, deadline=None)

@@ -36,16 +36,16 @@ def test_tsv_is_whispers():
 
 def test_csv_is_a_row_a_word():
     assert format_transcript(speech(*GO_LEFT), "csv") == (
-        "source,channel,segment,start,end,word,probability,interpolated\n"
-        "way.wav,,0,0.420,0.720,go,0.9877,0\n"
-        "way.wav,,0,0.900,1.340,left,0.5000,1\n"
+        "source,channel,segment,start,end,word,probability,interpolated,speaker\n"
+        "way.wav,,0,0.420,0.720,go,0.9877,0,\n"
+        "way.wav,,0,0.900,1.340,left,0.5000,1,\n"
     )
 
 
 def test_csv_quotes():
     spoken = speech(Word('say"so,', 0, 1, math.nan), source="a, b.wav")
     assert format_transcript(spoken, "csv").splitlines()[1] == (
-        '"a, b.wav",,0,0.000,1.000,"say""so,",,0'
+        '"a, b.wav",,0,0.000,1.000,"say""so,",,0,'
     )
 
 

@@ -12,8 +12,8 @@ from w2v_cli.formats.whisper_json import SCHEMA_VERSION
 from w2v_cli.results import Alternative, Character, Segment, Transcript, Word
 
 
-def transcript(words=(), *, text="", channel=None, **fields):
-    segment = Segment(0, 0.5, 1.4, text, tuple(words), channel)
+def transcript(words=(), *, text="", channel=None, speaker=None, **fields):
+    segment = Segment(0, 0.5, 1.4, text, tuple(words), channel, speaker)
     defaults = {"duration_seconds": 2.0, "model": "mini", "source": "a.wav"}
     return Transcript(text, (segment,), **(defaults | fields))
 
@@ -39,7 +39,7 @@ def test_whispers_fields(request):
     letter = Character("y", 0.5, 0.6, 0.9)
     guessed = Word("yes", 0.5, 0.9, 0.9, (letter,), interpolated=True)
     best = Alternative("yes", -1.25, -0.5, channel=2)
-    spoken = transcript([guessed], channel=2, alternatives=(best,))
+    spoken = transcript([guessed], channel=2, speaker="SPEAKER_00", alternatives=(best,))
     written = json.loads(whisper_json(spoken))
     assert {"text", "segments", "language"} <= written.keys()
     (segment,) = written["segments"]
@@ -48,7 +48,7 @@ def test_whispers_fields(request):
     assert {"word", "start", "end", "probability"} <= word.keys()
     (character,) = word["characters"]
     (reading,) = written["n_best"]
-    assert segment["channel"] == 2
+    assert (segment["channel"], segment["speaker"]) == (2, "SPEAKER_00")
     docs = (request.config.rootpath / "docs" / "formats.md").read_text(encoding="utf-8")
     json_docs = docs[docs.index("## json") : docs.index("## srt")]
     described = set(re.findall(r"^\| `([\w.\[\]]+)` \|", json_docs, re.MULTILINE))
@@ -67,7 +67,7 @@ def test_what_nobody_asked_for_is_not_written():
     written = json.loads(whisper_json(transcript([Word("yes", 0.5, 0.9, 0.9)])))
     assert "n_best" not in written
     (segment,) = written["segments"]
-    assert "channel" not in segment
+    assert not {"channel", "speaker"} & segment.keys()
     assert segment["words"][0].keys() == {"word", "start", "end", "probability"}
 
 

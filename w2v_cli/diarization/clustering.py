@@ -101,6 +101,8 @@ def link_by_voices(pieces: Sequence[Piece], rules: VoiceRules) -> list[list[int]
         rules: How many speakers there are.
     """
     tracks = tracks_of(pieces)
+    if not tracks:
+        return [[SILENT] * piece.n_outputs for piece in pieces]
     voices, seconds = _voices(pieces, tracks)
     heard = [index for index in range(len(tracks)) if seconds[index] > 0]
     if not heard:

@@ -1,6 +1,6 @@
 """Transcript -> cues: what is shown together, from when to when, in which lines.
 
-Three steps: a segment is cut where it is too much for one cue; channels that speak at once
+Three steps: a segment is cut where it is too much for one cue; voices that speak at once
 share a cue; then every cue gets a time that touches no other.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from w2v_cli.formats.options import SubtitleOptions
-from w2v_cli.formats.spoken import channel_label, milliseconds, spoken_words, word_span_ms
+from w2v_cli.formats.spoken import milliseconds, spoken_words, voice_label, voice_of, word_span_ms
 from w2v_cli.results import Transcript, Word
 
 SHORTEST_CUE_MS = 1
@@ -33,18 +33,18 @@ class CueLine:
 
     Attributes:
         words: Its words; never a part of one.
-        channel: Who speaks in it, where the channels were transcribed apart.
-        begins_voice: It is the first line of that channel in its cue.
+        voice: Who speaks in it, where speakers or channels are told apart.
+        begins_voice: It is the first line of that voice in its cue.
     """
 
     words: tuple[CueWord, ...]
-    channel: int | None = None
+    voice: str | None = None
     begins_voice: bool = False
 
     @property
     def label(self) -> str:
         """What tells the reader who speaks, with a space behind it; often nothing."""
-        return f"{channel_label(self.channel)} " if self.begins_voice and self.channel else ""
+        return f"{voice_label(self.voice)} " if self.begins_voice and self.voice else ""
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ def cues(transcript: Transcript, options: SubtitleOptions) -> list[Cue]:
     Every cue ends after it starts, and at least `min_gap_seconds` before the next begins.
     """
     pieces = [
-        _cue(words, segment.channel, options)
+        _cue(words, voice_of(segment), options)
         for segment in transcript.segments
-        for words in _pieces(spoken_words(segment), segment.channel, options)
+        for words in _pieces(spoken_words(segment), voice_of(segment), options)
     ]
     pieces.sort(key=lambda cue: cue.start_ms)
     return _apart(_shared(pieces, options), options)
@@ -123,19 +123,19 @@ def _greedy(widths: Sequence[int], max_width: int, indent: int) -> list[int]:
     return lines
 
 
-def _indent(channel: int | None) -> int:
-    label = channel_label(channel)
+def _indent(voice: str | None) -> int:
+    label = voice_label(voice)
     return len(label) + 1 if label else 0
 
 
 def _pieces(
-    words: Sequence[Word], channel: int | None, options: SubtitleOptions
+    words: Sequence[Word], voice: str | None, options: SubtitleOptions
 ) -> list[Sequence[Word]]:
     """Return a segment's words in pieces that fit a cue; a single word always does."""
     pieces = []
     rest = words
     while rest:
-        n_words = _n_that_fit(rest, channel, options)
+        n_words = _n_that_fit(rest, voice, options)
         if n_words < len(rest):
             n_words = _best_cut(rest, n_words)
         pieces.append(rest[:n_words])
@@ -143,12 +143,12 @@ def _pieces(
     return pieces
 
 
-def _n_that_fit(words: Sequence[Word], channel: int | None, options: SubtitleOptions) -> int:
+def _n_that_fit(words: Sequence[Word], voice: str | None, options: SubtitleOptions) -> int:
     start_ms = milliseconds(words[0].start_seconds)
     widths: list[int] = []
     for index, word in enumerate(words):
         widths.append(width(word.text))
-        n_lines = len(_greedy(widths, options.max_line_width, _indent(channel)))
+        n_lines = len(_greedy(widths, options.max_line_width, _indent(voice)))
         too_long = word_span_ms(word)[1] - start_ms > options.max_cue_seconds * 1000
         if index and (n_lines > options.max_line_count or too_long):
             return index
@@ -165,9 +165,9 @@ def _best_cut(words: Sequence[Word], n_fit: int) -> int:
     return max(range((n_fit + 1) // 2, n_fit + 1), key=lambda n: (pause_seconds(n), n))
 
 
-def _cue(words: Sequence[Word], channel: int | None, options: SubtitleOptions) -> Cue:
+def _cue(words: Sequence[Word], voice: str | None, options: SubtitleOptions) -> Cue:
     """Return the cue of a piece, with the times at which it is said."""
-    counts = wrap([word.text for word in words], options.max_line_width, _indent(channel))
+    counts = wrap([word.text for word in words], options.max_line_width, _indent(voice))
     lines = []
     first = 0
     for count in counts:
@@ -175,22 +175,22 @@ def _cue(words: Sequence[Word], channel: int | None, options: SubtitleOptions) -
             CueWord(word.text, milliseconds(word.start_seconds))
             for word in words[first : first + count]
         )
-        lines.append(CueLine(line_words, channel, begins_voice=first == 0))
+        lines.append(CueLine(line_words, voice, begins_voice=first == 0))
         first += count
     spans = [word_span_ms(word) for word in words]
     return Cue(spans[0][0], max(end_ms for _, end_ms in spans), tuple(lines))
 
 
 def _shared(pieces: Sequence[Cue], options: SubtitleOptions) -> list[Cue]:
-    """Return the cues with those joined in which two channels speak at once."""
+    """Return the cues with those joined in which two voices speak at once."""
     joined: list[Cue] = []
     for cue in pieces:
         last = joined[-1] if joined else cue
-        voices = {line.channel for line in last.lines}
+        voices = {line.voice for line in last.lines}
         end_ms = max(last.end_ms, cue.end_ms)
         if (
             joined
-            and cue.lines[0].channel not in voices
+            and cue.lines[0].voice not in voices
             and cue.start_ms < min(last.start_ms + SHARED_CUE_MS, last.end_ms)
             and end_ms - last.start_ms <= options.max_cue_seconds * 1000
         ):

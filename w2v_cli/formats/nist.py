@@ -42,7 +42,7 @@ def ctm(transcript: Transcript) -> str:
 def stm(transcript: Transcript) -> str:
     """Return a line for every segment: recording, channel, speaker, start, end, text.
 
-    Who speaks is not known, so the speaker is the recording's channel. A text that begins
+    Where no speaker is known, it is the recording's channel. A text that begins
     with ``<`` would be read as the optional label; it gets an empty one in front.
     """
     name = recording_id(transcript)
@@ -53,7 +53,8 @@ def stm(transcript: Transcript) -> str:
         text = one_line(segment.text)
         label = "<NA> " if text.startswith("<") else ""
         times = f"{decimal_seconds(start_ms)} {decimal_seconds(end_ms)}"
-        line = f"{name} {channel} {name}-{channel} {times} {label}{text}".rstrip()
+        speaker = "_".join(one_line(segment.speaker or "").split()) or f"{name}-{channel}"
+        line = f"{name} {channel} {speaker} {times} {label}{text}".rstrip()
         rows.append((str(channel), start_ms, line))
     rows.sort(key=lambda row: row[:2])
     return "".join(f"{line}\n" for *_, line in rows)

@@ -12,7 +12,7 @@ class SubtitleOptions:
 
     Attributes:
         max_line_width: Characters in a line; a longer word has a line of its own, uncut.
-        max_line_count: Lines in a cue, for each speaker's channel.
+        max_line_count: Lines in a cue, for each speaker.
         max_cue_seconds: No cue is shown for longer.
         max_cps: Characters a second that can be read: a cue stays until they are, as far as
             the next cue and `max_cue_seconds` let it.

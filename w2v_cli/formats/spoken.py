@@ -97,9 +97,16 @@ def word_span_ms(word: Word) -> tuple[int, int]:
     return start_ms, max(start_ms, milliseconds(word.end_seconds))
 
 
-def channel_label(channel: int | None) -> str:
-    """Return what stands before the text of a channel; nothing where there is but one."""
-    return "" if channel is None else f"[channel {channel}]"
+def voice_of(segment: Segment) -> str | None:
+    """Return who says a segment: the speaker, or else the channel; None where neither is known."""
+    if segment.speaker is not None:
+        return one_line(segment.speaker)
+    return None if segment.channel is None else f"channel {segment.channel}"
+
+
+def voice_label(voice: str | None) -> str:
+    """Return what stands before the text of a voice; nothing where there is but one."""
+    return "" if voice is None else f"[{voice}]"
 
 
 def recording_id(result: Transcript | Diarization) -> str:
@@ -110,7 +117,12 @@ def recording_id(result: Transcript | Diarization) -> str:
     >>> recording_id(Transcript("", (), 0.0, "mini", "calls/my call;;1.wav"))
     'my_call;_1'
     """
-    name = as_unicode(PurePath(result.source or "").stem) or ""
+    return recording_name(result.source)
+
+
+def recording_name(source: str | None) -> str:
+    """Return the same for the name of a recording; None for one held in memory."""
+    name = as_unicode(PurePath(source or "").stem) or ""
     name = "_".join(one_line(name).split()).replace(";;", ";_")
     return name if name and name != "-" else "stdin" if name == "-" else "recording"
 

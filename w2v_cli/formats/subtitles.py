@@ -37,8 +37,9 @@ def srt(transcript: Transcript, options: SubtitleOptions) -> str:
 def vtt(transcript: Transcript, options: SubtitleOptions) -> str:
     """Return WebVTT subtitles; only its head where nobody speaks.
 
-    A channel is a voice. With `word_timestamps` each word that is said later than its cue
-    starts has its own time, by which browsers style what was said already (``:past``).
+    A speaker is a voice, or else a channel. With `word_timestamps` each word that is said later
+    than its cue starts has its own time, by which browsers style what was said already
+    (``:past``).
     """
     blocks = ["WEBVTT\n"]
     for cue, highlighted in _shown(transcript, options):
@@ -52,7 +53,7 @@ def vtt(transcript: Transcript, options: SubtitleOptions) -> str:
                     if last_ms < word.start_ms < cue.end_ms:
                         texts[index] = f"<{clock(word.start_ms)}>{texts[index]}"
                         last_ms = word.start_ms
-            voice = "" if line.channel is None else f"<v channel {line.channel}>"
+            voice = "" if line.voice is None else f"<v {line.voice.translate(_VTT_ESCAPES)}>"
             lines.append(voice + " ".join(texts) + ("</v>" if voice else ""))
             position += len(texts)
         times = f"{clock(cue.start_ms)} --> {clock(cue.end_ms)}"

@@ -9,11 +9,12 @@ import math
 from w2v_cli.formats.options import SubtitleOptions
 from w2v_cli.formats.spoken import (
     as_unicode,
-    channel_label,
     decimal_seconds,
     one_line,
     span_ms,
     spoken_words,
+    voice_label,
+    voice_of,
     word_span_ms,
 )
 from w2v_cli.results import Transcript
@@ -27,20 +28,25 @@ CSV_COLUMNS = (
     "word",
     "probability",
     "interpolated",
+    "speaker",
 )
 
 
 def tsv(transcript: Transcript) -> str:
     """Return the segments as Whisper writes them: start, end and text, in milliseconds.
 
-    A last column names the channel where the channels were transcribed apart.
+    A last column names the channel where the channels were transcribed apart, and the speaker
+    where speakers are known.
     """
     apart = any(segment.channel is not None for segment in transcript.segments)
-    rows = [["start", "end", "text", *(["channel"] if apart else [])]]
+    known = any(segment.speaker is not None for segment in transcript.segments)
+    more = [*(["channel"] if apart else []), *(["speaker"] if known else [])]
+    rows = [["start", "end", "text", *more]]
     for segment in transcript.segments:
         start_ms, end_ms = span_ms(segment)
         channel = [str(segment.channel or "")] if apart else []
-        rows.append([str(start_ms), str(end_ms), one_line(segment.text), *channel])
+        speaker = [one_line(segment.speaker or "")] if known else []
+        rows.append([str(start_ms), str(end_ms), one_line(segment.text), *channel, *speaker])
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
@@ -63,6 +69,7 @@ def csv(transcript: Transcript) -> str:
                     word.text,
                     f"{word.probability:.4f}" if math.isfinite(word.probability) else "",
                     int(word.interpolated),
+                    segment.speaker,
                 ]
             )
     return text.getvalue()
@@ -72,7 +79,7 @@ def audacity_labels(transcript: Transcript, options: SubtitleOptions) -> str:
     """Return a label track for Audacity: a label a segment, or with word times a label a word."""
     rows = []
     for segment in transcript.segments:
-        label = channel_label(segment.channel)
+        label = voice_label(voice_of(segment))
         labelled = [(span_ms(segment), one_line(segment.text))]
         if options.word_timestamps:
             labelled = [(word_span_ms(word), word.text) for word in spoken_words(segment)]

@@ -11,6 +11,7 @@ from w2v_cli.formats.spoken import (
     one_line,
     span_ms,
     spoken_words,
+    voice_of,
     word_span_ms,
 )
 from w2v_cli.results import Segment, Transcript
@@ -27,31 +28,52 @@ class Interval:
     text: str
 
 
+Tier = tuple[str, list[Interval]]
+"""A tier's name and what is said in it."""
+
+
 def text_grid(transcript: Transcript) -> str:
     """Return a TextGrid in Praat's long text format.
 
     There is a tier of segments and one of words, and one of characters if the words have
-    them; all of them for each channel, if the channels were transcribed apart. Intervals of a
+    them; all of them for each speaker, or for each channel, if these are told apart. Intervals of a
     tier may not overlap and may not be empty, so one that would be is moved by as few
     milliseconds as that takes.
     """
-    end_ms = max(milliseconds(transcript.duration_seconds), SHORTEST_INTERVAL_MS)
-    tiers = []
-    for channel in sorted({segment.channel or 0 for segment in transcript.segments}) or [0]:
-        segments = [s for s in transcript.segments if (s.channel or 0) == channel]
-        prefix = f"channel {channel} " if channel else ""
-        tiers += [(prefix + name, _apart(spans)) for name, spans in _spans(segments)]
-    for _, intervals in tiers:
+    return grid(transcript_tiers(transcript), transcript.duration_seconds)
+
+
+def transcript_tiers(transcript: Transcript) -> list[Tier]:
+    """Return the tiers of a transcript: see `text_grid`."""
+    tiers: list[Tier] = []
+    ordered = sorted(transcript.segments, key=lambda s: (s.channel or 0, s.speaker or ""))
+    for voice in dict.fromkeys(voice_of(s) or "" for s in ordered) or [""]:
+        segments = [s for s in transcript.segments if (voice_of(s) or "") == voice]
+        prefix = f"{voice} " if voice else ""
+        tiers += [(prefix + name, spans) for name, spans in _spans(segments)]
+    return tiers
+
+
+def grid(tiers: Sequence[Tier], end_seconds: float) -> str:
+    """Return a TextGrid of tiers, whose intervals are moved apart: see `text_grid`.
+
+    Args:
+        tiers: With intervals in any order.
+        end_seconds: Where the recording ends; tiers may end later.
+    """
+    apart = [(name, _apart(intervals)) for name, intervals in tiers]
+    end_ms = max(milliseconds(end_seconds), SHORTEST_INTERVAL_MS)
+    for _, intervals in apart:
         end_ms = max([end_ms, *(interval.end_ms for interval in intervals)])
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""]
     lines += ["xmin = 0", f"xmax = {decimal_seconds(end_ms)}", "tiers? <exists>"]
-    lines += [f"size = {len(tiers)}", "item []:"]
-    for number, (name, intervals) in enumerate(tiers, start=1):
+    lines += [f"size = {len(apart)}", "item []:"]
+    for number, (name, intervals) in enumerate(apart, start=1):
         lines += [f"    item [{number}]:", *_tier(name, _without_holes(intervals, end_ms), end_ms)]
     return "\n".join(lines) + "\n"
 
 
-def _spans(segments: Sequence[Segment]) -> list[tuple[str, list[Interval]]]:
+def _spans(segments: Sequence[Segment]) -> list[Tier]:
     """Return the tiers' names and what is said in them."""
     words = [word for segment in segments for word in spoken_words(segment)]
     tiers = [

@@ -25,12 +25,12 @@ def whisper_json(transcript: Transcript) -> str:
 
     Letters of all scripts stay as they are. A number that is none becomes null.
     """
-    return json.dumps(_fields(transcript), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return json_object(transcript_fields(transcript))
 
 
 def json_line(transcript: Transcript) -> str:
     """Return the same object in one line."""
-    return _line(_fields(transcript))
+    return json_object_line(transcript_fields(transcript))
 
 
 def json_error_line(source: str, error: str, exit_code: int) -> str:
@@ -47,22 +47,28 @@ def json_error_line(source: str, error: str, exit_code: int) -> str:
         "error": as_unicode(error),
         "exit_code": exit_code,
     }
-    return _line(fields)
+    return json_object_line(fields)
 
 
 def segment_line(segment: Segment, source: str) -> str:
     """Return the line of a segment of a stream that has not ended."""
     head = {"schema_version": SCHEMA_VERSION, "source": as_unicode(source)}
-    return _line({**head, "partial": False, **_segment(segment)})
+    return json_object_line({**head, "partial": False, **_segment(segment)})
 
 
 def partial_line(text: str, source: str) -> str:
     """Return the line of words that come after the last segment, and may still change."""
     head = {"schema_version": SCHEMA_VERSION, "source": as_unicode(source)}
-    return _line({**head, "partial": True, "text": text})
+    return json_object_line({**head, "partial": True, "text": text})
 
 
-def _line(fields: dict[str, Any]) -> str:
+def json_object(fields: dict[str, Any]) -> str:
+    """Return a JSON object on several lines."""
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def json_object_line(fields: dict[str, Any]) -> str:
+    """Return a JSON object in one line."""
     # Some readers of lines end one at these, which JSON allows within a string.
     text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
     for letter in "\x85\u2028\u2029":
@@ -70,7 +76,8 @@ def _line(fields: dict[str, Any]) -> str:
     return text + "\n"
 
 
-def _fields(transcript: Transcript) -> dict[str, Any]:
+def transcript_fields(transcript: Transcript) -> dict[str, Any]:
+    """Return what both hold of a transcript."""
     fields = {
         "schema_version": SCHEMA_VERSION,
         "source": as_unicode(transcript.source),
@@ -95,6 +102,8 @@ def _segment(segment: Segment) -> dict[str, Any]:
     }
     if segment.channel is not None:
         fields["channel"] = segment.channel
+    if segment.speaker is not None:
+        fields["speaker"] = segment.speaker
     return fields
 
 

@@ -1,0 +1,185 @@
+"""One recording on its way through a model that tells who speaks, chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from w2v_cli.audio.parts import split_part
+from w2v_cli.diarization.clustering import link_by_voices
+from w2v_cli.diarization.linking import link_by_overlap
+from w2v_cli.diarization.pieces import Piece
+from w2v_cli.diarization.stitching import stitch
+from w2v_cli.diarization.turns import speaker_spans, within
+from w2v_cli.errors import AudioError
+from w2v_cli.formats.spoken import recording_name
+from w2v_cli.results import Diarization, FrameActivity, Turn
+from w2v_cli.tasks.recording import Hearing, Ready
+
+if TYPE_CHECKING:
+    from w2v_cli.inference.chunks import Chunk
+    from w2v_cli.inference.network import FloatArray
+    from w2v_cli.tasks.diarize import Diarizer
+
+_SPEAKS = 0.5
+
+
+class DiarizationSession:
+    """A recording in which it is being told who speaks; a `w2v_cli.tasks.task.Session`.
+
+    Args:
+        diarizer: The model and what it is used for.
+        hearing: How the recording is heard.
+
+    Raises:
+        AudioError: There are regions, and none of this recording.
+    """
+
+    def __init__(self, diarizer: Diarizer, hearing: Hearing) -> None:
+        self._diarizer, self._hearing = diarizer, hearing
+        self._network = diarizer.network
+        numbers = hearing.stream.channel_numbers
+        # Each of several channels is a speaker; of one channel the model tells them apart.
+        self._channels = tuple(n for n in numbers if n is not None) if len(numbers) > 1 else ()
+        self._pieces: list[list[Piece]] = [[] for _ in numbers]
+        self._envelopes: list[list[tuple[int, FloatArray]]] = [[] for _ in numbers]
+        self._regions = self._regions_of(hearing.source)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read the recording and yield its chunks; errors are those of `Hearing.chunks`."""
+        return self._hearing.chunks()
+
+    def take(self, chunk: Chunk, output: FloatArray) -> None:
+        """Take in a chunk's probabilities, and the voices in it.
+
+        Raises:
+            AudioError: They are not numbers, or the voices do not fit into the memory.
+        """
+        kept = self._hearing.kept(chunk, output)
+        first_frame = chunk.first_frame - chunk.keep_start
+        voices, seconds = None, None
+        if self._channels:
+            output = output.max(axis=1, keepdims=True)
+        elif self._diarizer.voices is not None:
+            voices, seconds = self._voices(chunk, output)
+        self._pieces[chunk.channel].append(Piece(first_frame, output, voices, seconds))
+        if self._diarizer.envelope:
+            bounds = self._bounds(chunk, len(kept))
+            self._envelopes[chunk.channel].append((chunk.first_frame, bounds))
+
+    def finish(self) -> Ready[Diarization]:
+        """Return who speaks when."""
+        stream = self._hearing.stream
+        hop_seconds = self._network.hop_samples / self._network.sample_rate
+        first_seconds = stream.start_seconds + self._lead_samples / self._network.sample_rate
+        first_seconds += hop_seconds / 2
+        probabilities = self._probabilities()
+        spans = speaker_spans(
+            probabilities,
+            self._diarizer.rules,
+            first_seconds=first_seconds,
+            step_seconds=hop_seconds,
+            begin=stream.start_seconds,
+            end=stream.start_seconds + stream.duration_seconds,
+        )
+        if self._regions is not None:
+            spans = [within(of_one, self._regions) for of_one in spans]
+        order = list(range(len(spans)))
+        if not self._channels:
+            order.sort(key=lambda index: spans[index][0, 0] if len(spans[index]) else np.inf)
+        names = [self._name(rank) for rank in range(len(order))]
+        channels = self._channels or (None,) * len(order)
+        turns = [
+            Turn(float(start), float(end), name, channel)
+            for name, index, channel in zip(names, order, channels, strict=True)
+            for start, end in spans[index]
+        ]
+        turns.sort(key=lambda turn: (turn.start_seconds, turn.end_seconds, turn.speaker))
+        envelope = self._envelope(len(probabilities)) if self._diarizer.envelope else None
+        return Ready(
+            Diarization(
+                turns=tuple(turns),
+                speakers=tuple(names),
+                duration_seconds=stream.duration_seconds,
+                model=self._network.name,
+                source=self._hearing.source,
+                start_seconds=stream.start_seconds,
+                frames=FrameActivity(probabilities[:, order], first_seconds, hop_seconds, envelope),
+            )
+        )
+
+    @property
+    def _lead_samples(self) -> int:
+        """Where the samples begin that stand for the first frame: half a hop before its middle."""
+        return (self._network.receptive_field_samples - self._network.hop_samples) // 2
+
+    def _name(self, rank: int) -> str:
+        return f"CHANNEL_{self._channels[rank]}" if self._channels else f"SPEAKER_{rank:02d}"
+
+    def _regions_of(self, source: str | None) -> FloatArray | None:
+        regions = self._diarizer.regions
+        if regions is None:
+            return None
+        name = recording_name(None if source is None else split_part(source)[0])
+        if name not in regions:
+            raise self._hearing.error(
+                AudioError(f"the UEM has no line for {name}; add one, or leave out --uem")
+            )
+        return np.array(regions[name], dtype=np.float64)
+
+    def _n_frames(self) -> int:
+        """Return how many frames the recording has, chunks that nobody heard included."""
+        network = self._network
+        n_samples = round(self._hearing.stream.duration_seconds * network.sample_rate)
+        known = max((piece.end_frame for row in self._pieces for piece in row), default=0)
+        beyond = (n_samples - network.receptive_field_samples) // network.hop_samples + 1
+        return max(beyond, min(known, 1), 0)
+
+    def _probabilities(self) -> FloatArray:
+        """Return who speaks in which frame, (frames, speakers)."""
+        n_frames = self._n_frames()
+        if self._channels:
+            rows = [stitch(row, [[0]] * len(row), 1, n_frames) for row in self._pieces]
+            return np.concatenate(rows, axis=1)
+        (pieces,) = self._pieces
+        if self._diarizer.voices is None:
+            labels, n_speakers = link_by_overlap(pieces), self._network.n_speakers
+        else:
+            labels = link_by_voices(pieces, self._diarizer.voice_rules)
+            n_speakers = max((number for row in labels for number in row), default=-1) + 1
+        return stitch(pieces, labels, n_speakers, n_frames)
+
+    def _voices(self, chunk: Chunk, probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return each output's voice where it speaks alone, and for how many seconds it does."""
+        voices = self._diarizer.voices
+        assert voices is not None
+        speaks = probabilities > _SPEAKS
+        alone = speaks & (speaks.sum(axis=1, keepdims=True) == 1)
+        hop = self._network.hop_samples
+        samples = chunk.input_values[self._lead_samples :][: len(alone) * hop]
+        masks = (np.repeat(of_one, hop)[: len(samples)] for of_one in alone.T)
+        try:
+            found = voices.of([samples[mask] for mask in masks])
+        except AudioError as error:
+            raise self._hearing.error(error) from error
+        seconds = alone.sum(axis=0, dtype=np.float32) * np.float32(hop / self._network.sample_rate)
+        return found, seconds
+
+    def _bounds(self, chunk: Chunk, n_frames: int) -> FloatArray:
+        """Return the least and the greatest sample of each frame that is kept, (frames, 2)."""
+        hop = self._network.hop_samples
+        first = chunk.keep_start * hop
+        samples = chunk.input_values[first : first + n_frames * hop]
+        samples = samples[: len(samples) // hop * hop].reshape(-1, hop)
+        return np.stack([samples.min(axis=1), samples.max(axis=1)], axis=1)
+
+    def _envelope(self, n_frames: int) -> FloatArray:
+        """Return the same of all frames, over all channels; zeros where nothing was heard."""
+        envelope = np.zeros((n_frames, 2), dtype=np.float32)
+        for first_frame, bounds in (row for channel in self._envelopes for row in channel):
+            part = envelope[first_frame : first_frame + len(bounds)]
+            np.minimum(part[:, 0], bounds[: len(part), 0], out=part[:, 0])
+            np.maximum(part[:, 1], bounds[: len(part), 1], out=part[:, 1])
+        return envelope
