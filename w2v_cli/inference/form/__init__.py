@@ -1,0 +1,10 @@
+"""The network in the form that a processor calculates fastest; the same numbers as trained.
+
+`build.py` replaces the parts of a trained model by those of `features.py`, `positions.py` and
+`layers.py`. Their matrix products come from `products.py`, and may come from elsewhere.
+"""
+
+from w2v_cli.inference.form.build import inference_form, why_not
+from w2v_cli.inference.form.products import Float32Products, Products
+
+__all__ = ["Float32Products", "Products", "inference_form", "why_not"]
