@@ -1,12 +1,16 @@
 """What tests of training share: a small network, and recordings to learn from."""
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from w2v_cli.training.manifests import Example
+
+sys.path.insert(0, str(Path(__file__).parent))  # for two_processes
 
 # Nothing random happens in the network: what differs then is a fault.
 WITHOUT_NOISE = {

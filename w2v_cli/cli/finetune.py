@@ -137,6 +137,27 @@ def ctc(
             rich_help_panel=TEXTS_GROUP,
         ),
     ] = 0.0,
+    mwer_weight: Annotated[
+        float,
+        typer.Option(
+            "--mwer-weight",
+            min=0.0,
+            metavar="WEIGHT",
+            help="Besides, make readings with fewer wrong words more probable than others (minimum "
+            "word error rate): for a model that writes well already. 3 is usual.",
+            rich_help_panel=TEXTS_GROUP,
+        ),
+    ] = 0.0,
+    mwer_samples: Annotated[
+        int,
+        typer.Option(
+            "--mwer-samples",
+            min=2,
+            metavar="N",
+            help="Readings that are drawn of each recording for it.",
+            rich_help_panel=TEXTS_GROUP,
+        ),
+    ] = 8,
     metric: Annotated[
         Literal["wer", "cer"],
         typer.Option("--metric", help="What decides which is best.", rich_help_panel=TEXTS_GROUP),
@@ -177,6 +198,8 @@ def ctc(
             zero_infinity=ctc_zero_infinity,
             consistency=consistency,
             metric=metric,
+            mwer_weight=mwer_weight,
+            mwer_samples=mwer_samples,
         )
         texts = [example.text or "" for example in kind.data.train.examples]
         model, objective = start_ctc(kind.start, choice, texts)
@@ -194,6 +217,8 @@ def ctc(
             "consistency": consistency,
             "metric": metric,
         }
+        if mwer_weight:
+            particular |= {"mwer_weight": mwer_weight, "mwer_samples": mwer_samples}
         return model, objective, findings, particular
 
     train("ctc", shared, manifests, prepare, join=join, join_seconds=join_seconds)

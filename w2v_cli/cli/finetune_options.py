@@ -332,7 +332,7 @@ class SharedOptions(RunOptions):
 NOT_DECISIVE = frozenset(
     (
         *("output", "overwrite", "licence", "cache_dir", "offline", "cache_mb", "dry_run"),
-        *("device", "threads", "quiet", "verbose"),
+        *("fsdp", "device", "threads", "quiet", "verbose"),
     )
 )
 """Options that a run may go on with differently: they don't change what becomes of it."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from w2v_cli.errors import UsageError, W2VError
 if TYPE_CHECKING:
     from w2v_cli.training.loop import Material
     from w2v_cli.training.options import TrainingOptions
+    from w2v_cli.training.processes import OneProcess
     from w2v_cli.training.run import Data, Findings
     from w2v_cli.training.start import Start
 
@@ -72,15 +75,82 @@ def train(
         KeyboardInterrupt: The user has interrupted; the run can go on.
     """
     shared.check()
-    console = Console(quiet=shared.quiet, verbose=shared.verbose)
+    if "WORLD_SIZE" in os.environ:  # or torch remarks in each process that all weights are in use
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
+    from w2v_cli.inference.runtime import set_threads
+    from w2v_cli.training.processes import join_processes
+    from w2v_cli.training.run import claim_folder
+
+    precision = training_options(shared).precision
+    with closing(join_processes(shared.device, precision, shards=shared.fsdp)) as processes:
+        set_threads(shared.threads)
+        console = Console(quiet=shared.quiet or not processes.is_first, verbose=shared.verbose)
+        longest = max_seconds if shared.max_duration is None else shared.max_duration
+        prepared = processes.together(
+            lambda: look_at(shared, manifests, prepare, console, max_seconds=longest)
+        )
+        data = prepared.data
+        if processes.is_first:
+            tell_data(data, prepared.findings, console, even_if_quiet=shared.dry_run)
+        if shared.dry_run:
+            return
+        settings: dict[str, Any] = {
+            "kind": name,
+            "manifests": list(data.manifests),
+            "data": data.fingerprint,
+        }
+        settings |= {key: x for key, x in asdict(shared).items() if key not in NOT_DECISIVE}
+        settings |= prepared.particular
+        if processes.count > 1:
+            settings["processes"] = processes.count
+        folder = Path(shared.output)
+        processes.first(lambda: claim_folder(folder, settings, overwrite=shared.overwrite))
+        # What one process alone meets, such as a broken recording, it says itself.
+        with replace(console, quiet=shared.quiet).warnings_as_lines():
+            material = processes.together(
+                lambda: material_of(shared, data, crop_seconds, **sampling)
+            )
+            run(prepared, material, settings, shared, console, processes)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run is made of.
+
+    Attributes:
+        data: What it learns from, without what cannot be used.
+        model: The network, as it begins.
+        objective: What it is trained for.
+        findings: What was found about targets.
+        particular: The options of this kind of training.
+    """
+
+    data: Data
+    model: Any
+    objective: Any
+    findings: Findings
+    particular: dict[str, Any]
+
+
+def look_at(
+    shared: SharedOptions,
+    manifests: Sequence[str],
+    prepare: Callable[[Kind], Any],
+    console: Console,
+    *,
+    max_seconds: float,
+) -> Prepared:
+    """Return what a run is made of.
+
+    Raises:
+        W2VError: Something cannot be read or loaded, or nothing is left to learn from.
+    """
     from w2v_cli.checkpoint.progress import show_progress
-    from w2v_cli.inference.runtime import choose_device, set_threads
-    from w2v_cli.training.run import claim_folder, gather
+    from w2v_cli.training.report import data_remarks
+    from w2v_cli.training.run import gather
     from w2v_cli.training.start import shortest_seconds
 
-    set_threads(shared.threads)
-    device = choose_device(shared.device)
     with console.warnings_as_lines(), console.progress(1) as progress, show_progress(progress):
         start = start_of(shared)
         progress.begin("opening recordings")
@@ -88,31 +158,22 @@ def train(
             manifests,
             shared.eval_manifest or (),
             min_seconds=max(shared.min_duration, shortest_seconds(start.config())),
-            max_seconds=max_seconds if shared.max_duration is None else shared.max_duration,
+            max_seconds=max_seconds,
         )
-        model, objective, findings, particular = prepare(Kind(start, data))
-    tell_data(data, findings, console, even_if_quiet=shared.dry_run)
-    if shared.dry_run:
-        return
-    settings = {"kind": name, "manifests": list(data.manifests), "data": data.fingerprint}
-    chosen = {key: value for key, value in asdict(shared).items() if key not in NOT_DECISIVE}
-    settings = {**settings, **chosen, **particular}
-    folder = Path(shared.output)
-    claim_folder(folder, settings, overwrite=shared.overwrite)
-    with console.warnings_as_lines():
-        material = material_of(shared, data, crop_seconds, **sampling)
-        run(model.to(device), objective, material, settings, findings, data, shared, console)
+        prepared = Prepared(data, *prepare(Kind(start, data)))
+    if not data.train.examples:
+        remarks = " ".join(data_remarks(data, prepared.findings))
+        raise W2VError(f"nothing is left to learn from. {remarks}")
+    return prepared
 
 
 def run(
-    model: Any,
-    objective: Any,
+    prepared: Prepared,
     material: Material,
     settings: dict[str, Any],
-    findings: Findings,
-    data: Data,
     shared: SharedOptions,
     console: Console,
+    processes: OneProcess,
 ) -> None:
     """Train a network that is prepared, and write the report."""
     from w2v_cli.training.loop import Trainer
@@ -124,32 +185,35 @@ def run(
     if shared.full_determinism:
         be_deterministic()
     display = TrainingDisplay(console)
+    objective, data = prepared.objective, prepared.data
     with stopping() as should_stop, display.drawn():
         trainer = Trainer(
-            model,
+            prepared.model.to(processes.device),
             objective,
             material,
             training_options(shared),
             folder,
             watcher=display,
             should_stop=should_stop,
+            processes=processes,
         )
         try:
             progress = trainer.run()
         except KeyboardInterrupt:
             step = trainer.progress.step
-            console.error(f"interrupted at step {step}; the same command goes on from there")
+            if processes.is_first:
+                console.error(f"interrupted at step {step}; the same command goes on from there")
             raise
-    device = model.device
-    del model
+    if not processes.is_first:
+        return
     evaluation = Evaluation()
     if material.dev:
-        best = type(objective).model_class.from_pretrained(folder).to(device)
+        best = type(objective).model_class.from_pretrained(folder).to(processes.device)
         evaluation = objective.evaluate(best, material.dev, trainer.recordings)
     account = Account(
         objective=objective,
         data=data,
-        findings=findings,
+        findings=prepared.findings,
         progress=progress,
         evaluation=evaluation,
         settings=settings,
@@ -301,11 +365,7 @@ def training_options(shared: SharedOptions) -> TrainingOptions:
 
 
 def tell_data(data: Data, findings: Findings, console: Console, *, even_if_quiet: bool) -> None:
-    """Say what there is to learn from, and what should be known about it.
-
-    Raises:
-        W2VError: Nothing is left.
-    """
+    """Say what there is to learn from, and what should be known about it."""
     from w2v_cli.training.report import data_remarks
 
     for part, name in ((data.train, "train"), (data.dev, "dev")):
@@ -317,5 +377,3 @@ def tell_data(data: Data, findings: Findings, console: Console, *, even_if_quiet
             console.note(line)
     for remark in data_remarks(data, findings):
         console.warn(remark)
-    if not data.train.examples:
-        raise W2VError("nothing is left to learn from; see the warnings")

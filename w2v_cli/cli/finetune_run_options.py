@@ -262,6 +262,15 @@ class RunOptions:
     fp16: Annotated[
         bool, option(options.SPEED_GROUP, "--fp16", "The same in float16, for older GPUs.")
     ] = False
+    fsdp: Annotated[
+        bool,
+        option(
+            options.SPEED_GROUP,
+            "--fsdp",
+            "Of several processes (torchrun, accelerate launch) each keeps a part of the weights, "
+            "not a copy of all.",
+        ),
+    ] = False
     device: options.Device = "auto"
     threads: options.Threads = None
     quiet: options.Quiet = False

@@ -22,6 +22,7 @@ from w2v_cli.training.examples import Batch, Item, make_batch
 from w2v_cli.training.figures import Tally
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import FloatArray, Objective, Result
+from w2v_cli.training.risk import expected_error_rates
 from w2v_cli.training.texts import TextRules
 
 
@@ -35,6 +36,10 @@ class CTCObjective(Objective):
             SpecAugment make different, are drawn to each other (Yao et al. 2024); 0 takes one
             view.
         metric: wer or cer.
+        is_sum: The network's loss is a sum of all recordings, not a mean.
+        mwer_weight: How much the expected word error rate counts beside the CTC loss (see
+            `risk`); 0 leaves it out.
+        mwer_samples: How many readings are drawn of each recording for it.
     """
 
     name = "ctc"
@@ -49,12 +54,18 @@ class CTCObjective(Objective):
         *,
         consistency: float = 0.0,
         metric: str = "wer",
+        is_sum: bool = False,
+        mwer_weight: float = 0.0,
+        mwer_samples: int = 8,
     ) -> None:
         self.processor = processor
         self.feature_extractor = processor.feature_extractor
         self.rules = rules
         self.consistency = consistency
         self.metric = metric
+        self.is_sum = is_sum
+        self.mwer_weight = mwer_weight
+        self.mwer_samples = mwer_samples
         self._alphabet = Alphabet.from_tokenizer(processor.tokenizer)
 
     def kind(self, example: Example) -> str:
@@ -72,26 +83,58 @@ class CTCObjective(Objective):
         return make_batch(items, self.processor.feature_extractor, labels)
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
-        """Return the CTC loss; with `consistency` that of two views, and how far they are apart."""
-        if not self.consistency:
-            output = model(
-                batch.input_values, attention_mask=batch.attention_mask, labels=batch.labels
-            )
-            return cast(torch.Tensor, output.loss)
-        mask = batch.attention_mask
-        twice = None if mask is None else mask.repeat(2, 1)
+        """Return the CTC loss, with what `consistency` and `mwer_weight` add to it."""
+        mask, labels = batch.attention_mask, batch.labels
+        views = 2 if self.consistency else 1
+        if views > 1:
+            mask = None if mask is None else mask.repeat(views, 1)
+            labels = labels.repeat(views, 1)
         output = model(
-            batch.input_values.repeat(2, 1), attention_mask=twice, labels=batch.labels.repeat(2, 1)
+            batch.input_values.repeat(views, 1) if views > 1 else batch.input_values,
+            attention_mask=mask,
+            labels=labels,
         )
-        logs = F.log_softmax(output.logits, dim=-1, dtype=torch.float32)
-        one, other = logs.chunk(2)  # (batch, frames, vocab)
-        apart = _divergence(one, other.detach()) + _divergence(other, one.detach())
+        loss = cast(torch.Tensor, output.loss)
+        if views == 1 and not self.mwer_weight:
+            return loss
+        logs = F.log_softmax(output.logits, dim=-1, dtype=torch.float32)  # (batch, frames, vocab)
+        n_frames = torch.full((len(logs),), logs.shape[1], device=logs.device)
         if mask is not None:
-            lengths = model._get_feat_extract_output_lengths(mask.sum(-1))
-            apart = apart * frame_mask(lengths, apart.shape[1])
-        n_letters = (batch.labels >= 0).sum(-1).clamp(min=1)
-        apart_mean = (apart.sum(-1) / n_letters).mean()
-        return cast(torch.Tensor, output.loss + self.consistency / 2 * apart_mean)
+            n_frames = model._get_feat_extract_output_lengths(mask.sum(-1))
+        if self.consistency:
+            loss = loss + self.consistency / 2 * self._distance(logs, n_frames, batch.labels)
+        if self.mwer_weight:
+            loss = loss + self.mwer_weight * self._risk(logs, n_frames, labels)
+        return loss
+
+    def _distance(
+        self, logs: torch.Tensor, n_frames: torch.Tensor, labels: torch.Tensor
+    ) -> torch.Tensor:
+        """Return how far the two views of each recording are apart, in both directions."""
+        one, other = logs.chunk(2)
+        apart = _divergence(one, other.detach()) + _divergence(other, one.detach())
+        apart = (apart * frame_mask(n_frames[: len(one)], apart.shape[1])).sum(-1)
+        if self.is_sum:
+            return 2 * apart.sum()  # the CTC loss is that of both views, too
+        return (apart / (labels >= 0).sum(-1).clamp(min=1)).mean()
+
+    def _risk(
+        self, logs: torch.Tensor, n_frames: torch.Tensor, labels: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the expected word error rate of all recordings."""
+        rates = expected_error_rates(
+            logs,
+            n_frames,
+            labels,
+            blank_id=self._alphabet.blank_id,
+            n_samples=self.mwer_samples,
+            words=self._words,
+        )
+        return rates.sum() if self.is_sum else rates.mean()
+
+    def _words(self, letters: Sequence[int]) -> list[str]:
+        """Return the words that ids of letters spell."""
+        return "".join(map(self._alphabet.written, letters)).split()
 
     def read(self, output: FloatArray) -> str:
         """Return the text of the most probable path."""

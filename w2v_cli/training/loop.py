@@ -49,9 +49,8 @@ from w2v_cli.training.state import (
     load_state,
     save_state,
 )
-from w2v_cli.training.watcher import Record, SilentWatcher, Watcher
+from w2v_cli.training.watcher import LOG_FILE, Record, SilentWatcher, Watcher
 
-LOG_FILE = "log.jsonl"
 _WARMUP_SHARE = 0.1
 _DIGITS = 6
 _DTYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}

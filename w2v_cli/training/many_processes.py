@@ -69,6 +69,7 @@ class ManyProcesses(OneProcess):
         self.index = self._state.process_index
         self.shards = shards
         self._copy: Any = None
+        self._split: Any = None
 
     def spread(self, model: Any, options: TrainingOptions) -> Any:
         """Return the network in the form that losses are calculated with.
@@ -83,7 +84,6 @@ class ManyProcesses(OneProcess):
             parallel = torch.nn.parallel.DistributedDataParallel(
                 model,
                 device_ids=None if self.device.type == "cpu" else [self.device],
-                broadcast_buffers=False,
                 # Layers that were left out, and the vector of masks where nothing was masked.
                 find_unused_parameters=True,
             )
@@ -101,6 +101,7 @@ class ManyProcesses(OneProcess):
         for layer in model.wav2vec2.encoder.layers:
             fully_shard(layer, mesh=mesh)
         fully_shard(model, mesh=mesh)
+        self._split = model
         # The logits are a view, which nothing here writes into.
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
         return model
@@ -119,7 +120,17 @@ class ManyProcesses(OneProcess):
         total_weight, lost, total_seconds = total.tolist()
         denominator = 1.0 if is_sum else total_weight
         mean = lost / denominator if denominator else math.nan
+        if self.shards and not math.isfinite(mean):
+            self._forget()
         return Weighed(mean, total_seconds, loss * (weight * self.count / (denominator or 1.0)))
+
+    def _forget(self) -> None:
+        """Let go of the others' parts of the weights, which a way back would have done."""
+        from torch.distributed.fsdp import FSDPModule
+
+        for module in self._split.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()
 
     def any(self, value: bool) -> bool:
         """Return whether it is so in any process."""

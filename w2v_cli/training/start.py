@@ -170,6 +170,8 @@ class CTCChoice:
         zero_infinity: A recording too short for its text counts as nothing.
         consistency: See `CTCObjective`.
         metric: wer or cer.
+        mwer_weight: See `CTCObjective`.
+        mwer_samples: Likewise.
     """
 
     vocabulary: str | None = None
@@ -180,6 +182,8 @@ class CTCChoice:
     zero_infinity: bool = True
     consistency: float = 0.0
     metric: str = "wer"
+    mwer_weight: float = 0.0
+    mwer_samples: int = 8
 
 
 def start_ctc(
@@ -218,8 +222,15 @@ def start_ctc(
     if not keeps and not start.from_scratch:  # of one size it would seem to fit
         model._initialise(model.lm_head)
     processor = Wav2Vec2Processor(start.feature_extractor(config), tokenizer)
-    consistency, metric = choice.consistency, choice.metric
-    return model, CTCObjective(processor, rules, consistency=consistency, metric=metric)
+    return model, CTCObjective(
+        processor,
+        rules,
+        consistency=choice.consistency,
+        metric=choice.metric,
+        is_sum=choice.reduction == "sum",
+        mwer_weight=choice.mwer_weight,
+        mwer_samples=choice.mwer_samples,
+    )
 
 
 def start_keywords(

@@ -42,6 +42,7 @@ from w2v_cli.training.augmentation import (
     reverberate,
     unit_power,
 )
+from w2v_cli.training.risk import word_errors
 
 VOCABULARY = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz"]
 BLANK_ID = 0
@@ -78,17 +79,6 @@ def transcribe(network: nn.Module, waveforms: Sequence[Waveform]) -> list[str]:
         letters = [VOCABULARY[token] for token, _ in groupby(best) if token != BLANK_ID]
         texts.append(" ".join("".join(letters).replace("|", " ").split()))
     return texts
-
-
-def word_errors(said: list[str], heard: list[str]) -> int:
-    """Return the fewest words to change, drop or add (Levenshtein 1965)."""
-    row = list(range(len(heard) + 1))
-    for count, word in enumerate(said, 1):
-        previous, row[0] = row[0], count
-        for place, other in enumerate(heard, 1):
-            best = min(row[place] + 1, row[place - 1] + 1, previous + (word != other))
-            previous, row[place] = row[place], best
-    return row[-1]
 
 
 def word_error_rate(network: nn.Module, items: Sequence[tuple[Waveform, str]]) -> float:

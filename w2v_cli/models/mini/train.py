@@ -18,7 +18,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +37,6 @@ from w2v_cli.models.mini.evaluate import (
     evaluate,
     normalise,
     save_processor,
-    word_errors,
 )
 from w2v_cli.models.mini.examples import (
     WORDS,
@@ -52,6 +50,7 @@ from w2v_cli.models.mini.examples import (
 from w2v_cli.models.mini.network import ENCODER
 from w2v_cli.models.mini.recordings import cut_word, load_clips
 from w2v_cli.training.filter_bank import start_as_filter_bank
+from w2v_cli.training.risk import expected_error_rates
 
 SEED = 20261124
 CONSISTENCY = 0.2
@@ -252,56 +251,19 @@ def ctc_loss(network: Wav2Vec2PreTrainedModel, batch: Batch) -> torch.Tensor:
 
 
 def risk_loss(network: Wav2Vec2PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Return the expected word error rate of sampled readings, and a share of the CTC loss.
-
-    CTC takes each frame's letter by itself: unsure between two words, it writes letters of
-    both. Here readings are drawn from the network's own output, and those with fewer words wrong
-    gain on the others (minimum word error rate training, Prabhavalkar et al. 2018).
-    """
+    """Return the expected word error rate of sampled readings, and a share of the CTC loss."""
     output = network(batch.input_values, attention_mask=batch.attention_mask, labels=batch.labels)
     logs = nn.functional.log_softmax(output.logits.float(), dim=-1)  # (items, frames, letters)
-    frames = frames_heard(batch.attention_mask, logs.shape[1])
-    readings = draw_readings(logs.detach(), frames, batch.labels)
-    ids = [reading for of_item in readings for reading in of_item]
-    most = max(1, *(len(reading) for reading in ids))
-    padded = torch.tensor([list(reading) + [1] * (most - len(reading)) for reading in ids])
-    owner = torch.tensor([item for item, some in enumerate(readings) for _ in some])
-    scores = -nn.functional.ctc_loss(
-        logs[owner].transpose(0, 1),
-        padded,
-        frames[owner],
-        torch.tensor([len(reading) for reading in ids]),
-        blank=BLANK_ID,
-        reduction="none",
-        zero_infinity=True,
+    risks = expected_error_rates(
+        logs,
+        frames_heard(batch.attention_mask, logs.shape[1]),
+        batch.labels,
+        blank_id=BLANK_ID,
+        n_samples=DRAWS,
+        words=words_of,
     )
-    risks = []
-    for item, (some, of_item) in enumerate(
-        zip(torch.split(scores, [len(r) for r in readings]), readings, strict=True)
-    ):
-        said = words_of(batch.labels[item].tolist())
-        wrong = [word_errors(said, words_of(reading)) for reading in of_item]
-        errors = torch.tensor(wrong) / max(len(said), 1)
-        risks.append((some.softmax(0) * (errors - errors.mean())).sum())
-    loss: torch.Tensor = torch.stack(risks).mean() + CTC_SHARE * output.loss
+    loss: torch.Tensor = risks.mean() + CTC_SHARE * output.loss
     return loss
-
-
-def draw_readings(
-    logs: torch.Tensor, frames: torch.Tensor, labels: torch.Tensor
-) -> list[list[tuple[int, ...]]]:
-    """Return each item's different readings: what was said, the greedy one, and some drawn."""
-    greedy = logs.argmax(-1, keepdim=True)
-    noise = -torch.empty((*logs.shape[:2], DRAWS, logs.shape[2])).exponential_().log()
-    drawn = (logs[:, :, None] + noise).argmax(-1)  # the Gumbel-max trick: (items, frames, draws)
-    paths = torch.cat([greedy, drawn], dim=-1)
-    found = []
-    for item, length in enumerate(frames.tolist()):
-        readings = {tuple(label for label in labels[item].tolist() if label >= 0): None}
-        for path in paths[item, :length].T.tolist():
-            readings[tuple(letter for letter, _ in groupby(path) if letter != BLANK_ID)] = None
-        found.append(list(readings))
-    return found
 
 
 def words_of(ids: Sequence[int]) -> list[str]:

@@ -1,0 +1,154 @@
+"""Several processes learn what one does that has all of each batch."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import two_processes
+from safetensors.torch import load_file
+
+from w2v_cli.errors import MissingDependencyError, UsageError
+from w2v_cli.training.processes import OneProcess, join_processes
+from w2v_cli.training.sampler import Sampling
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DATA = ROOT / "tests" / "data"
+
+
+def torchrun(*arguments):
+    """Start two processes of this Python."""
+    launcher = ("-m", "torch.distributed.run", "--nproc-per-node", "2")
+    return subprocess.Popen(
+        [sys.executable, *launcher, *map(str, arguments)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process):
+    told = process.communicate(timeout=600)[1]
+    assert process.returncode == 0, told
+    return told
+
+
+@pytest.fixture(scope="module")
+def in_two(tmp_path_factory, spoken):
+    """What the cases of `two_processes` lose in two processes; the folder is for one, too."""
+    folder = tmp_path_factory.mktemp("two")
+    two_processes.write_examples(folder, spoken)
+    (folder / "network.json").write_text(json.dumps(two_processes.NETWORK))
+    finish(torchrun(two_processes.__file__, folder))
+    return folder, json.loads((folder / "losses.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weights", ["copies", "split"])
+@pytest.mark.parametrize("case", [name for name in two_processes.CASES if name != "lost"])
+def test_two_processes_lose_what_one_does_with_batches_twice_as_large(
+    in_two, spoken, tmp_path, case, weights
+):
+    """Six recordings in batches of four; those that cannot be decoded leave uneven parts."""
+    folder, losses = in_two
+    alone = two_processes.train(case, tmp_path / "run", spoken, folder / "network.json")
+    two = losses[f"{weights} {case}"]
+    assert len(alone["losses"]) == 10
+    assert two["losses"] == pytest.approx(alone["losses"], rel=1e-5)
+    assert two["best"] == pytest.approx(alone["best"], rel=1e-4)
+    ours, theirs = (
+        load_file(path / "model.safetensors")
+        for path in (folder / weights / case, tmp_path / "run")
+    )
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weights", ["copies", "split"])
+def test_a_loss_that_is_no_number_in_one_process_is_left_out_in_both(in_two, weights):
+    found = in_two[1][f"{weights} lost"]
+    assert found["lost"] == 2
+    assert [i for i, loss in enumerate(found["losses"]) if loss is None] == [2, 5]
+
+
+@pytest.mark.slow
+def test_two_processes_that_were_killed_end_with_the_same_weights(tmp_path):
+    """Through the command line, with all that is random; each process has numbers of its own."""
+    rows = [
+        {"audio_filepath": str(DATA / f"{word}.opus"), "text": word}
+        for word in ("happy", "stop", "sheila", "three", "seven")
+    ]
+    manifest = tmp_path / "words.jsonl"
+    manifest.write_text(
+        "".join(json.dumps(row) + "\n" for row in [*rows, rows[0] | {"split": "dev"}])
+    )
+    noise = {"hidden_dropout": 0.1, "layerdrop": 0.1, "mask_time_prob": 0.2}
+    (tmp_path / "network.json").write_text(json.dumps(two_processes.NETWORK | noise))
+
+    def run(folder):
+        return torchrun(
+            *("-m", "w2v_cli", "finetune", "ctc", manifest, "-o", tmp_path / folder),
+            *("--from-scratch", tmp_path / "network.json", "--batch-items", 2, "--max-steps", 14),
+            *("--save-steps", 4, "--speed", 0.5, "--noise", 0.5, "--device", "cpu", "-v"),
+        )
+
+    told = finish(run("whole"))
+    assert told.count("w2v: ") == 4, told  # one of the processes tells
+    killed = run("parts")
+    while killed.poll() is None and not (tmp_path / "parts" / "checkpoint-8").exists():
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert "going on from step 8 of 14" in finish(run("parts"))
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_batch_is_dealt_out(tmp_path):
+    class OfThree(OneProcess):
+        count = 3
+
+    shares = []
+    for index in range(3):
+        process = OfThree(torch.device("cpu"))
+        process.index = index
+        shares.append(process.share(7))
+    assert sorted(place for share in shares for place in share) == list(range(7))
+    assert max(map(len, shares)) - min(map(len, shares)) == 1
+    assert Sampling(10.0, 4).times(3) == Sampling(30.0, 12)
+
+
+def test_one_of_several_processes_needs_accelerate(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(
+        MissingDependencyError, match=r"several processes .* w2v\[train\]"
+    ) as caught:
+        join_processes("cpu", "float32", shards=False)
+    assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "message"),
+    [
+        ({}, {"shards": True}, "--fsdp: shares a network among several processes"),
+        ({"WORLD_SIZE": "2"}, {"shards": True, "precision": "float16"}, "--fsdp and --fp16"),
+        (
+            {"WORLD_SIZE": "2", "ACCELERATE_MIXED_PRECISION": "bf16"},
+            {},
+            "the launcher says --mixed_precision bf16",
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_refused(monkeypatch, environment, arguments, message):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=message):
+        join_processes("cpu", **({"precision": "float32", "shards": False} | arguments))
