@@ -14,7 +14,9 @@ from torch import nn
 
 from w2v_cli.checkpoint.adapters import load_adapter
 from w2v_cli.checkpoint.configs import load_config
+from w2v_cli.checkpoint.eight_bit import EightBitOptions, check_bitsandbytes, put_into_8_bits
 from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.quantized import refuse_whole_numbers
 from w2v_cli.checkpoint.renames import (
     MASK_VECTOR,
     abbreviate,
@@ -100,13 +102,16 @@ def load_model(
         use_safetensors: True: no pickle; False: no safetensors; None: what is there.
         variant: The middle of the weights' file name, as in model.fp16.safetensors.
         weights_only: Must be true: a pickle is never allowed to run code.
-        **kwargs: Where to look (see HubOptions); fields of the configuration to replace, such
-            as vocab_size or attn_implementation; arguments of the class, such as target_lang.
+        **kwargs: `load_in_8bit=True`, or a `quantization_config` that says so: the encoder's
+            linear layers in 8 bits (see `put_into_8_bits`). Where to look (see HubOptions);
+            fields of the configuration to replace, such as vocab_size or attn_implementation;
+            arguments of the class, such as target_lang.
 
     Raises:
         ModelNotFoundError: There is no such model, or it has no weights.
         CheckpointError: The weights don't fit; the message names every one.
         HubError: The Hub cannot be reached or refuses.
+        MissingDependencyError: 8 bits without bitsandbytes.
         ValueError: Arguments that contradict each other.
         RuntimeError: Called where torch's default device is the meta device.
     """
@@ -124,6 +129,9 @@ def load_model(
     for unused in _WITHOUT_EFFECT:
         kwargs.pop(unused, None)
     older_dtype = kwargs.pop("torch_dtype", None)
+    eight_bit = EightBitOptions.take_from(kwargs)
+    if eight_bit is not None:
+        check_bitsandbytes()
     target_device = _choose_device(device, device_map)
     options = HubOptions.take_from(kwargs)
     if name is not None:
@@ -132,6 +140,7 @@ def load_model(
     settings, kwargs = _choose_config(cls, name, config, options, kwargs)
     if state_dict is None:
         assert name is not None
+        refuse_whole_numbers(settings, cls.__name__)
         files = find_weights(name, options, use_safetensors=use_safetensors, variant=variant)
         weights = read_weights(files)
     else:
@@ -143,13 +152,15 @@ def load_model(
     report = _fill(
         model,
         weights,
-        device=target_device,
+        device=target_device if eight_bit is None else torch.device("cpu"),
         dtype=settings.dtype,
         ignore_mismatched_sizes=ignore_mismatched_sizes,
         strict=strict,
     )
     if getattr(model, "target_lang", None) is not None:
         load_adapter(model, model.target_lang, use_safetensors=use_safetensors, options=options)
+    if eight_bit is not None:
+        put_into_8_bits(model, eight_bit, target_device)
     model.eval()
     return (model, report.as_published()) if output_loading_info else model
 

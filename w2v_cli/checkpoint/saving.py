@@ -55,9 +55,14 @@ def save_model(
 
     Raises:
         WriteError: The folder cannot be written, or the disk is full.
-        ValueError: An argument has a value that is not possible here.
+        ValueError: An argument has a value that is not possible here, or the model is in 8 bits.
     """
     refuse_upload(push_to_hub)
+    if getattr(model, "is_loaded_in_8bit", False):
+        raise ValueError(
+            "this model was loaded in 8 bits, which are not saved; load it without load_in_8bit "
+            "to save it, or use `w2v quantize` for a smaller folder"
+        )
     if not safe_serialization:
         raise ValueError("safe_serialization=False: only safetensors are written, never a pickle")
     limit_bytes = _parse_size(max_shard_size)

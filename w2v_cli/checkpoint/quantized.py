@@ -1,0 +1,84 @@
+"""Folders whose weights are whole numbers: how config.json says so, and who refuses them.
+
+`w2v quantize` writes them. The mark is a `quantization_config` of a method that no other program
+has, so that these refuse the folder instead of taking whole numbers for weights.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from w2v_cli.checkpoint.atomic import make_folder, replacing
+from w2v_cli.checkpoint.configs import save_config
+from w2v_cli.checkpoint.weights import SAFETENSORS_FILE
+from w2v_cli.errors import CheckpointError
+
+METHOD = "w2v_int8"
+VERSION = 1
+"""Counts up when folders are written that earlier versions would misread."""
+
+_METADATA = {"format": "pt"}
+
+
+def has_whole_numbers(config: Any) -> bool:
+    """Return whether a configuration is that of a folder by `w2v quantize`.
+
+    Raises:
+        CheckpointError: It is, by a later version of it; or its weights are of another method.
+    """
+    mark = getattr(config, "quantization_config", None)
+    if not mark:
+        return False
+    method = mark.get("quant_method") if isinstance(mark, dict) else None
+    if method != METHOD:
+        raise CheckpointError(
+            f"{config.name_or_path}: its weights are quantized by {method or 'another program'}, "
+            f"which is not read; use the model that it was made from, with --load-in-8bit or "
+            f"--quantize int8"
+        )
+    if mark.get("version") != VERSION:
+        raise CheckpointError(
+            f"{config.name_or_path}: quantized by another version of w2v (layout "
+            f"{mark.get('version')}, this is {VERSION}); quantize the model again"
+        )
+    return True
+
+
+def refuse_whole_numbers(config: Any, kind: str) -> None:
+    """Refuse a folder whose weights are whole numbers where a trained network is wanted.
+
+    Raises:
+        CheckpointError: It is one.
+    """
+    if has_whole_numbers(config):
+        raise CheckpointError(
+            f"{config.name_or_path}: its weights are whole numbers by w2v quantize, which {kind} "
+            f"cannot hold; give the folder to w2v transcribe and the like as --model, or load the "
+            f"model that it was made from"
+        )
+
+
+def save_quantized(model: Any, folder: str | os.PathLike[str]) -> Path:
+    """Write a model with whole numbers into a folder, and return the file of its weights.
+
+    Args:
+        model: What `inference.quantization.quantize` made.
+        folder: Where to write; it is made when it isn't there.
+
+    Raises:
+        WriteError: The folder cannot be written, or the disk is full.
+    """
+    path = make_folder(folder)
+    weights = {key: tensor.detach().contiguous() for key, tensor in model.state_dict().items()}
+    with replacing(path / SAFETENSORS_FILE) as partial:
+        save_file(weights, partial, metadata=_METADATA)
+    model.config.architectures = [type(model).__name__]
+    model.config.dtype = torch.float32
+    model.config.quantization_config = {"quant_method": METHOD, "version": VERSION}
+    save_config(model.config, path)
+    return path / SAFETENSORS_FILE
