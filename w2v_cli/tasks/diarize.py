@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.resolve import locate
 from w2v_cli.diarization.clustering import VoiceRules
 from w2v_cli.diarization.rules import TurnRules
 from w2v_cli.inference.chunks import Chunking
@@ -17,7 +18,6 @@ from w2v_cli.tasks.recording import HearingTask, RecordingJob
 
 if TYPE_CHECKING:
     from w2v_cli.audio import Waveforms, WaveformStream
-    from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.inference.runtime import Runtime
     from w2v_cli.inference.voices import Voices
     from w2v_cli.results import Diarization
@@ -189,9 +189,19 @@ class DiarizationJob(RecordingJob):
         }
 
     def other_files(self) -> tuple[str, ...]:
-        """Return the folder of the model of speakers, where one was named that is here."""
-        model = self.speakers.model
-        return (model,) if model is not None and Path(model).is_dir() else ()
+        """Return the folder of the model of speakers, where it is here."""
+        folder = None if self.speakers.model is None else folder_of(self.speakers.model)
+        return () if folder is None else (folder,)
+
+
+def folder_of(model: str) -> str | None:
+    """Return the folder of a model that is on this machine; None for one of the Hub.
+
+    Raises:
+        ModelNotFoundError: There is no such model, here or anywhere.
+    """
+    folder = locate(model)
+    return None if folder is None else str(folder)
 
 
 def load_diarizer(
@@ -227,7 +237,9 @@ def load_diarizer(
     network = SpeakerActivity.load(name, runtime=runtime, hub=hub)
     voices, voice_rules = None, None
     if speakers.model is not None:
-        voices = Voices.load(speakers.model, beside=network, runtime=runtime, hub=hub)
+        # A revision is one of the other model.
+        places = None if hub is None else replace(hub, revision=HubOptions().revision)
+        voices = Voices.load(speakers.model, beside=network, runtime=runtime, hub=places)
         voice_rules = speakers.voice_rules(voices)
     return Diarizer(
         network,

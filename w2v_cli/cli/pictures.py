@@ -1,0 +1,59 @@
+"""Results that are drawn, besides being written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from w2v_cli.batch.ledger import Ledger
+from w2v_cli.cli.sinks import Destination, Result
+from w2v_cli.errors import W2VError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Drawn(Destination[Result]):
+    """A destination whose results also become a picture, one each in the same file.
+
+    Args:
+        destination: Where results are written.
+        draw: Draws a result.
+        path: The picture.
+    """
+
+    def __init__(
+        self, destination: Destination[Result], draw: Callable[[Result], Figure], path: Path
+    ) -> None:
+        self._destination, self._draw, self._path = destination, draw, path
+        self.journal_path = destination.journal_path
+        self.files = destination.files
+        self.prints = destination.prints
+        self.formats = destination.formats
+
+    def __enter__(self) -> Drawn[Result]:
+        self._destination.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._destination.__exit__(kind, error, trace)
+
+    def write(self, result: Result) -> None:
+        from w2v_cli.plots.canvas import save_figure
+
+        # First, or a run that was killed in between would find nothing left to do.
+        save_figure(self._draw(result), self._path)
+        self._destination.write(result)
+
+    def fail(self, source: str, error: W2VError) -> None:
+        self._destination.fail(source, error)
+
+    def keeping(self, ledger: Ledger) -> Destination[Result]:
+        return Drawn(self._destination.keeping(ledger), self._draw, self._path)

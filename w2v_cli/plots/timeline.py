@@ -1,0 +1,141 @@
+"""Who speaks when, as a picture: the waveform, and below it a row for each speaker."""
+
+from __future__ import annotations
+
+import math
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from w2v_cli.plots.canvas import (
+    PALETTE,
+    Envelope,
+    clock,
+    draw_waveform,
+    new_figure,
+    styled,
+    time_axis,
+)
+from w2v_cli.results import Diarization, FrameActivity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WIDTH_INCHES = 10.0
+_WAVEFORM_INCHES = 0.45
+_ROW_INCHES = 0.26
+_AXIS_INCHES = 0.5  # ticks, their label, and the space below
+_HEAD_INCHES = 0.75
+_BAR_HEIGHT = 0.72
+
+# A line of text is easier to read than a scroll: longer recordings have several lines.
+_LINE_SECONDS = 150.0
+_MOST_LINES = 8
+
+
+@styled()
+def draw_timeline(diarization: Diarization) -> Figure:
+    """Return a picture of a diarization.
+
+    A long recording goes on line by line, as a text does. Speakers have the colours of the
+    palette in their order, and the head says how long each of them speaks.
+    """
+    spoken = spoken_seconds(diarization)
+    speakers = list(spoken)
+    seconds = max(diarization.duration_seconds, 1e-3)
+    n_lines = min(max(math.ceil(seconds / _LINE_SECONDS), 1), _MOST_LINES)
+    n_rows = max(len(speakers), 1)
+    line_inches = _WAVEFORM_INCHES + n_rows * _ROW_INCHES + _AXIS_INCHES
+    figure = new_figure(_WIDTH_INCHES, _HEAD_INCHES + n_lines * line_inches)
+    ratios = [_WAVEFORM_INCHES, n_rows * _ROW_INCHES] * n_lines
+    axes = figure.subplots(2 * n_lines, 1, height_ratios=ratios, squeeze=False)[:, 0]
+    line_seconds = seconds / n_lines
+    envelopes = _envelopes(diarization.frames, n_lines, line_seconds, diarization.start_seconds)
+    for line in range(n_lines):
+        start_seconds = diarization.start_seconds + line * line_seconds
+        waveform, rows = axes[2 * line], axes[2 * line + 1]
+        if envelopes:
+            draw_waveform(waveform, envelopes[line], start_seconds=start_seconds)
+        waveform.set_xlim(start_seconds, start_seconds + line_seconds)
+        waveform.axis("off")
+        _draw_rows(rows, diarization, speakers)
+        time_axis(rows, line_seconds, start_seconds=start_seconds)
+        if line < n_lines - 1:
+            rows.set_xlabel("")
+    _same_height(list(axes[::2]))
+    _head(figure, diarization, spoken)
+    return figure
+
+
+def spoken_seconds(diarization: Diarization) -> dict[str, float]:
+    """Return how long each speaker speaks, of those who do, in their order."""
+    seconds = dict.fromkeys(diarization.speakers, 0.0)
+    for turn in diarization.turns:
+        seconds[turn.speaker] += turn.end_seconds - turn.start_seconds
+    return {name: spoken for name, spoken in seconds.items() if spoken > 0}
+
+
+def _draw_rows(axes: Axes, diarization: Diarization, speakers: list[str]) -> None:
+    for row, name in enumerate(speakers):
+        spans = [
+            (turn.start_seconds, turn.end_seconds - turn.start_seconds)
+            for turn in diarization.turns
+            if turn.speaker == name
+        ]
+        color = PALETTE[row % len(PALETTE)]
+        axes.broken_barh(spans, (row - _BAR_HEIGHT / 2, _BAR_HEIGHT), color=color, linewidth=0)
+    axes.set_ylim(max(len(speakers), 1) - 0.5, -0.5)  # the first on top
+    axes.set_yticks(range(len(speakers)), speakers)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
+
+
+def _envelopes(
+    frames: FrameActivity | None, n_lines: int, line_seconds: float, begin: float
+) -> list[Envelope]:
+    """Return the waveform of each line; none where it was not kept."""
+    if frames is None or frames.envelope is None or not len(frames.envelope):
+        return []
+    starts = frames.first_seconds + (np.arange(len(frames.envelope)) - 0.5) * frames.step_seconds
+    envelopes = []
+    for line in range(n_lines):
+        first, last = np.searchsorted(
+            starts, [begin + line * line_seconds, begin + (line + 1) * line_seconds]
+        )
+        # As if the least and the greatest of each frame were two samples.
+        envelope = Envelope(round(2 / frames.step_seconds))
+        envelope.add(frames.envelope[first:last].ravel())
+        envelopes.append(envelope)
+    return envelopes
+
+
+def _same_height(axes: list[Axes]) -> None:
+    """Have all lines show loudness alike."""
+    height = max(one.get_ylim()[1] for one in axes)
+    for one in axes:
+        one.set_ylim(-height, height)
+
+
+def _head(figure: Figure, diarization: Diarization, spoken: dict[str, float]) -> None:
+    """Write what it is, and how long each speaker speaks."""
+    from matplotlib.patches import Patch
+
+    name = PurePath(diarization.source or "recording").name
+    count = f"{len(spoken)} speaker{'' if len(spoken) == 1 else 's'}" if spoken else "nobody speaks"
+    title = f"{name}: {count}, {clock(diarization.duration_seconds)}"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    total = sum(spoken.values())
+    patches = [
+        Patch(
+            color=PALETTE[row % len(PALETTE)],
+            label=f"{speaker}  {clock(seconds)}  {100 * seconds / total:.0f} %",
+        )
+        for row, (speaker, seconds) in enumerate(spoken.items())
+    ]
+    if patches:
+        figure.legend(
+            handles=patches, loc="outside upper left", ncols=min(len(patches), 4), handlelength=1
+        )
