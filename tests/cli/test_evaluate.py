@@ -1,9 +1,14 @@
 """`w2v evaluate`: figures are those of `w2v transcribe` and `w2v score`, with intervals."""
 
+import itertools
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from w2v_cli.audio import read_waveforms
 
 DATA = Path(__file__).parent.parent / "data"
 WORDS = ("happy", "stop", "sheila", "three", "seven")
@@ -77,3 +82,216 @@ def test_options_for_classifiers_are_refused_for_texts(w2v, manifest, arguments)
     run = w2v("evaluate", "mini", manifest, *arguments)
     assert (run.exit_code, run.stdout) == (2, "")
     assert run.stderr == f"w2v: {arguments[0]} is for classifiers, and mini is none; leave it out\n"
+
+
+@pytest.fixture(scope="module")
+def model_of(tmp_path_factory):
+    """Return a function that writes a model with random weights and a head, and its folder."""
+    import torch
+
+    import w2v_cli
+
+    def make(head, **changes):
+        folder = tmp_path_factory.mktemp(head)
+        settings = {"conv_dim": [16] * 7, "hidden_size": 16, "intermediate_size": 32}
+        settings |= {"num_hidden_layers": 2, "num_attention_heads": 2, "classifier_proj_size": 8}
+        settings |= {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
+        settings |= {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
+        settings |= {"tdnn_dim": [16, 16], "tdnn_kernel": [3, 1], "tdnn_dilation": [1, 1]}
+        settings |= {"xvector_output_dim": 8, "initializer_range": 0.6}
+        torch.manual_seed(2)
+        config = w2v_cli.Wav2Vec2Config(**settings | changes)
+        getattr(w2v_cli, f"Wav2Vec2{head}")(config).save_pretrained(folder)
+        w2v_cli.Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def voices(tmp_path):
+    """A manifest of five recordings of two speakers."""
+    path = tmp_path / "voices.jsonl"
+    rows = [
+        {"audio_filepath": str(DATA / f"{word}.opus"), "speaker": who}
+        for word, who in zip(WORDS, ("anna", "ben", "anna", "ben", "anna"), strict=True)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_speakers_are_measured_on_all_pairs(w2v, voices, model_of, tmp_path):
+    folder = model_of("ForXVector", num_labels=2)
+    picture = tmp_path / "det.svg"
+    run = w2v("evaluate", folder, voices, "--format", "json", "--plot", picture)
+    assert run.exit_code == 0, run.stderr
+    measured = json.loads(run.stdout)
+    assert measured["pairs"] == {"same": 4, "different": 6}
+    import torch
+    from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2ForXVector
+
+    model = Wav2Vec2ForXVector.from_pretrained(folder).eval()
+    extractor = Wav2Vec2FeatureExtractor.from_pretrained(folder)
+    same, different = [], []
+    vectors = []
+    for word in WORDS:
+        waveform = read_waveforms(DATA / f"{word}.opus").channels[0]
+        inputs = extractor(waveform, sampling_rate=16000, return_tensors="pt")
+        with torch.no_grad():
+            vector = model(**inputs).embeddings[0]
+        vectors.append((vector / vector.norm()).numpy())
+    for (i, one), (j, other) in itertools.combinations(enumerate(vectors), 2):
+        (same if (i - j) % 2 == 0 else different).append(float(one @ other))
+    threshold, rate = measured["threshold"], measured["figures"]["eer"]["value"]
+    # Six and four pairs: at the threshold both errors are within one pair of the rate.
+    assert np.mean(np.array(same) < threshold) == pytest.approx(rate, abs=1 / 4)
+    assert np.mean(np.array(different) >= threshold) == pytest.approx(rate, abs=1 / 6)
+    assert rate == pytest.approx(brute_force_rate(same, different), abs=1e-6)
+    assert measured["det"]["refused"][0] == 1
+    assert "two speakers" not in run.stderr
+    assert picture.read_text().startswith("<?xml")
+
+
+def brute_force_rate(same, different):
+    """Walk down the thresholds until the straight line between two of them crosses."""
+    points = [
+        (np.mean(np.array(same) < t), np.mean(np.array(different) >= t))
+        for t in [2.0, *sorted([*same, *different], reverse=True)]
+    ]
+    for (refused, accepted), (less, more) in itertools.pairwise(points):
+        if more >= less:
+            share = (refused - accepted) / ((refused - accepted) + (more - less))
+            return refused + share * (less - refused)
+    return None
+
+
+def test_the_table_of_speakers_has_the_threshold(w2v, voices, model_of):
+    lines = w2v("evaluate", model_of("ForXVector", num_labels=2), voices).stdout.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["eer", "min_dcf", "threshold"]
+    assert "the cosine that has the eer" in lines[-1]
+
+
+def test_pairs_of_one_kind_have_no_picture(w2v, voices, model_of, tmp_path):
+    voices.write_text("".join(voices.read_text().splitlines(keepends=True)[:2]))
+    picture = tmp_path / "det.png"
+    run = w2v("evaluate", model_of("ForXVector", num_labels=2), voices, "--plot", picture)
+    assert run.exit_code == 0
+    assert "eer              -" in run.stdout
+    assert "not drawn" in run.stderr
+    assert not picture.exists()
+
+
+def test_labels_have_a_confusion_matrix(w2v, manifest, model_of, tmp_path):
+    labels = {0: "stop it", 1: "sheila", 2: "three"}
+    folder = model_of("ForSequenceClassification", num_labels=3, id2label=labels)
+    picture = tmp_path / "confusions.png"
+    run = w2v("evaluate", folder, manifest, "--format", "json", "--plot", picture)
+    measured = json.loads(run.stdout)
+    pairs = [(row["reference"], row["hypothesis"]) for row in measured["results"]]
+    assert len(pairs) == 3
+    for row, right in zip(measured["confusions"], labels.values(), strict=True):
+        assert row == [pairs.count((right, heard)) for heard in labels.values()]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def meeting(tmp_path):
+    """An RTTM file of a recording, a UEM file, and the reference as pyannote has it."""
+    from pyannote.core import Annotation, Segment
+
+    shutil.copy(DATA / "jfk.opus", tmp_path)
+    turns = [(0.3, 2.1, "anna"), (1.9, 4.0, "ben"), (5.0, 9.5, "anna"), (7.0, 8.0, "cleo")]
+    lines = [f"SPEAKER jfk 1 {a} {b - a:.3f} <NA> <NA> {who} <NA> <NA>\n" for a, b, who in turns]
+    (tmp_path / "jfk.rttm").write_text("".join(lines))
+    (tmp_path / "jfk.uem").write_text("jfk 1 0.5 8.5\n")
+    reference = Annotation()
+    for start, end, who in turns:
+        reference[Segment(start, end), who] = who
+    return tmp_path / "jfk.rttm", reference
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "region"),
+    [
+        ([], {}, (0, 100)),
+        (["--collar", 0.25], {"collar": 0.5}, (0, 100)),
+        (["--skip-overlap"], {"skip_overlap": True}, (0, 100)),
+        (["--uem", "jfk.uem", "--collar", 0.1], {"collar": 0.2}, (0.5, 8.5)),
+    ],
+)
+def test_who_speaks_when_is_measured_as_pyannote_does(
+    w2v, meeting, model_of, monkeypatch, arguments, settings, region
+):
+    from pyannote.core import Annotation, Segment, Timeline
+    from pyannote.metrics.diarization import DiarizationErrorRate
+
+    from w2v_cli.tasks.diarize import load_diarizer
+
+    rttm, reference = meeting
+    monkeypatch.chdir(rttm.parent)
+    folder = model_of("ForAudioFrameClassification", num_labels=2)
+    run = w2v("evaluate", folder, rttm, "--format", "json", *arguments)
+    assert run.exit_code == 0, run.stderr
+    measured = json.loads(run.stdout)
+    found = Annotation()
+    for index, turn in enumerate(load_diarizer(folder).diarize(read_waveforms("jfk.opus")).turns):
+        found[Segment(turn.start_seconds, turn.end_seconds), index] = turn.speaker
+    uem = Timeline([Segment(*region)])
+    parts = DiarizationErrorRate(**settings)(reference, found.support(), uem=uem, detailed=True)
+    figures = {name: figure["value"] for name, figure in measured["figures"].items()}
+    assert figures["der"] == pytest.approx(parts["diarization error rate"], abs=2e-6)
+    for name, part in (
+        ("missed", "missed detection"),
+        ("false_alarm", "false alarm"),
+        ("confusion", "confusion"),
+    ):
+        assert figures[name] == pytest.approx(parts[part] / parts["total"], abs=2e-6)
+    assert measured["results"][0]["speech"] == pytest.approx(parts["total"], abs=1e-3)
+    assert measured["collar"] == settings.get("collar", 0) / 2
+    assert 0 < figures["frame_error"] <= 1
+
+
+def test_conversations_are_made_of_single_speakers(w2v, voices, model_of, tmp_path):
+    folder = model_of("ForAudioFrameClassification", num_labels=2)
+    picture = tmp_path / "turns.png"
+    run = w2v("evaluate", folder, voices, "--plot", picture)
+    assert run.exit_code == 0, run.stderr
+    names = [line.split()[0] for line in run.stdout.splitlines()[2:]]
+    assert names == ["der", "missed", "false_alarm", "confusion", "jer", "frame_error"]
+    assert run.stdout == w2v("evaluate", folder, voices).stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_recordings_that_a_uem_lacks_do_not_count(w2v, meeting, model_of):
+    rttm, _ = meeting
+    (rttm.parent / "other.uem").write_text("someone 1 0 5\n")
+    folder = model_of("ForAudioFrameClassification", num_labels=2)
+    run = w2v("evaluate", folder, rttm, "--uem", rttm.parent / "other.uem")
+    assert run.exit_code == 2
+    assert "no recording here can be measured on" in run.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--collar", 0.25), ("--skip-overlap",)])
+def test_options_about_turns_are_refused_for_others(w2v, manifest, arguments):
+    run = w2v("evaluate", "mini", manifest, *arguments)
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert "is about who speaks when, which mini does not tell" in run.stderr
+
+
+def test_a_picture_of_words(w2v, manifest, tmp_path):
+    picture = tmp_path / "words.png"
+    run = w2v("evaluate", "mini", manifest, "--plot", picture)
+    assert run.exit_code == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures_that_cannot_be_drawn_are_refused_before_anything_is_heard(
+    w2v, manifest, tmp_path, monkeypatch
+):
+    run = w2v("evaluate", "no-such-model", manifest, "--plot", tmp_path / "words.pdf")
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert "pictures are .png or .svg" in run.stderr
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    run = w2v("evaluate", "no-such-model", manifest, "--plot", tmp_path / "words.png")
+    assert (run.exit_code, run.stdout) == (5, "")
+    assert "pip install 'w2v[plots]'" in run.stderr

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from w2v_cli.cli import options
 from w2v_cli.cli.console import Console
+from w2v_cli.cli.evaluate_report import measured_json, measured_table
 from w2v_cli.cli.output import STDOUT, Results, check_output
-from w2v_cli.cli.summary import hours
+from w2v_cli.cli.score_turns import Collar, SkipOverlap, Uem, scoring_rules
 from w2v_cli.errors import SOME_INPUTS_FAILED, UsageError
+from w2v_cli.plots.paths import check_plot_path
 
 if TYPE_CHECKING:
     from w2v_cli.training.evaluation import Measured
 
-SCHEMA_VERSION = 1
-"""Counts up when a field changes its meaning or goes away, not when one is added."""
-
 MEASURE_GROUP = "Measuring"
-_DIGITS = 6
-_NAME_COLUMNS = 20
 
 ModelArgument = Annotated[
     str,
@@ -94,6 +88,17 @@ Resamples = Annotated[
         rich_help_panel=MEASURE_GROUP,
     ),
 ]
+Plot = Annotated[
+    str | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        help="Draw it as .png or .svg: word errors by length, a confusion matrix, a DET curve, or "
+        "the kinds of errors of who speaks when; needs the extra plots.",
+        show_default=False,
+        rich_help_panel=options.OUTPUT_GROUP,
+    ),
+]
 Report = Annotated[
     Literal["table", "json"],
     typer.Option(
@@ -115,8 +120,12 @@ def evaluate(
     normalizer: Normalizer = None,
     other_label: OtherLabel = None,
     empty_label: EmptyLabel = None,
+    uem: Uem = None,
+    collar: Collar = None,
+    skip_overlap: SkipOverlap = False,
     bootstrap: Resamples = 1000,
     report: Report = "table",
+    plot: Plot = None,
     output: options.OutputFile = STDOUT,
     device: options.Device = "auto",
     threads: options.Threads = None,
@@ -130,29 +139,41 @@ def evaluate(
       w2v evaluate mini dev.jsonl
       w2v evaluate my-model test.tsv --split test --normalizer english
       w2v evaluate my-keywords commands.jsonl --other-label _unknown_ --empty-label _silence_
-      w2v evaluate my-model list.jsonl --format json -o figures.json
+      w2v evaluate my-turns meetings.rttm --uem meetings.uem --collar 0.25
+      w2v evaluate my-model list.jsonl --format json -o figures.json --plot figures.png
 
     Of a ctc model, the share of words (wer) and letters (cer) that are wrong and of recordings
     that are all right (exact), decoded greedily; of a classifier, the share of recordings that
     are right (accuracy), the mean of the labels' own shares (balanced_accuracy), and which label
-    was taken for which. Of a model of speakers, the equal error rate over all pairs of recordings
-    (eer); of one of frames, the time that is given to a wrong speaker, or to none, by the time of
-    speech (der), in parts of 30 seconds, made of single speakers where no turns are given.
-    Intervals are of the bootstrap, with 95 % confidence; eer has none.
+    was taken for which. Of a model of speakers, over all pairs of recordings, the equal error
+    rate (eer), the threshold that has it, and the least cost where one pair in twenty is of one
+    speaker (min_dcf). Of one of frames, what w2v diarize-frames makes of whole conversations: the
+    time that is given to a wrong speaker, or wrongly to any or to none, by the time of speech
+    (der), its parts, jer as in w2v score, and the share of time with any mistake (frame_error).
+    Where no turns are given, conversations of half a minute are made of single speakers.
+
+    Intervals are of the bootstrap, with 95 % confidence: speakers are drawn with replacement
+    where all are named, else recordings. For eer, a pair counts as often as both its speakers
+    were drawn.
 
     Exit codes: 0 done, 1 failed, 2 wrong command line or no such manifest, 3 some recordings
-    could not be read, 4 no model, 130 interrupted.
+    could not be read, 4 no model, 5 a package is missing, 130 interrupted.
     """
     check_output(output, manifests)
+    if plot is not None:
+        check_plot_path(plot)
+    rules = scoring_rules(collar, skip_overlap) if collar is not None or skip_overlap else None
     console = Console(quiet=quiet, verbose=verbose)
 
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.checkpoint.progress import show_progress
     from w2v_cli.inference.runtime import choose_device, set_threads
+    from w2v_cli.scoring.turn_files import read_regions
     from w2v_cli.training.evaluation import Choice, load_measured, measure_model
 
     set_threads(threads)
-    chosen = Choice(split, normalizer, other_label, empty_label, bootstrap)
+    regions = None if uem is None else read_regions(uem)
+    chosen = Choice(split, normalizer, other_label, empty_label, bootstrap, rules, regions)
     hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
     with console.warnings_as_lines(), console.progress(1) as progress, show_progress(progress):
         trained = load_measured(model, hub, chosen, choose_device(device))
@@ -163,74 +184,27 @@ def evaluate(
     if not measured.results:
         raise UsageError(f"{', '.join(manifests)}: no recording here can be measured on")
     with Results(output, None, 1) as results:
-        shown = measured_json if report == "json" else measured_table
-        results.write(shown(measured), "")
+        if report == "json":
+            results.write(measured_json(measured, collar=collar, skip_overlap=skip_overlap), "")
+        else:
+            results.write(measured_table(measured), "")
+    if plot is not None:
+        draw(measured, plot, console)
     raise typer.Exit(SOME_INPUTS_FAILED if measured.unreadable else 0)
 
 
-def measured_table(measured: Measured) -> str:
-    """Return the figures for people; of a classifier also which label was taken for which."""
-    voices = f", {measured.n_speakers} speakers" if measured.n_speakers else ""
-    lines = [f"{len(measured.results)} recordings, {hours(measured.seconds)}{voices}", ""]
-    width = max(map(len, measured.figures))
-    for name, figure in measured.figures.items():
-        line = f"{name:{width}}  {_percent(figure):>9}"
-        if name in measured.intervals:
-            low, high = measured.intervals[name]
-            line += f"  ({_percent(low)} to {_percent(high)})"
-        lines.append(line)
-    if measured.labels:
-        lines += ["", *_confusions(measured)]
-    return "\n".join(lines) + "\n"
+def draw(measured: Measured, plot: str, console: Console) -> None:
+    """Write the picture of what was measured; say so where there is nothing to draw.
 
+    Raises:
+        WriteError: The disk is full, or the folder cannot be written.
+    """
+    from w2v_cli.plots.canvas import save_figure
+    from w2v_cli.training.evaluation_picture import evaluation_figure
 
-def _confusions(measured: Measured) -> list[str]:
-    """Return the confusion matrix: a row for each label that is right, a column for each heard."""
-    counts = Counter((result.reference, result.hypothesis) for result in measured.results)
-    cell = max(5, max(len(str(count)) for count in counts.values()) + 1)
-    names = [label[:_NAME_COLUMNS] for label in measured.labels]
-    width = max(map(len, names))
-    columns = "".join(f"{index + 1:>{cell}}" for index in range(len(names)))
-    lines = [f"{'is, and heard as':{width + 4}}{columns}"]
-    for index, (label, name) in enumerate(zip(measured.labels, names, strict=True)):
-        row = (counts[label, heard] for heard in measured.labels)
-        cells = "".join(f"{count or '.':>{cell}}" for count in row)
-        lines.append(f"{index + 1:>3} {name:{max(width, 12)}}{cells}")
-    return lines
-
-
-def measured_json(measured: Measured) -> str:
-    """Return the figures as a JSON object on several lines."""
-    fields: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "recordings": len(measured.results),
-        "seconds": round(measured.seconds, 3),
-        "speakers": measured.n_speakers,
-        "normalizer": measured.normalizer,
-        "labels": list(measured.labels) or None,
-        "figures": {
-            name: {
-                "value": _rounded(figure),
-                "interval": [_rounded(bound) for bound in measured.intervals.get(name, ())] or None,
-            }
-            for name, figure in measured.figures.items()
-        },
-        "results": [
-            {
-                "audio_filepath": result.example.audio,
-                "reference": result.reference,
-                "hypothesis": result.hypothesis if isinstance(result.heard, str) else None,
-            }
-            for result in measured.results
-        ],
-        "unreadable": [{"audio_filepath": n, "error": why} for n, why in measured.unreadable],
-    }
-    return json.dumps(fields, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %" if math.isfinite(share) else "-"
-
-
-def _rounded(share: float) -> float | None:
-    return round(share, _DIGITS) if math.isfinite(share) else None
+    figure = evaluation_figure(measured)
+    if figure is None:
+        console.warn("--plot: not drawn, since all pairs of recordings are of one kind")
+        return
+    with console.warnings_as_lines():
+        save_figure(figure, plot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,23 +13,30 @@ import torch
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import pin, resolve_file
 from w2v_cli.errors import CheckpointError, UsageError
+from w2v_cli.inference.runtime import Runtime
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.scoring import normalize
-from w2v_cli.training.conversations import Mixing
+from w2v_cli.scoring.diarization import ScoringRules
+from w2v_cli.scoring.turn_files import Regions
+from w2v_cli.scoring.verification import (
+    Pairs,
+    detection_cost,
+    detection_errors,
+    equal_error_interval,
+)
+from w2v_cli.tasks.diarize import load_diarizer
 from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.examples import Recordings
-from w2v_cli.training.figures import intervals
-from w2v_cli.training.frames import FramesObjective
+from w2v_cli.training.figures import Tally, intervals
 from w2v_cli.training.keywords import KeywordsObjective, LabelRules
 from w2v_cli.training.manifests import Example, read_examples, survey
 from w2v_cli.training.objective import Result
-from w2v_cli.training.speakers import SpeakersObjective
-from w2v_cli.training.start import Start, receptive_field
+from w2v_cli.training.speakers import SpeakersObjective, pairs_of
+from w2v_cli.training.start import Start
 from w2v_cli.training.texts import RULES_FILE, TextRules, saved_rules
+from w2v_cli.training.turn_errors import TurnsObjective
 
-Measurable = CTCObjective | KeywordsObjective | SpeakersObjective | FramesObjective
-
-_CONVERSATION_SECONDS = 30.0
+Measurable = CTCObjective | KeywordsObjective | SpeakersObjective | TurnsObjective
 
 _DEFAULT_NORMALIZER = "basic"
 
@@ -43,6 +51,8 @@ class Choice:
         other_label: What labels that the model lacks count as; None leaves them out.
         empty_label: What an empty label counts as; None leaves it out.
         n_resamples: Of the bootstrap; 0 for no intervals.
+        rules: What counts of who speaks when; None for all of it.
+        regions: Where that counts, by recordings; None for everywhere.
     """
 
     split: str | None = None
@@ -50,6 +60,8 @@ class Choice:
     other_label: str | None = None
     empty_label: str | None = None
     n_resamples: int = 1000
+    rules: ScoringRules | None = None
+    regions: Regions | None = None
 
 
 @dataclass(frozen=True)
@@ -62,9 +74,11 @@ class Measured:
         intervals: Between which bounds they lie with a confidence of 95 %.
         seconds: How much was heard.
         n_speakers: How many speakers are named.
-        labels: A classifier's labels; empty for texts.
-        normalizer: How texts were compared; None for labels.
+        labels: A classifier's labels; empty for others.
+        normalizer: How texts were compared; None for others.
         unreadable: Recordings that cannot be opened, with the reason.
+        tallies: What is counted in each result, for measures that are ratios of sums.
+        pairs: Of a model of speakers, every pair of recordings; None for others.
     """
 
     results: tuple[Result, ...]
@@ -75,12 +89,14 @@ class Measured:
     labels: tuple[str, ...]
     normalizer: str | None
     unreadable: tuple[tuple[str, str], ...]
+    tallies: dict[str, Tally]
+    pairs: Pairs | None = None
 
 
 def load_measured(
     name: str, hub: HubOptions, choice: Choice, device: torch.device
 ) -> tuple[Any, Measurable]:
-    """Return a model, and the objective that measures it.
+    """Return a model, or for frames what tells turns with it, and the objective that measures it.
 
     Raises:
         ModelError: There is no such model, or it has no head that is measured here.
@@ -99,13 +115,12 @@ def load_measured(
         objective = KeywordsObjective(start.feature_extractor(config), labels)
     elif architecture == SpeakersObjective.model_class.__name__:
         objective = SpeakersObjective(start.feature_extractor(config), ())
-    elif architecture == FramesObjective.model_class.__name__:
-        objective = FramesObjective(
-            start.feature_extractor(config),
-            hop=config.inputs_to_logits_ratio,
-            receptive_field=receptive_field(config),
-            mixing=Mixing(config.num_labels, 1.0, _CONVERSATION_SECONDS),
-        )
+    elif architecture == TurnsObjective.model_class.__name__:
+        runtime = Runtime(device=str(device), dtype="float32")
+        diarizer = load_diarizer(name, runtime=runtime, hub=hub)
+        objective = TurnsObjective(diarizer, choice.rules or ScoringRules(), choice.regions)
+        _check_is_used(name, objective, choice)
+        return diarizer, objective
     else:
         raise CheckpointError(
             f"{name}: a {architecture}, which is not measured here; give a model with the head "
@@ -129,6 +144,15 @@ def _check_is_used(name: str, objective: Measurable, choice: Choice) -> None:
     ):
         if label is not None and not isinstance(objective, KeywordsObjective):
             raise UsageError(f"{option} is for classifiers, and {name} is none; leave it out")
+    if not isinstance(objective, TurnsObjective):
+        for option, given in (
+            ("--collar or --skip-overlap", choice.rules is not None),
+            ("--uem", choice.regions is not None),
+        ):
+            if given:
+                raise UsageError(
+                    f"{option} is about who speaks when, which {name} does not tell; leave it out"
+                )
 
 
 def measure_model(
@@ -164,6 +188,12 @@ def measure_model(
         # What the model wrote is written alike, or a model of other habits would seem wrong.
         results = tuple(_compared(result, normalizer) for result in results)
     tallies = objective.tallies(results) if results else {}
+    figures = objective.measure(results) if results else {}
+    pairs = None
+    if isinstance(objective, SpeakersObjective):
+        pairs = pairs_of(results)
+        errors = detection_errors(pairs.scores, pairs.is_same)
+        figures["min_dcf"] = math.nan if errors is None else detection_cost(errors)
     named = all(result.example.speaker for result in results)
     groups = [
         str(result.example.speaker) if named else str(index) for index, result in enumerate(results)
@@ -171,15 +201,20 @@ def measure_model(
     bounds = {}
     if choice.n_resamples and len(set(groups)) > 1:
         bounds = intervals(tallies, groups, n_resamples=choice.n_resamples)
+    if choice.n_resamples and pairs is not None:
+        of_speakers = equal_error_interval(pairs, n_resamples=choice.n_resamples)
+        bounds |= {} if of_speakers is None else {"eer": of_speakers}
     return Measured(
         results=results,
-        figures=objective.measure(results) if results else {},
+        figures=figures,
         intervals=bounds,
         seconds=sum(result.example.seconds or 0.0 for result in results),
         n_speakers=len({result.example.speaker for result in results} - {None}),
         labels=objective.labels if isinstance(objective, KeywordsObjective) else (),
         normalizer=normalizer,
         unreadable=tuple(known.unreadable),
+        tallies=tallies,
+        pairs=pairs,
     )
 
 
@@ -191,8 +226,9 @@ def _with_targets(
         return [e for e in rules.apply(examples) if e.label in objective.labels]
     if isinstance(objective, CTCObjective):
         return [example for example in examples if example.text is not None]
-    by_turns = isinstance(objective, FramesObjective)
-    return [e for e in examples if e.speaker is not None or (by_turns and e.turns)]
+    if isinstance(objective, TurnsObjective):
+        return [example for example in examples if objective.counts(example)]
+    return [example for example in examples if example.speaker is not None]
 
 
 def _compared(result: Result, normalizer: str) -> Result:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.floating[Any]]
 
-PLAIN_FIGURES = frozenset(("contrastive_loss", "perplexity"))
+PLAIN_FIGURES = frozenset(("contrastive_loss", "perplexity", "min_dcf"))
 """Measures that are no shares."""
 
 Tally = tuple[Array, Array]

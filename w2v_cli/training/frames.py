@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from w2v_cli.diarization.assignment import cheapest_pairs
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.model.classification import Wav2Vec2ForAudioFrameClassification
 from w2v_cli.model.masking import frame_mask
@@ -167,10 +168,12 @@ def count_errors(said: Activity, heard: Activity) -> FrameErrors:
 
     Args:
         said: Who speaks, (speakers, frames).
-        heard: Who was found to speak, (speakers, frames).
+        heard: Who was found to speak, (speakers, frames); there may be more of them, or fewer.
     """
-    candidates = [heard[list(order)] for order in permutations(range(len(heard)))]
-    matched = min(candidates, key=lambda rows: float(np.abs(rows - said).sum()))
+    n_rows = max(len(said), len(heard))
+    said, heard = (np.pad(rows, ((0, n_rows - len(rows)), (0, 0))) for rows in (said, heard))
+    cost = np.abs(said[:, None] - heard[None]).sum(axis=-1)  # (said, heard)
+    matched = heard[cheapest_pairs(cost)]
     n_said, n_heard = said.sum(axis=0), matched.sum(axis=0)
     right = (said * matched).sum(axis=0)
     return FrameErrors(

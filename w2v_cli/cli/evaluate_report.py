@@ -1,0 +1,159 @@
+"""What `w2v evaluate` prints: a table for people, or JSON with all of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from w2v_cli.cli.summary import hours
+
+if TYPE_CHECKING:
+    from w2v_cli.training.evaluation import Measured
+    from w2v_cli.training.objective import Result
+
+SCHEMA_VERSION = 1
+"""Counts up when a field changes its meaning or goes away, not when one is added."""
+
+_DIGITS = 6
+_SECONDS_DIGITS = 3
+_NAME_COLUMNS = 20
+_MOST_POINTS = 200  # of a DET curve
+
+
+def measured_table(measured: Measured) -> str:
+    """Return the figures for people; of a classifier also which label was taken for which."""
+    from w2v_cli.training.figures import show_figure
+
+    voices = f", {measured.n_speakers} speakers" if measured.n_speakers else ""
+    lines = [f"{len(measured.results)} recordings, {hours(measured.seconds)}{voices}", ""]
+    threshold = equal_threshold(measured)
+    width = max(map(len, (*measured.figures, "" if threshold is None else "threshold")))
+    for name, figure in measured.figures.items():
+        line = f"{name:{width}}  {show_figure(name, figure):>9}"
+        if name in measured.intervals:
+            low, high = (show_figure(name, bound) for bound in measured.intervals[name])
+            line += f"  ({low} to {high})"
+        lines.append(line)
+    if threshold is not None:
+        lines.append(f"{'threshold':{width}}  {threshold:9.3f}  (the cosine that has the eer)")
+    if measured.labels:
+        lines += ["", *_confusions(measured)]
+    return "\n".join(lines) + "\n"
+
+
+def equal_threshold(measured: Measured) -> float | None:
+    """Return the threshold that has the equal error rate; None where there is none."""
+    from w2v_cli.scoring.verification import detection_errors, equal_error
+
+    if measured.pairs is None:
+        return None
+    errors = detection_errors(measured.pairs.scores, measured.pairs.is_same)
+    return None if errors is None else equal_error(errors)[1]
+
+
+def _confusions(measured: Measured) -> list[str]:
+    """Return the confusion matrix: a row for each label that is right, a column for each heard."""
+    from w2v_cli.training.evaluation_picture import confusion_counts
+
+    counts = confusion_counts(measured)
+    cell = max(5, max(len(str(count)) for row in counts for count in row) + 1)
+    names = [label[:_NAME_COLUMNS] for label in measured.labels]
+    width = max(map(len, names))
+    columns = "".join(f"{index + 1:>{cell}}" for index in range(len(names)))
+    lines = [f"{'is, and heard as':{width + 4}}{columns}"]
+    for index, (row, name) in enumerate(zip(counts, names, strict=True)):
+        cells = "".join(f"{count or '.':>{cell}}" for count in row)
+        lines.append(f"{index + 1:>3} {name:{max(width, 12)}}{cells}")
+    return lines
+
+
+def measured_json(measured: Measured, *, collar: float | None, skip_overlap: bool) -> str:
+    """Return the figures as a JSON object on several lines.
+
+    Args:
+        measured: What was measured.
+        collar: Around beginnings and ends of turns, in seconds, if it was given.
+        skip_overlap: Whether time with several speakers did not count.
+    """
+    fields: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "recordings": len(measured.results),
+        "seconds": round(measured.seconds, _SECONDS_DIGITS),
+        "speakers": measured.n_speakers,
+        "normalizer": measured.normalizer,
+        "labels": list(measured.labels) or None,
+        "figures": {
+            name: {
+                "value": _rounded(figure),
+                "interval": [_rounded(bound) for bound in measured.intervals.get(name, ())] or None,
+            }
+            for name, figure in measured.figures.items()
+        },
+        **_of_kind(measured, collar, skip_overlap),
+        "results": [_result(result) for result in measured.results],
+        "unreadable": [{"audio_filepath": n, "error": why} for n, why in measured.unreadable],
+    }
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def _of_kind(measured: Measured, collar: float | None, skip_overlap: bool) -> dict[str, Any]:
+    """Return what there is of models of one kind only."""
+    from w2v_cli.training.evaluation_picture import confusion_counts
+
+    if measured.labels:
+        return {"confusions": confusion_counts(measured)}
+    if measured.pairs is not None:
+        n_same = int(measured.pairs.is_same.sum())
+        return {
+            "pairs": {"same": n_same, "different": len(measured.pairs.scores) - n_same},
+            "threshold": _rounded(equal_threshold(measured)),
+            "det": _curve(measured),
+        }
+    if "der" in measured.figures:
+        return {"collar": collar or 0.0, "skip_overlap": skip_overlap}
+    return {}
+
+
+def _curve(measured: Measured) -> dict[str, list[float | None]] | None:
+    """Return some points of the DET curve, with the first and the last."""
+    import numpy as np
+
+    from w2v_cli.scoring.verification import detection_errors
+
+    assert measured.pairs is not None
+    errors = detection_errors(measured.pairs.scores, measured.pairs.is_same)
+    if errors is None:
+        return None
+    n_points = len(errors.thresholds)
+    shown = np.unique(np.linspace(0, n_points - 1, min(n_points, _MOST_POINTS)).round().astype(int))
+    return {
+        "threshold": [_rounded(float(x)) for x in errors.thresholds[shown]],
+        "refused": [_rounded(float(x)) for x in errors.refused[shown]],
+        "accepted": [_rounded(float(x)) for x in errors.accepted[shown]],
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    from w2v_cli.training.turn_errors import TurnErrors
+
+    fields: dict[str, Any] = {
+        "audio_filepath": result.example.audio,
+        "reference": result.reference,
+        "hypothesis": result.hypothesis if isinstance(result.heard, str) else None,
+    }
+    if isinstance(result.heard, TurnErrors):
+        rates = result.heard.rates
+        fields |= {
+            "der": _rounded(rates.der),
+            "jer": _rounded(rates.jer),
+            "speech": round(rates.spoken_seconds, _SECONDS_DIGITS),
+            "missed": round(rates.missed_seconds, _SECONDS_DIGITS),
+            "false_alarm": round(rates.false_alarm_seconds, _SECONDS_DIGITS),
+            "confused": round(rates.confused_seconds, _SECONDS_DIGITS),
+        }
+    return fields
+
+
+def _rounded(share: float | None) -> float | None:
+    return round(share, _DIGITS) if share is not None and math.isfinite(share) else None
