@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from w2v_cli.plots.canvas import Envelope
+
     FloatArray = npt.NDArray[np.floating[Any]]
 
 
@@ -231,3 +233,83 @@ class Diarization:
     start_seconds: float = 0.0
     transcript: Transcript | None = None
     frames: FrameActivity | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One of the labels of a recording, or of a stretch of it.
+
+    Attributes:
+        text: The label, as the model's configuration names it.
+        score: How sure the model is of it, 0 to 1; any number where no function was applied.
+    """
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a recording that was classified on its own.
+
+    Attributes:
+        start_seconds: Where it starts.
+        end_seconds: Where it ends.
+        channel: The recording's channel it was heard on, from 1, where the channels were
+            classified apart; else None.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    channel: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """The labels of one recording, as one model heard it.
+
+    Attributes:
+        names: The labels that there are.
+        stretches: What was classified, in the order of its start: each channel as a whole, or
+            one window after the other.
+        scores: The score of every label for each stretch, float32 (stretches, names).
+        function: What made scores of the network's outputs: softmax, sigmoid or none.
+        windowed: Stretches are windows.
+        duration_seconds: How much of the recording was read.
+        model: The model that was asked for: a folder, a model id or an embedded name.
+        source: The recording as the user named it; None for one held in memory.
+        envelope: What its waveform looks like, for pictures; None where nobody asked.
+    """
+
+    names: tuple[str, ...]
+    stretches: tuple[Stretch, ...]
+    scores: FloatArray
+    function: str
+    windowed: bool
+    duration_seconds: float
+    model: str
+    source: str | None = None
+    envelope: Envelope | None = None
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The labels of the first stretch, best first: of all, if it is not cut into windows."""
+        return self.best(0) if self.stretches else ()
+
+    def best(
+        self, stretch: int, top_k: int | None = None, threshold: float | None = None
+    ) -> tuple[Label, ...]:
+        """Return the labels of a stretch, best first; of equal ones the model's first.
+
+        Args:
+            stretch: Its number.
+            top_k: How many at most; None for all.
+            threshold: Leave out those with a lower score; None for none.
+        """
+        scores = self.scores[stretch].tolist()
+        order = sorted(range(len(scores)), key=lambda index: -scores[index])
+        return tuple(
+            Label(self.names[index], scores[index])
+            for index in order[:top_k]
+            if threshold is None or scores[index] >= threshold
+        )

@@ -150,6 +150,9 @@ class Chunker:
         chunking: How to cut.
         find_speech: Makes what finds speech in a channel; the rest is left out. None leaves
             nothing out.
+        longest_whole_seconds: Hear recordings of up to `chunking.whole_seconds` whole if they
+            are no longer than this; None if they are no longer than a chunk.
+        hears_silence: Leave out no digital silence.
     """
 
     def __init__(
@@ -157,8 +160,12 @@ class Chunker:
         listener: Listener,
         chunking: Chunking,
         find_speech: Callable[[], SpeechFinder] | None = None,
+        *,
+        longest_whole_seconds: float | None = None,
+        hears_silence: bool = False,
     ) -> None:
         self._listener, self._chunking, self._find_speech = listener, chunking, find_speech
+        self._hears_silence = hears_silence
         hop, rate = listener.hop_samples, listener.sample_rate
         chunk_seconds = chunking.chunk_seconds or listener.longest_chunk_seconds
         stride_seconds = chunking.stride_seconds
@@ -167,7 +174,10 @@ class Chunker:
         self._stride = math.ceil(stride_seconds * rate / hop) * hop
         shortest = 2 * self._stride + listener.receptive_field_samples + hop
         self._longest = max(math.floor(chunk_seconds * rate / hop) * hop, shortest)
-        self._whole = min(round(chunking.whole_seconds * rate), self._longest)
+        longest_whole = self._longest
+        if longest_whole_seconds is not None:
+            longest_whole = round(longest_whole_seconds * rate)
+        self._whole = min(round(chunking.whole_seconds * rate), longest_whole)
 
     def chunks(self, read: Callable[[], Iterator[FloatArray]]) -> Iterator[Chunk]:
         """Yield the chunks of a recording, in the order of time.
@@ -188,7 +198,14 @@ class Chunker:
                 survey.hear(samples)
         held.clear()
         cutters = [
-            _ChannelCutter(self._listener, channel, survey, self._longest, self._stride)
+            _ChannelCutter(
+                self._listener,
+                channel,
+                survey,
+                self._longest,
+                self._stride,
+                hears_silence=self._hears_silence,
+            )
             for channel, survey in enumerate(surveys)
         ]
         context_seconds = None if is_short else self._chunking.context_seconds
@@ -213,7 +230,7 @@ class Chunker:
         if not blocks:
             return
         for channel, waveform in enumerate(np.concatenate(blocks, axis=1)):
-            if not _is_silent(waveform):
+            if waveform.size and (self._hears_silence or not _is_silent(waveform)):
                 yield Chunk(self._listener.normalised(waveform), channel)
 
 
@@ -284,9 +301,17 @@ class _ChannelCutter:
     """
 
     def __init__(
-        self, listener: Listener, channel: int, survey: Survey, longest: int, stride: int
+        self,
+        listener: Listener,
+        channel: int,
+        survey: Survey,
+        longest: int,
+        stride: int,
+        *,
+        hears_silence: bool = False,
     ) -> None:
         self._listener, self._channel = listener, channel
+        self._hears_silence = hears_silence
         self._longest, self._stride = longest, stride
         self._mean_and_variance = survey.statistics.mean_and_variance
         self._moments = survey.moments
@@ -326,7 +351,8 @@ class _ChannelCutter:
         is_first = self._first_frame == self._begin // self._listener.hop_samples
         if missing > 0 and is_first:  # nothing of the stretch was heard yet
             heard = np.pad(heard, (0, missing))
-        if not _is_silent(heard) and len(heard) >= self._listener.receptive_field_samples:
+        is_heard = self._hears_silence or not _is_silent(heard)
+        if is_heard and len(heard) >= self._listener.receptive_field_samples:
             yield self._chunk(heard, None, context_seconds)
         self._stretches.popleft()
         self._blocks, self._n_held = [], 0
@@ -338,7 +364,7 @@ class _ChannelCutter:
         seam = self._seam(buffer)
         overlap = max(self._listener.receptive_field_samples - hop, 0)  # the last frame's samples
         heard = buffer[: seam * hop + self._stride + overlap]
-        if not _is_silent(heard):
+        if self._hears_silence or not _is_silent(heard):
             yield self._chunk(heard, seam, context_seconds)
         begin = seam * hop - self._stride
         self._blocks = [buffer[begin:].copy()]

@@ -66,6 +66,19 @@ class Wav2Vec2ForSequenceClassification(ModelWithLayerSum):
         )
         return self._published(output, return_dict)
 
+    def projected(
+        self, input_values: torch.Tensor, attention_mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the frames whose mean is classified, (batch, frames, classifier_proj_size).
+
+        Args:
+            input_values: As for `forward`.
+            attention_mask: As for `forward`; frames of padding come back, too.
+        """
+        hidden_states, _, _ = self._encode(input_values, attention_mask, None, None)
+        projected: torch.Tensor = self.projector(hidden_states)
+        return projected
+
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         if self.config.problem_type == "regression":
             return F.mse_loss(logits.flatten(), labels.flatten().to(logits.dtype))

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -71,6 +71,8 @@ class RecordingJob:
         """
         return {
             "dtype": self.runtime.dtype,
+            "quantize": self.runtime.quantize,
+            "load_in_8bit": self.runtime.load_in_8bit,
             "chunking": asdict(self.chunking),
             "channel": self.channel,
             "start_seconds": self.start_seconds,
@@ -80,6 +82,18 @@ class RecordingJob:
     def other_files(self) -> tuple[str, ...]:
         """Return what else a result depends on: files whose content is fingerprinted."""
         return ()
+
+
+class Cutter(Protocol):
+    """What cuts a recording into chunks, such as a `Chunker`."""
+
+    def chunks(self, read: Callable[[], Iterator[FloatArray]]) -> Iterator[Chunk]:
+        """Yield chunks, in the order of time.
+
+        Args:
+            read: Begins to read the recording, from its beginning: blocks (channels, samples).
+        """
+        ...
 
 
 class Hearing:
@@ -96,7 +110,7 @@ class Hearing:
     def __init__(
         self,
         network: Network,
-        chunker: Chunker,
+        chunker: Cutter,
         stream: WaveformStream,
         source: str | None,
         smallest: str,
@@ -176,8 +190,11 @@ class HearingTask(ABC, Generic[Result]):
             self._network.check_rate(stream.sample_rate)
         except AudioError as error:
             raise AudioError(f"{source}: {error}" if source else str(error)) from error
-        chunker = Chunker(self._network, self.chunking, self.find_speech)
-        return Hearing(self._network, chunker, stream, source, self.smallest)
+        return Hearing(self._network, self.chunker(), stream, source, self.smallest)
+
+    def chunker(self) -> Cutter:
+        """Return what cuts a recording."""
+        return Chunker(self._network, self.chunking, self.find_speech)
 
     def begin(self, waveforms: Waveforms, *, source: str | None = None) -> Pending[Result]:
         """Run the network over a recording; what comes back is a promise.
