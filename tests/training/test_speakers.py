@@ -44,3 +44,17 @@ def test_fewer_layers_are_those_of_the_beginning():
     theirs = whole.wav2vec2.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert len(model.wav2vec2.encoder.layers) == 2
+
+
+def test_the_margin_grows_to_the_published_one(small_network):
+    start = Start(str(small_network), from_scratch=True)
+    model, objective = start_speakers(start, ["anna", "ben"], margin_steps=10)
+    published = model.objective.margin
+    margins = []
+    for step in (0, 5, 10, 99):
+        objective.begin_step(model, step)
+        margins.append(model.objective.margin)
+    assert margins == [0.0, published / 2, published, published]
+    model, objective = start_speakers(start, ["anna", "ben"])
+    objective.begin_step(model, 0)
+    assert model.objective.margin == published

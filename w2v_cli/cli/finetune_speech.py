@@ -74,6 +74,17 @@ def speakers(
             rich_help_panel=SPEAKERS_GROUP,
         ),
     ] = None,
+    margin_steps: Annotated[
+        int,
+        typer.Option(
+            "--margin-steps",
+            min=0,
+            metavar="N",
+            help="In so many steps the margin of the loss grows to all of it; of many speakers "
+            "little is learnt at first with a margin.",
+            rich_help_panel=SPEAKERS_GROUP,
+        ),
+    ] = 0,
     *,
     shared: SharedOptions,
 ) -> None:
@@ -103,8 +114,9 @@ def speakers(
         train_part = kind.data.train
         train_part.examples = at_speeds(train_part.examples, speeds)
         known = sorted({example.speaker or "" for example in kind.data.train.examples})
-        model, objective = start_speakers(kind.start, known)
-        return model, objective, findings, {"crop_seconds": crop_seconds, "speeds": speeds}
+        model, objective = start_speakers(kind.start, known, margin_steps=margin_steps)
+        particular = {"crop_seconds": crop_seconds, "speeds": speeds, "margin_steps": margin_steps}
+        return model, objective, findings, particular
 
     train("speakers", shared, manifests, prepare, crop_seconds=crop_seconds)
 

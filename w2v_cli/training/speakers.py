@@ -16,6 +16,9 @@ from w2v_cli.training.examples import Batch, Item, make_batch
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import FloatArray, Objective, Result
 
+MARGIN = 0.4
+"""How much nearer a vector has to be to its speaker's place than to any other, as published."""
+
 
 class SpeakersObjective(Objective):
     """Speakers told apart while training, so that vectors tell others apart (Snyder et al. 2018).
@@ -23,14 +26,18 @@ class SpeakersObjective(Objective):
     Args:
         feature_extractor: What normalises and pads waveforms.
         speakers: Those to learn from, in the order of the network's outputs.
+        margin_steps: In so many steps the loss's margin grows from 0 to its published value.
     """
 
     name = "speakers"
     metric = "eer"
     model_class: type[Wav2Vec2PreTrainedModel] = Wav2Vec2ForXVector
 
-    def __init__(self, feature_extractor: Any, speakers: Sequence[str]) -> None:
+    def __init__(
+        self, feature_extractor: Any, speakers: Sequence[str], *, margin_steps: int = 0
+    ) -> None:
         self.feature_extractor = feature_extractor
+        self.margin_steps = margin_steps
         self.labels = tuple(speakers)
         self._ids = {speaker: index for index, speaker in enumerate(speakers)}
 
@@ -47,6 +54,11 @@ class SpeakersObjective(Objective):
         """Return the additive-margin softmax loss (Wang et al. 2018), as published."""
         output = model(batch.input_values, attention_mask=batch.attention_mask, labels=batch.labels)
         return cast(torch.Tensor, output.loss)
+
+    def begin_step(self, model: Any, step: int) -> None:
+        """Set the margin: with all of it from the start, little is learnt for long."""
+        grown = step / self.margin_steps if self.margin_steps else 1.0
+        model.objective.margin = MARGIN * min(1.0, grown)
 
     def output(self, model_output: Any) -> torch.Tensor:
         """Return the vectors."""

@@ -84,14 +84,17 @@ class Start:
         uses_mask = config.feat_extract_norm == "layer"  # as published: group norm has none
         return Wav2Vec2FeatureExtractor(return_attention_mask=uses_mask)
 
-    def tokenizer(self) -> Any:
+    def tokenizer(self, **settings: Any) -> Any:
         """Return the checkpoint's tokenizer; None where it has none."""
-        if (
-            Path(self.name).is_file()
-            or resolve_file(self.name, "vocab.json", self._pinned()) is None
-        ):
+        if self.file("vocab.json") is None:
             return None
-        return Wav2Vec2CTCTokenizer.from_pretrained(self.name, **self._where())
+        return Wav2Vec2CTCTokenizer.from_pretrained(self.name, **settings, **self._where())
+
+    def file(self, filename: str) -> Path | None:
+        """Return where one of the checkpoint's files lies; None where it has none."""
+        if Path(self.name).is_file():  # a configuration alone
+            return None
+        return resolve_file(self.name, filename, self._pinned())
 
     def model(self, model_class: Any, **settings: Any) -> Any:
         """Return the network in float32, in training mode.
@@ -185,6 +188,27 @@ class CTCChoice:
     mwer_weight: float = 0.0
     mwer_samples: int = 8
 
+    def fields(self, tokenizer: Any) -> dict[str, Any]:
+        """Return the fields of a configuration that a vocabulary and the loss need."""
+        return {
+            "vocab_size": len(tokenizer),
+            "pad_token_id": tokenizer.pad_token_id,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "ctc_loss_reduction": self.reduction,
+            "ctc_zero_infinity": self.zero_infinity,
+        }
+
+    def aims(self) -> dict[str, Any]:
+        """Return what the objective is made with, besides its processor and rules."""
+        return {
+            "consistency": self.consistency,
+            "metric": self.metric,
+            "is_sum": self.reduction == "sum",
+            "mwer_weight": self.mwer_weight,
+            "mwer_samples": self.mwer_samples,
+        }
+
 
 def start_ctc(
     start: Start, choice: CTCChoice, texts: Sequence[str]
@@ -200,7 +224,29 @@ def start_ctc(
         ModelError: The network cannot be loaded.
         UsageError: There is no vocabulary to keep, or a setting makes no network.
     """
-    own = start.tokenizer()
+    tokenizer, rules, keeps = choose_vocabulary(start, choice, texts, start.tokenizer())
+    config = start.config()
+    model: Wav2Vec2ForCTC = start.model(Wav2Vec2ForCTC, **choice.fields(tokenizer))
+    if not keeps and not start.from_scratch:  # of one size it would seem to fit
+        model._initialise(model.lm_head)
+    processor = Wav2Vec2Processor(start.feature_extractor(config), tokenizer)
+    return model, CTCObjective(processor, rules, **choice.aims())
+
+
+def choose_vocabulary(
+    start: Start, choice: CTCChoice, texts: Sequence[str], own: Any
+) -> tuple[Any, TextRules, bool]:
+    """Return the tokenizer, how texts are written, and whether the vocabulary is kept.
+
+    Args:
+        start: Where the network comes from.
+        choice: What is particular to texts.
+        texts: Those to learn from, for a vocabulary that is built.
+        own: The tokenizer that would be kept; None where there is none.
+
+    Raises:
+        UsageError: There is no vocabulary to keep.
+    """
     if choice.vocabulary == KEEP_VOCABULARY and own is None:
         raise UsageError(
             f"--vocab keep: {start.name} has no vocabulary; use --vocab build, or leave it out"
@@ -208,29 +254,7 @@ def start_ctc(
     keeps = own is not None and choice.vocabulary in (None, KEEP_VOCABULARY)
     case = case_of(own) if keeps and choice.case is None else choice.case or "keep"
     rules = TextRules(choice.normalizer, case, choice.ignored)
-    tokenizer: Any = own if keeps else _new_tokenizer(choice.vocabulary, rules, texts)
-    config = start.config()
-    model: Wav2Vec2ForCTC = start.model(
-        Wav2Vec2ForCTC,
-        vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        ctc_loss_reduction=choice.reduction,
-        ctc_zero_infinity=choice.zero_infinity,
-    )
-    if not keeps and not start.from_scratch:  # of one size it would seem to fit
-        model._initialise(model.lm_head)
-    processor = Wav2Vec2Processor(start.feature_extractor(config), tokenizer)
-    return model, CTCObjective(
-        processor,
-        rules,
-        consistency=choice.consistency,
-        metric=choice.metric,
-        is_sum=choice.reduction == "sum",
-        mwer_weight=choice.mwer_weight,
-        mwer_samples=choice.mwer_samples,
-    )
+    return own if keeps else _new_tokenizer(choice.vocabulary, rules, texts), rules, keeps
 
 
 def start_keywords(
@@ -263,7 +287,9 @@ def start_keywords(
     return model, KeywordsObjective(extractor, labels, label_smoothing=label_smoothing)
 
 
-def start_speakers(start: Start, speakers: Sequence[str]) -> tuple[Any, SpeakersObjective]:
+def start_speakers(
+    start: Start, speakers: Sequence[str], *, margin_steps: int = 0
+) -> tuple[Any, SpeakersObjective]:
     """Return a network that gives recordings vectors, and its objective.
 
     Raises:
@@ -288,7 +314,8 @@ def start_speakers(start: Start, speakers: Sequence[str]) -> tuple[Any, Speakers
         # What is trained is the cosine of what this layer makes of the vectors, and what is
         # compared are the vectors: they should begin as the same.
         torch.nn.init.eye_(model.classifier.weight)
-    return model, SpeakersObjective(start.feature_extractor(config), speakers)
+    extractor = start.feature_extractor(config)
+    return model, SpeakersObjective(extractor, speakers, margin_steps=margin_steps)
 
 
 def start_pretraining(
