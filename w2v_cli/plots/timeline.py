@@ -28,10 +28,11 @@ _WAVEFORM_INCHES = 0.45
 _ROW_INCHES = 0.26
 _AXIS_INCHES = 0.5  # ticks, their label, and the space below
 _HEAD_INCHES = 0.75
+_SPACE_INCHES = 0.03
 _BAR_HEIGHT = 0.72
 
-# A line of text is easier to read than a scroll: longer recordings have several lines.
-_LINE_SECONDS = 150.0
+# A page is easier to read than a scroll: longer recordings have several lines of one length.
+_LINE_SECONDS = (150, 300, 600, 900, 1800, 3600, 7200)
 _MOST_LINES = 8
 
 
@@ -45,13 +46,16 @@ def draw_timeline(diarization: Diarization) -> Figure:
     spoken = spoken_seconds(diarization)
     speakers = list(spoken)
     seconds = max(diarization.duration_seconds, 1e-3)
-    n_lines = min(max(math.ceil(seconds / _LINE_SECONDS), 1), _MOST_LINES)
+    line_seconds = line_length(seconds)
+    n_lines = math.ceil(seconds / line_seconds)
     n_rows = max(len(speakers), 1)
     line_inches = _WAVEFORM_INCHES + n_rows * _ROW_INCHES + _AXIS_INCHES
     figure = new_figure(_WIDTH_INCHES, _HEAD_INCHES + n_lines * line_inches)
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.set(h_pad=_SPACE_INCHES, hspace=0.0)
     ratios = [_WAVEFORM_INCHES, n_rows * _ROW_INCHES] * n_lines
     axes = figure.subplots(2 * n_lines, 1, height_ratios=ratios, squeeze=False)[:, 0]
-    line_seconds = seconds / n_lines
     envelopes = _envelopes(diarization.frames, n_lines, line_seconds, diarization.start_seconds)
     for line in range(n_lines):
         start_seconds = diarization.start_seconds + line * line_seconds
@@ -67,6 +71,18 @@ def draw_timeline(diarization: Diarization) -> Figure:
     _same_height(list(axes[::2]))
     _head(figure, diarization, spoken)
     return figure
+
+
+def line_length(seconds: float) -> float:
+    """Return how much of a recording a line shows.
+
+    >>> line_length(30.0), line_length(600.0), line_length(10800.0)
+    (30.0, 150, 1800)
+    """
+    if seconds <= _LINE_SECONDS[0]:
+        return seconds
+    lengths = (length for length in _LINE_SECONDS if seconds <= length * _MOST_LINES)
+    return next(lengths, seconds / _MOST_LINES)
 
 
 def spoken_seconds(diarization: Diarization) -> dict[str, float]:
@@ -126,7 +142,6 @@ def _head(figure: Figure, diarization: Diarization, spoken: dict[str, float]) ->
     name = PurePath(diarization.source or "recording").name
     count = f"{len(spoken)} speaker{'' if len(spoken) == 1 else 's'}" if spoken else "nobody speaks"
     title = f"{name}: {count}, {clock(diarization.duration_seconds)}"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     total = sum(spoken.values())
     patches = [
         Patch(
@@ -135,7 +150,12 @@ def _head(figure: Figure, diarization: Diarization, spoken: dict[str, float]) ->
         )
         for row, (speaker, seconds) in enumerate(spoken.items())
     ]
-    if patches:
-        figure.legend(
-            handles=patches, loc="outside upper left", ncols=min(len(patches), 4), handlelength=1
-        )
+    figure.legend(
+        handles=patches,
+        title=title,
+        title_fontsize=11,
+        alignment="left",
+        loc="outside upper left",
+        ncols=min(max(len(patches), 1), 4),
+        handlelength=1,
+    )
