@@ -18,7 +18,17 @@ from w2v_cli.cli.grouped_help import GroupedCommand
 from w2v_cli.errors import W2VError
 
 # Each is a function or a group of commands, in the module of its name, with _ for -.
-COMMANDS = ("transcribe", "align", "score", "lm", "finetune", "evaluate", "models")
+COMMANDS = (
+    "transcribe",
+    "align",
+    "diarize-frames",
+    "embed",
+    "score",
+    "lm",
+    "finetune",
+    "evaluate",
+    "models",
+)
 
 SETTINGS: dict[str, Any] = {
     # A bug keeps Python's own traceback, which fits into a report.

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import os
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from w2v_cli.checkpoint.resolve import pin
 from w2v_cli.errors import UsageError
 from w2v_cli.inference.network import FloatArray, Head, Loading, Network
 from w2v_cli.inference.pooling import EveryFrame, FrameStatistics, Pool, PoolName, StatisticsPool
+from w2v_cli.results import VectorKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,8 +153,7 @@ class XVectors(Embedder):
         feature_extractor: Wav2Vec2FeatureExtractor,
     ) -> None:
         super().__init__(name, model, feature_extractor)
-        value = getattr(model.config, THRESHOLD_FIELD, None)
-        self.threshold = None if value is None else float(value)
+        self.threshold = own_threshold(model.config)
         n_frames = tdnn_span(model.config) + 2  # one more has no spread
         self.shortest_samples = self.receptive_field_samples + (n_frames - 1) * self.hop_samples
 
@@ -282,3 +284,38 @@ def tdnn_span(config: Wav2Vec2Config) -> int:
     """
     layers = zip(config.tdnn_kernel, config.tdnn_dilation, strict=True)
     return sum((kernel - 1) * dilation for kernel, dilation in layers)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of an embedder before it is loaded.
+
+    Attributes:
+        kind: What its vectors are made with.
+        threshold: See `Embedder`.
+    """
+
+    kind: VectorKind
+    threshold: float | None
+
+
+def known_of(
+    name: str, layer: str | None, pool_name: PoolName | None, hub: HubOptions | None
+) -> Known:
+    """Return what a model's configuration says of its vectors; args are `load_embedder`'s.
+
+    Raises:
+        ModelError: There is no such model.
+    """
+    from w2v_cli.model.config import Wav2Vec2Config
+
+    config = Wav2Vec2Config.from_pretrained(name, **pin(name, hub).arguments())
+    if layer is None and pool_name is None and has_x_vectors(config):
+        return Known(VectorKind(name), own_threshold(config))
+    return Known(VectorKind(name, layer or LAST_LAYER, pool_name or DEFAULT_POOL), None)
+
+
+def own_threshold(config: Wav2Vec2Config) -> float | None:
+    """Return from which cosine of x-vectors on a model says that they are of one speaker."""
+    value = getattr(config, THRESHOLD_FIELD, None)
+    return None if value is None else float(value)

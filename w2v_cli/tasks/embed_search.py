@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 import numpy as np
@@ -149,13 +149,13 @@ def check_kinds(found: VectorKind, wanted: VectorKind, name: str) -> None:
             raise UsageError(f"{name}: its vectors were made {made}, and this run is {asked}")
 
 
-def speaker_of(relative: Path | str) -> str:
+def speaker_of(relative: PurePath | str) -> str:
     """Return whose a recording in a folder of speakers is: its subfolder, or else its stem.
 
     >>> speaker_of("anna/2024/call.wav"), speaker_of("ben.wav")
     ('anna', 'ben')
     """
-    path = Path(split_part(str(relative))[0])
+    path = PurePath(split_part(str(relative))[0])
     return path.parts[0] if len(path.parts) > 1 else path.stem
 
 
