@@ -1,13 +1,18 @@
-"""The options of how much goes through the network at once."""
+"""The options of how the network runs: where, how exactly, and how much goes through at once."""
 
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from w2v_cli.cli.options import SPEED_GROUP
+
+if TYPE_CHECKING:
+    from w2v_cli.inference.runtime import Runtime
 
 
 def checked_seconds(seconds: float | None) -> float | None:
@@ -30,3 +35,34 @@ BatchSeconds = Annotated[
         rich_help_panel=SPEED_GROUP,
     ),
 ]
+
+Quantize = Annotated[
+    Literal["int8"] | None,
+    typer.Option(
+        "--quantize",
+        help="int8: on a processor, calculate in whole numbers of 8 bits, which is about twice as "
+        "fast and changes few words. A folder by w2v quantize has them already.",
+        show_default=False,
+        rich_help_panel=SPEED_GROUP,
+    ),
+]
+LoadIn8Bit = Annotated[
+    bool,
+    typer.Option(
+        "--load-in-8bit",
+        help="Keep the encoder's linear layers in 8 bits with bitsandbytes, to save memory on a "
+        "GPU; slower than without on a processor. --verbose tells how much is saved.",
+        rich_help_panel=SPEED_GROUP,
+    ),
+]
+
+
+def runtime_choice(options: Mapping[str, Any]) -> Runtime:
+    """Return how the network is to run, of a command's options by their names.
+
+    Raises:
+        UsageError: Two of them contradict each other.
+    """
+    from w2v_cli.inference.runtime import Runtime
+
+    return Runtime(**{item.name: options[item.name] for item in fields(Runtime)})

@@ -11,7 +11,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,10 +20,14 @@ import numpy.typing as npt
 import torch
 
 from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.quantized import has_whole_numbers
 from w2v_cli.checkpoint.resolve import pin
-from w2v_cli.errors import AudioError, CheckpointError, ModelError, OutOfMemoryError
+from w2v_cli.errors import AudioError, CheckpointError, ModelError, OutOfMemoryError, UsageError
 from w2v_cli.inference.chunk_length import longest_chunk_seconds
+from w2v_cli.inference.form import inference_form, is_inference_form, why_not
 from w2v_cli.inference.memory import batch_seconds
+from w2v_cli.inference.quantization import int8_form, is_int8_form
+from w2v_cli.inference.quantized_folder import load_quantized
 from w2v_cli.inference.runtime import (
     Runtime,
     check_attention,
@@ -117,6 +121,8 @@ class Loading:
         device: Where the network is to run.
         dtype: In which precision.
         attn: How attention is calculated.
+        whole_numbers: Whether to calculate in whole numbers of 8 bits.
+        load_in_8bit: Whether to keep linear layers in 8 bits by bitsandbytes.
     """
 
     name: str | os.PathLike[str]
@@ -124,6 +130,8 @@ class Loading:
     device: torch.device
     dtype: torch.dtype
     attn: str
+    whole_numbers: bool = False
+    load_in_8bit: bool = False
 
     @classmethod
     def prepare(
@@ -135,13 +143,22 @@ class Loading:
             UsageError: The machine cannot run it as asked.
             ModelError: It is not there.
         """
-        runtime = runtime or Runtime()
+        where = pin(name, hub).arguments()
+        runtime = _as_weights_need(name, runtime or Runtime(), where)
         device = choose_device(runtime.device)
         dtype = choose_dtype(runtime.dtype, device)
         check_attention(runtime.attn, device, dtype)
         set_threads(runtime.threads)
         return_large_arrays()
-        return cls(name, pin(name, hub).arguments(), device, dtype, runtime.attn)
+        return cls(
+            name,
+            where,
+            device,
+            dtype,
+            runtime.attn,
+            whole_numbers=runtime.quantize is not None,
+            load_in_8bit=runtime.load_in_8bit,
+        )
 
     def config(self, head: Head | None) -> Wav2Vec2Config:
         """Return the model's configuration.
@@ -170,7 +187,7 @@ class Loading:
         return extractor
 
     def model(self, model_class: type[AnyModel], head: Head | None, **options: Any) -> AnyModel:
-        """Return the network with its weights.
+        """Return the network with its weights, in its form for inference where it has one.
 
         Args:
             model_class: The published class.
@@ -180,11 +197,20 @@ class Loading:
         Raises:
             ModelError: The files are not there, or do not fit the class.
         """
+        config = self.config(None)
+        if has_whole_numbers(config):
+            language = options.get("target_lang")
+            return int8_form(
+                load_quantized(
+                    model_class, self.name, config, self.where, attn=self.attn, target_lang=language
+                )
+            )
         model, info = model_class.from_pretrained(
             self.name,
             dtype=self.dtype,
             device=self.device,
             attn_implementation=self.attn,
+            load_in_8bit=self.load_in_8bit,
             output_loading_info=True,
             **{"strict": True, **options},
             **self.where,
@@ -192,7 +218,29 @@ class Loading:
         if head is not None:
             head.check_weights(str(self.name), info["missing_keys"])
         loaded: AnyModel = model
-        return loaded
+        reason = why_not(loaded)
+        if self.whole_numbers:
+            if reason is not None:
+                raise UsageError(f"--quantize int8: not here, because {reason}; leave it out")
+            return int8_form(loaded)
+        return loaded if reason else inference_form(loaded)
+
+
+def _as_weights_need(
+    name: str | os.PathLike[str], runtime: Runtime, where: dict[str, Any]
+) -> Runtime:
+    """Return how to run a model: one of whole numbers runs on the CPU.
+
+    Raises:
+        UsageError: It was to run elsewhere, or in another precision.
+    """
+    from w2v_cli.model.config import Wav2Vec2Config
+
+    if runtime.quantize is None:
+        if not has_whole_numbers(Wav2Vec2Config.from_pretrained(name, **where)):
+            return runtime
+        runtime.check_whole_numbers(f"{name} is a model by w2v quantize")
+    return replace(runtime, quantize="int8", device="cpu")
 
 
 class Network(ABC):
@@ -265,7 +313,14 @@ class Network(ABC):
         dtype = str(self.model.dtype).removeprefix("torch.")
         attn = self.model.config._attn_implementation
         threads = f", {torch.get_num_threads()} threads" if self.model.device.type == "cpu" else ""
-        return f"{self.name} on {self.model.device}, {dtype}, {attn}{threads}"
+        form = "in the form for inference"
+        if not is_inference_form(self.model):
+            form = f"as trained: {why_not(self.model) or 'it was handed over so'}"
+        elif is_int8_form(self.model):
+            form += ", in whole numbers of 8 bits"
+        if (report := getattr(self.model, "eight_bit", None)) is not None:
+            form += f"; {report}"
+        return f"{self.name} on {self.model.device}, {dtype}, {attn}{threads}; {form}"
 
     def run(self, chunks: Sequence[Chunk]) -> list[FloatArray]:
         """Return each chunk's outputs, from one pass over all, padded to the longest.
@@ -281,11 +336,13 @@ class Network(ABC):
             kinds.setdefault((chunk.context_seconds, chunk.moments is None), []).append(index)
         outputs: dict[int, FloatArray] = {}
         for (context_seconds, _), alike in kinds.items():
-            rows = [chunks[index].input_values for index in alike]
-            moments = [chunks[index].moments for index in alike]
-            with self._attending(context_seconds), self._knowing(moments):
-                of_these = self.hear(rows, "choose a smaller --chunk-seconds")
-            outputs.update(zip(alike, of_these, strict=True))
+            for part in self._passes([len(chunks[index].input_values) for index in alike]):
+                indices = [alike[place] for place in part]
+                rows = [chunks[index].input_values for index in indices]
+                moments = [chunks[index].moments for index in indices]
+                with self._attending(context_seconds), self._knowing(moments):
+                    of_these = self._pass(rows, "choose a smaller --chunk-seconds")
+                outputs.update(zip(indices, of_these, strict=True))
         return [outputs[index] for index in range(len(chunks))]
 
     def hear(
@@ -300,6 +357,24 @@ class Network(ABC):
         Raises:
             OutOfMemoryError: They are.
         """
+        parts = self._passes([len(row) for row in rows])
+        return [found for part in parts for found in self._pass([rows[i] for i in part], advice)]
+
+    def _passes(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Return which rows go through the network together, by their lengths in samples.
+
+        On a GPU all do. On a processor a long batch is a queue: one row after the other is as
+        fast, and nothing is padded.
+        """
+        together = list(range(len(lengths)))
+        if self.model.device.type != "cpu":
+            return [together]
+        if max(lengths) * len(lengths) <= self.batch_seconds * self.sample_rate:
+            return [together]
+        return [[index] for index in together]
+
+    def _pass(self, rows: Sequence[FloatArray], advice: str) -> list[FloatArray]:
+        """Return the outputs of rows that are padded to the longest of them."""
         lengths = [len(row) for row in rows]
         longest = max(lengths)
         padded = np.stack([np.pad(row, (0, longest - len(row))) for row in rows])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 AttnName = Literal["eager", "sdpa", "flash_attention_2"]
+QuantizeName = Literal["int8"]
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
@@ -25,8 +26,16 @@ class Runtime:
     dtype: DtypeName = "auto"  # auto: float32, and float16 on CUDA
     threads: int | None = None  # None: as many as PyTorch takes, the processor's cores
     attn: AttnName = "sdpa"  # the same numbers from each; sdpa is the fastest everywhere
+    quantize: QuantizeName | None = None  # int8: products of whole numbers, on a processor
+    load_in_8bit: bool = False  # the encoder's linear layers through bitsandbytes
 
     def __post_init__(self) -> None:
+        """Check the fields one by one, and that they go together.
+
+        Raises:
+            ValueError: One has a value that there is not.
+            UsageError: Two contradict each other.
+        """
         check_device_name(self.device)
         if self.dtype not in get_args(DtypeName):
             raise ValueError(f"dtype={self.dtype!r}; use one of {', '.join(get_args(DtypeName))}")
@@ -34,6 +43,35 @@ class Runtime:
             raise ValueError(f"attn={self.attn!r}; use one of {', '.join(get_args(AttnName))}")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads={self.threads}; use 1 or more")
+        if self.quantize is not None and self.quantize not in get_args(QuantizeName):
+            raise ValueError(f"quantize={self.quantize!r}; use int8, or None")
+        if self.quantize is not None and self.load_in_8bit:
+            raise UsageError(
+                f"--quantize {self.quantize} and --load-in-8bit are two ways to do the same; "
+                f"choose --quantize on a processor, --load-in-8bit on a GPU"
+            )
+        if self.quantize is not None:
+            self.check_whole_numbers(f"--quantize {self.quantize}")
+        if self.load_in_8bit and self.device == "mps":
+            raise UsageError("--load-in-8bit: runs on CUDA and on the CPU; leave out --device mps")
+
+    def check_whole_numbers(self, what: str) -> None:
+        """Refuse what does not go together with weights that are whole numbers.
+
+        Args:
+            what: What they come from, for the message.
+
+        Raises:
+            UsageError: Another device than the CPU, another precision, or bitsandbytes.
+        """
+        if self.device not in ("auto", "cpu"):
+            raise UsageError(f"{what}: runs on the CPU only; leave out --device {self.device}")
+        if self.dtype not in ("auto", "float32"):
+            raise UsageError(
+                f"{what}: what is no whole number is float32; leave out --dtype {self.dtype}"
+            )
+        if self.load_in_8bit:
+            raise UsageError(f"{what}: its weights are small already; leave out --load-in-8bit")
 
 
 def check_device_name(name: str) -> None:

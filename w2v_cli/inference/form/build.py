@@ -30,9 +30,16 @@ def why_not(model: Wav2Vec2PreTrainedModel) -> str | None:
         return f"it calculates in {str(model.dtype).removeprefix('torch.')}"
     if model.training:
         return "it is being trained"
+    if getattr(model, "is_loaded_in_8bit", False):
+        return "its linear layers are in 8 bits"
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return "this PyTorch has no oneDNN"
     return None
+
+
+def is_inference_form(model: Wav2Vec2PreTrainedModel) -> bool:
+    """Return whether a model is what `inference_form` returned."""
+    return any(isinstance(module, TiledFeatureEncoder) for module in model.modules())
 
 
 @torch.no_grad()

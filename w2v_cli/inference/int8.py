@@ -1,0 +1,241 @@
+"""Matrix products of 8-bit whole numbers on a processor (Jacob et al. 2018, 2).
+
+Weights have a scale for each output, inputs one for each frame, taken from the frame itself.
+Inputs that stand far above their neighbours would cost these their digits, so they are left out
+and added in float32 (Dettmers et al. 2022, 3.2). The product is oneDNN's, which wants inputs
+from 0 to 255; which numbers these stand for is `_Steps`.
+"""
+
+from __future__ import annotations
+
+import functools
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from w2v_cli.inference.form.mapped import forget
+from w2v_cli.inference.form.products import Float32Products, places
+
+# A column of inputs is too wide for whole numbers when it reaches so many times as far as a column
+# does on average.
+_WIDE = 8.0
+_LARGEST_WEIGHT = 127
+# Frames of zeros must not be divided by nothing.
+_SMALLEST = 1e-30
+
+
+class Int8Weights(nn.Module):
+    """The weights of a linear layer or a convolution as they are kept: whole numbers and scales.
+
+    Attributes:
+        weight: int8, of the layer's shape.
+        weight_scale: What 1 stands for, float32 (outputs,).
+        bias: float32 (outputs,), or None.
+        least: Below what no input falls, for instance after a GELU; None where any may.
+    """
+
+    weight: torch.Tensor
+    weight_scale: torch.Tensor
+    bias: torch.Tensor | None
+    kernel_size: tuple[int, ...] | None = None  # of a convolution
+    stride: tuple[int, ...] | None = None
+
+    def __init__(self, layer: nn.Module, *, least: float | None = None) -> None:
+        """Make room for the weights of `layer`, an `nn.Linear` or an `nn.Conv1d`.
+
+        Nothing is calculated; see `filled`. They lie where the layer's weights do.
+        """
+        super().__init__()
+        weight: Any = layer.weight
+        bias: Any = layer.bias
+        self.least = least
+        if isinstance(layer, nn.Conv1d):
+            self.in_channels, self.out_channels = layer.in_channels, layer.out_channels
+            self.kernel_size, self.stride = layer.kernel_size, layer.stride
+        elif isinstance(layer, nn.Linear):
+            self.in_features, self.out_features = layer.in_features, layer.out_features
+        self.register_buffer("weight", torch.empty_like(weight, dtype=torch.int8))
+        self.register_buffer("weight_scale", weight.new_empty(len(weight), dtype=torch.float32))
+        self.register_buffer("bias", None if bias is None else bias.detach().float())
+
+    @classmethod
+    @torch.no_grad()
+    def filled(
+        cls, layer: nn.Module, *, least: float | None = None, mean: torch.Tensor | None = None
+    ) -> Int8Weights:
+        """Return the weights of a layer in whole numbers.
+
+        Args:
+            layer: An `nn.Linear` or an `nn.Conv1d`.
+            least: Below what no input falls; None where any may.
+            mean: What inputs are on average, (in_features,), of a linear layer. The bias then
+                makes up for what rounding does to it (Nagel et al. 2019, 4.2).
+        """
+        weight: Any = layer.weight
+        kept = cls(layer, least=least)
+        rows = weight.detach().float().flatten(1)
+        kept.weight_scale = (rows.abs().amax(1) / _LARGEST_WEIGHT).clamp_min_(_SMALLEST)
+        rounded = torch.round(rows / kept.weight_scale[:, None])
+        kept.weight = rounded.to(torch.int8).view_as(weight)
+        if mean is not None:
+            shift = (rows - rounded * kept.weight_scale[:, None]) @ mean
+            kept.bias = shift if kept.bias is None else kept.bias + shift
+        return kept
+
+
+class Int8Products:
+    """Products of whole numbers where a layer's weights are `Int8Weights`, else in float32."""
+
+    def __init__(self) -> None:
+        self._float32 = Float32Products()
+
+    def linear(self, linears: Sequence[nn.Module], *, gelu: bool = False) -> nn.Module:
+        """Return a product; see `Products.linear`."""
+        kept = [layer for layer in linears if isinstance(layer, Int8Weights)]
+        if len(kept) < len(linears):
+            return self._float32.linear(linears, gelu=gelu)
+        return Int8Product(kept, gelu=gelu)
+
+    def convolution(self, conv: nn.Module, *, gelu: bool = False) -> nn.Module:
+        """Return a product; see `Products.convolution`."""
+        if not isinstance(conv, Int8Weights):
+            return self._float32.convolution(conv, gelu=gelu)
+        return Int8Product([conv], gelu=gelu)
+
+
+class Int8Product(nn.Module):
+    """A linear layer or a convolution: (rows, inputs) to (rows, outputs), float32 both.
+
+    Args:
+        layers: One, or several linear layers of the same input, whose outputs are joined.
+        gelu: Whether an exact GELU follows.
+    """
+
+    def __init__(self, layers: Sequence[Int8Weights], *, gelu: bool = False) -> None:
+        super().__init__()
+        first = layers[0]
+        # (outputs, kernel, inputs): the order in which the frames of a place lie in memory
+        weights = [layer.weight.movedim(1, -1).flatten(1) for layer in layers]
+        weight = torch.cat(weights) if len(weights) > 1 else weights[0].contiguous()
+        self.span: tuple[int, int] | None = None
+        if first.kernel_size is not None and first.stride is not None:
+            self.span = first.kernel_size[0], first.stride[0]
+        self.least, self.gelu = first.least, gelu
+        self.steps = _Steps.of_this_processor()
+        self._scale = torch.cat([layer.weight_scale for layer in layers])
+        zeros = [self._scale.new_zeros(len(layer.weight)) for layer in layers]
+        pairs = zip(layers, zeros, strict=True)
+        self._bias = torch.cat([zero if kept.bias is None else kept.bias for kept, zero in pairs])
+        if self.least is not None:
+            # Inputs are counted from the least one; what that alone gives is part of the bias.
+            sums = weight.sum(1, dtype=torch.int32) * self._scale
+            self._bias = self._bias + self.least * sums
+        self._weight = torch.ops.onednn.qlinear_prepack(weight, None)
+        self._zeros = torch.zeros(len(weight), dtype=torch.int64)
+        self.n_inputs = weight.shape[1]
+        for layer in layers:
+            forget(layer.weight)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return (rows, outputs), or of a convolution (fewer frames, outputs)."""
+        if self.span is not None:
+            rows = places(rows, *self.span)
+        rows, wide = self._without_wide_columns(rows)
+        if self.least is None:
+            numbers, scale = self.steps.of_any(rows)
+            product = self._product(numbers, self.steps.zero)
+        else:
+            numbers, scale = self.steps.of_no_less(rows, self.least)
+            product = self._product(numbers, 0)
+        torch.addcmul(self._bias, product, scale, out=product)
+        if wide is not None:
+            product.addmm_(*wide)
+        return torch.ops.aten.gelu_(product) if self.gelu else product
+
+    def _product(self, numbers: torch.Tensor, zero: int) -> torch.Tensor:
+        """Return the product of whole numbers from 0 to 255 with the weights, float32."""
+        product: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
+            numbers,
+            1.0,
+            zero,
+            self._weight,
+            self._scale,
+            self._zeros,
+            None,
+            1.0,
+            0,
+            torch.float32,
+            "none",
+            [],
+            "none",
+        )
+        return product
+
+    def _without_wide_columns(
+        self, rows: torch.Tensor
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
+        """Return the inputs without columns that are too wide, and these with their weights."""
+        reach = rows.amax(0)
+        if self.least is None:
+            reach = torch.maximum(reach, -rows.amin(0))
+        limit = _WIDE * reach.mean()
+        if reach.max() <= limit:
+            return rows, None
+        columns = torch.nonzero(reach > limit)[:, 0]
+        least = self.least or 0.0
+        wide = rows[:, columns] - least  # (rows, columns)
+        narrow = rows.clone()
+        narrow[:, columns] = least
+        return narrow, (wide, self._weights_of(columns))
+
+    def _weights_of(self, columns: torch.Tensor) -> torch.Tensor:
+        """Return the weights of some inputs in float32, (columns, outputs)."""
+        ones = torch.zeros(len(columns), self.n_inputs, dtype=torch.uint8)
+        ones[torch.arange(len(columns)), columns] = 1
+        return self._product(ones, 0)
+
+
+class _Steps:
+    """The whole numbers that inputs become.
+
+    Attributes:
+        zero: What stands for 0 where inputs may have either sign.
+    """
+
+    def __init__(self, bits: int) -> None:
+        self.zero = 2 ** (bits - 1)
+        self._either = self.zero - 1.0
+        self._all = 2**bits - 1.1  # rounding of float32 must not lead to one more than all
+
+    @classmethod
+    @functools.cache
+    def of_this_processor(cls) -> _Steps:
+        """Return those that no product overflows with.
+
+        An x86 processor without VNNI adds two products in 16 bits.
+        """
+        return cls(8 if _adds_in_32_bits() else 7)
+
+    def of_any(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return inputs as whole numbers, uint8, and what 1 stands for in each row, (rows, 1)."""
+        scale = rows.abs().amax(1, keepdim=True).clamp_min_(_SMALLEST).div_(self._either)
+        numbers = torch.mul(rows, scale.reciprocal()).round_().to(torch.int8)
+        return numbers.view(torch.uint8).add_(self.zero), scale  # modulo 256
+
+    def of_no_less(self, rows: torch.Tensor, least: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the same, counted from `least`, where no input is less."""
+        scale = rows.amax(1, keepdim=True).sub_(least).clamp_min_(_SMALLEST).div_(self._all)
+        steps = scale.reciprocal()
+        # Only conversions to signed numbers are fast: half of the way is gone after them.
+        numbers = torch.mul(rows, steps).add_(-least * steps - self.zero).round_().to(torch.int8)
+        return numbers.view(torch.uint8).add_(self.zero), scale
+
+
+def _adds_in_32_bits() -> bool:
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return True
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))

@@ -1,0 +1,151 @@
+"""From a folder by `w2v quantize` to a model with whole numbers, and from a model to a folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from w2v_cli import model as networks
+from w2v_cli.checkpoint.adapters import load_adapter
+from w2v_cli.checkpoint.atomic import replacing
+from w2v_cli.checkpoint.configs import CONFIG_FILE
+from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.quantized import save_quantized
+from w2v_cli.checkpoint.renames import abbreviate, is_foreign, match_keys
+from w2v_cli.checkpoint.resolve import pin, resolve_file
+from w2v_cli.checkpoint.weights import find_weights, read_weights
+from w2v_cli.errors import CheckpointError
+from w2v_cli.inference.quantization import make_room, quantize
+from w2v_cli.model.base import Wav2Vec2PreTrainedModel, skip_init
+from w2v_cli.model.config import Wav2Vec2Config
+
+Model = TypeVar("Model", bound=Wav2Vec2PreTrainedModel)
+
+# Weights, and what says how to read them, which the folder has of its own; programs.
+_LEFT_BEHIND = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".index.json", ".py")
+_ADAPTER = "adapter."
+
+
+def load_quantized(
+    model_class: type[Model],
+    name: str | os.PathLike[str],
+    config: Wav2Vec2Config,
+    where: dict[str, Any],
+    *,
+    attn: str,
+    target_lang: str | None = None,
+) -> Model:
+    """Return the model of a folder by `w2v quantize`; its weights are mapped, not copied.
+
+    It can't be run as it is; `int8_form` makes of it what can.
+
+    Args:
+        model_class: The published class of its head.
+        name: The folder.
+        config: Its configuration.
+        where: Arguments for looking up its files; see HubOptions.
+        attn: How attention is calculated.
+        target_lang: The language whose adapter is loaded.
+
+    Raises:
+        ModelError: The weights are not there, or do not fit the class.
+    """
+    options = HubOptions(**where)
+    config._attn_implementation = attn
+    config.name_or_path = os.fspath(name)
+    with skip_init(), torch.device("meta"):
+        model = model_class(config, **({} if target_lang is None else {"target_lang": target_lang}))
+        make_room(model)
+    weights = read_weights(find_weights(name, options, use_safetensors=True))
+    expected = model.state_dict()
+    prefix = model_class.base_model_prefix
+    match = match_keys(expected, weights, prefix=prefix)
+    unlike = [
+        key
+        for key, source in match.source_of.items()
+        if (expected[key].shape, expected[key].dtype)
+        != (weights[source].shape, weights[source].dtype)
+    ]
+    unlike += [key for key in match.unexpected if not is_foreign(key, prefix=prefix)]
+    if unlike or match.missing:
+        raise CheckpointError(
+            f"{name}: its whole numbers do not fit {model_class.__name__}: "
+            f"{abbreviate([*match.missing, *unlike])}; quantize the model again"
+        )
+    model.load_state_dict(
+        {key: weights[source] for key, source in match.source_of.items()}, assign=True
+    )
+    if target_lang is not None:
+        load_adapter(model, target_lang, options=options)
+    return model.eval()
+
+
+def quantize_folder(
+    name: str | os.PathLike[str], folder: str | os.PathLike[str], hub: HubOptions | None = None
+) -> tuple[int, int]:
+    """Write a model with whole numbers into a folder, beside all else that it consists of.
+
+    Args:
+        name: A folder, an embedded model or a model id.
+        folder: Where to write; it is made when it isn't there.
+        hub: Where to look for the model; None for the defaults.
+
+    Returns:
+        The bytes of the weights, as they were and as they are.
+
+    Raises:
+        ModelError: The model is not there, of no published class, or quantized already.
+        WriteError: The folder cannot be written.
+    """
+    options = pin(name, hub)
+    config = Wav2Vec2Config.from_pretrained(name, **options.arguments())
+    model_class = _class_of(str(name), config)
+    files = find_weights(name, options)
+    model = model_class.from_pretrained(
+        name, dtype=torch.float32, strict=True, **options.arguments()
+    )
+    quantize(model)
+    written = save_quantized(model, folder)
+    source = resolve_file(name, CONFIG_FILE, options)
+    assert source is not None
+    _copy_others(source.parent, Path(folder))
+    return sum(path.stat().st_size for path in files.paths), written.stat().st_size
+
+
+def _class_of(name: str, config: Wav2Vec2Config) -> Any:
+    """Return the published class that a configuration names.
+
+    Raises:
+        CheckpointError: It names none that there is.
+    """
+    named = (config.architectures or ["nothing"])[0]
+    if named not in networks.__all__ or not issubclass(
+        found := getattr(networks, named), Wav2Vec2PreTrainedModel
+    ):
+        raise CheckpointError(
+            f"{name}: its {CONFIG_FILE} names {named} as architecture, and a class such as "
+            f"Wav2Vec2ForCTC is needed; correct it there"
+        )
+    return found
+
+
+def _copy_others(source: Path, target: Path) -> None:
+    """Copy what a checkpoint has besides its weights: tokenizer, adapters, language model, card.
+
+    Raises:
+        WriteError: The folder cannot be written.
+    """
+    for path in sorted(source.rglob("*")):
+        place = path.relative_to(source)
+        is_adapter = path.name.startswith(_ADAPTER)
+        if not path.is_file() or place.parts[0].startswith("."):
+            continue
+        if place == Path(CONFIG_FILE) or (path.name.endswith(_LEFT_BEHIND) and not is_adapter):
+            continue
+        (target / place).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target / place) as partial:
+            shutil.copyfile(path, partial)
