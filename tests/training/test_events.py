@@ -1,12 +1,12 @@
 """TensorBoard reads what the log says, also of a run that was interrupted."""
 
 import json
+import sys
 
 import pytest
 
 from w2v_cli.errors import MissingDependencyError, WriteError
-from w2v_cli.training import events
-from w2v_cli.training.events import EventWriter, require_tensorboard
+from w2v_cli.training.events import EventWriter
 from w2v_cli.training.loop import Material, Trainer
 from w2v_cli.training.options import TrainingOptions
 from w2v_cli.training.start import CTCChoice, Start, start_ctc
@@ -124,7 +124,7 @@ def test_where_events_cannot_be_written_the_run_says_so(tmp_path):
         EventWriter(tmp_path / "runs", tmp_path).began(Progress(), 100)
 
 
-def test_without_tensorboard_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(events.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingDependencyError, match=r"--report-to.*w2v\[train\]"):
-        require_tensorboard("--report-to tensorboard")
+def test_without_tensorboard_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingDependencyError, match=r"TensorBoard needs .*w2v\[train\]"):
+        EventWriter(tmp_path, tmp_path).began(Progress(), 100)

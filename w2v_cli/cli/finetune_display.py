@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.cli.console import Console
@@ -12,9 +13,10 @@ from w2v_cli.cli.console import Console
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
-    from w2v_cli.training.objective import Evaluation
+    from w2v_cli.cli.finetune_options import SharedOptions
+    from w2v_cli.training.objective import Evaluation, Objective
     from w2v_cli.training.state import Progress
-    from w2v_cli.training.watcher import Record
+    from w2v_cli.training.watcher import Record, Watcher
 
 _SMOOTHING = 0.95
 
@@ -95,6 +97,29 @@ class TrainingDisplay:
             parts.append(f"loss {self._loss:.3f}")
         parts += [self._figure, f"{speed:.0f}x real time"]
         return "  ".join(part for part in parts if part)
+
+
+@contextlib.contextmanager
+def watching(
+    shared: SharedOptions, console: Console, objective: Objective, *, is_first: bool
+) -> Iterator[Watcher]:
+    """Yield what watches a run: the display, and in the first process its picture and events."""
+    from w2v_cli.training.events import EVENTS_FOLDER, EventWriter
+    from w2v_cli.training.picture import TrainingPicture
+    from w2v_cli.training.watcher import Watchers
+
+    run = Path(shared.output)
+    display = TrainingDisplay(console)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(display.drawn())
+        watchers: list[Watcher] = [display]
+        if is_first:
+            watchers.append(TrainingPicture(objective, run))
+        if is_first and shared.has_events:
+            events = EventWriter(Path(shared.logging_dir or run / EVENTS_FOLDER), run)
+            stack.callback(events.close)
+            watchers.append(events)
+        yield Watchers(*watchers)
 
 
 def shown_figures(evaluation: Evaluation) -> str:

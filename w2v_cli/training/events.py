@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,26 +11,10 @@ from w2v_cli.errors import MissingDependencyError, WriteError
 from w2v_cli.training.state import Progress
 from w2v_cli.training.watcher import Record, SilentWatcher, read_log
 
-EXTRA = "train"
 EVENTS_FOLDER = "runs"
 """In a run's folder, as transformers' Trainer has it."""
 
 _MEASURED = "dev_"
-
-
-def has_tensorboard() -> bool:
-    """Say whether events can be written; nothing is imported."""
-    return importlib.util.find_spec("tensorboard") is not None
-
-
-def require_tensorboard(purpose: str) -> None:
-    """Say so if events cannot be written.
-
-    Raises:
-        MissingDependencyError: tensorboard is not installed.
-    """
-    if not has_tensorboard():
-        raise MissingDependencyError("tensorboard", extra=EXTRA, purpose=purpose)
 
 
 def scalars(record: Record) -> dict[str, float]:
@@ -67,8 +50,18 @@ class EventWriter(SilentWatcher):
         self._writer: Any = None
 
     def began(self, progress: Progress, total_steps: int) -> None:
-        """Open a file of its own."""
-        from torch.utils.tensorboard import SummaryWriter
+        """Open a file of its own.
+
+        Raises:
+            MissingDependencyError: tensorboard is not installed.
+            WriteError: The disk is full, or the folder cannot be written.
+        """
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise MissingDependencyError(
+                "tensorboard", extra="train", purpose="Writing events for TensorBoard"
+            ) from error
 
         is_known = any(self._folder.glob("events.out.tfevents.*"))
         with self._as_write_errors():
