@@ -13,6 +13,7 @@ from w2v_cli.cli import (
     engine_options,
     long_options,
     options,
+    turn_options,
 )
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.inputs import STDIN
@@ -45,6 +46,10 @@ def transcribe(
     stride_seconds: long_options.StrideSeconds = None,
     context_seconds: long_options.ContextSeconds = None,
     vad: long_options.Vad = False,
+    speakers: turn_options.Speakers = False,
+    turns_model: turn_options.ModelOfTurns = None,
+    speakers_model: turn_options.SpeakersModel = None,
+    num_speakers: turn_options.NumSpeakers = None,
     raw: long_options.Raw = None,
     partial: long_options.Partial = False,
     recursive: batch_options.Recursive = False,
@@ -75,6 +80,8 @@ def transcribe(
     dtype: options.Dtype = "auto",
     threads: options.Threads = None,
     attn: options.Attn = "sdpa",
+    quantize: engine_options.Quantize = None,
+    load_in_8bit: engine_options.LoadIn8Bit = False,
     batch_seconds: engine_options.BatchSeconds = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -91,6 +98,7 @@ def transcribe(
       w2v transcribe --format all --output talk talk.wav
       w2v transcribe --format jsonl *.ogg | jq -r .text
       w2v transcribe --lm my-lm/ --hotword Marvin --hotword Sheila:15 *.wav
+      w2v transcribe --speakers --format srt --output talk.srt talk.wav
       w2v transcribe --start 1:30 --end 2:00 --channel 1 call.wav
       cat talk.ogg | w2v transcribe -
       arecord -f S16_LE -r 16000 | w2v transcribe - --raw 16000 --partial
@@ -125,6 +133,7 @@ def transcribe(
         highlight_words=highlight_words,
         word_timestamps=word_timestamps,
     )
+    voices = turn_options.word_speakers(context.params)
     names, known = formats or options.DEFAULT_FORMATS, transcript_formats(subtitles)
     target = batch_options.output_of(recordings, choice, output, names, known)
     decoding_options.check_n_best_is_shown(n_best, names)
@@ -140,18 +149,18 @@ def transcribe(
         workers=workers,
         n_inputs=len(recordings.found.items),
     )
+    runtime = engine_options.runtime_choice(context.params)  # all options of that group
 
     # Only now: help and usage errors must not wait for torch and numpy.
     chunking = long_options.chunking_choice(chunk_seconds, stride_seconds, context_seconds)
 
     from w2v_cli.checkpoint.options import HubOptions
-    from w2v_cli.inference.runtime import Runtime
     from w2v_cli.tasks.transcribe import TranscriptionJob
 
-    job = TranscriptionJob(
+    text = TranscriptionJob(
         model=model,
         target_lang=lang,
-        runtime=Runtime(device=device, dtype=dtype, threads=threads, attn=attn),
+        runtime=runtime,
         hub=HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline),
         decoding=decoding,
         chunking=chunking,
@@ -164,8 +173,9 @@ def transcribe(
     if live is not None:
         from w2v_cli.cli.live import transcribe_stream
 
-        raise typer.Exit(transcribe_stream(job, live, console))
+        raise typer.Exit(transcribe_stream(text, live, console))
     from w2v_cli.cli.batch_run import BatchSettings, run
 
     written = BatchSettings(batch_seconds, {"subtitles": asdict(subtitles)}, done="transcribed")
+    job = text if voices is None else voices.job(text)
     raise typer.Exit(run(job, recordings, target, choice, console, cluster, written))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +16,8 @@ from w2v_cli.formats.turns import TURN_FORMATS
 
 if TYPE_CHECKING:
     from w2v_cli.tasks.diarize import Chunks, Regions, SpeakerChoice
+    from w2v_cli.tasks.spoken_turns import NamedTranscriptJob
+    from w2v_cli.tasks.transcribe import TranscriptionJob
 
 DEFAULT_MODEL = "mini-turns"
 RULES = TurnRules()
@@ -303,7 +307,7 @@ Speakers = Annotated[
     bool,
     typer.Option(
         "--speakers",
-        help="Say who says what: names of speakers in all formats but lrc and ctm.",
+        help="Say who says what: the names of speakers, in every format but ctm.",
         rich_help_panel=WORDS_GROUP,
     ),
 ]
@@ -318,6 +322,55 @@ ModelOfTurns = Annotated[
         rich_help_panel=WORDS_GROUP,
     ),
 ]
+
+
+@dataclass(frozen=True)
+class WordSpeakers:
+    """How the words of a transcript are given to speakers.
+
+    Attributes:
+        model: What tells who speaks when.
+        speakers_model: What links the speakers of a long recording's pieces.
+        num_speakers: How many there are; None to have them estimated.
+    """
+
+    model: str
+    speakers_model: str | None
+    num_speakers: int | None
+
+    def job(self, text: TranscriptionJob) -> NamedTranscriptJob:
+        """Return what transcribes as a job says, and names the speakers."""
+        from dataclasses import replace
+
+        from w2v_cli.tasks.diarize import DiarizationJob
+        from w2v_cli.tasks.spoken_turns import NamedTranscriptJob
+
+        turns = DiarizationJob(
+            model=self.model,
+            runtime=text.runtime,
+            hub=replace(text.hub, revision="main"),  # --revision is one of --model
+            speakers=speaker_choice(self.speakers_model, self.num_speakers),
+        )
+        return NamedTranscriptJob(text, turns)
+
+
+def word_speakers(params: Mapping[str, Any]) -> WordSpeakers | None:
+    """Return how words are given to speakers; None without --speakers.
+
+    Args:
+        params: The values of the command's parameters, by their names; with those of this group.
+
+    Raises:
+        UsageError: Something is chosen that nothing would obey.
+    """
+    if not params["speakers"]:
+        for name in ("turns_model", "speakers_model", "num_speakers"):
+            if params[name] is not None:
+                raise UsageError(f"--{name.replace('_', '-')} is about speakers; add --speakers")
+        return None
+    check_speakers(params["speakers_model"], params["num_speakers"], None, None)
+    model = params["turns_model"] or DEFAULT_MODEL
+    return WordSpeakers(model, params["speakers_model"], params["num_speakers"])
 
 
 def turn_rules(offset: float | None, **chosen: Any) -> TurnRules:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from w2v_cli.inference.chunks import Chunk
-from w2v_cli.results import Diarization
+from w2v_cli.results import Diarization, Transcript
 from w2v_cli.tasks.attribution import attribute
 from w2v_cli.tasks.diarize import DiarizationJob, Diarizer, folder_of
 from w2v_cli.tasks.transcribe import Transcriber, TranscriptionJob
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from w2v_cli.tasks.session import TranscriptionSession
     from w2v_cli.tasks.task import Pending
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True, eq=False)
 class TurnsChunk(Chunk):
@@ -33,16 +35,22 @@ class TurnsChunk(Chunk):
         return cls(**{field.name: getattr(chunk, field.name) for field in fields(chunk)})
 
 
-class SpokenTurns:
+class SpokenTurns(Generic[Result]):
     """Two models that hear the same recordings; a `w2v_cli.tasks.task.Task`.
 
     Args:
         transcriber: What writes down what is said.
         diarizer: What tells who speaks when.
+        kept: Returns what is kept of a diarization with its transcript.
     """
 
-    def __init__(self, transcriber: Transcriber, diarizer: Diarizer) -> None:
-        self.transcriber, self.diarizer = transcriber, diarizer
+    def __init__(
+        self,
+        transcriber: Transcriber,
+        diarizer: Diarizer,
+        kept: Callable[[Diarization], Result],
+    ) -> None:
+        self.transcriber, self.diarizer, self.kept = transcriber, diarizer, kept
 
     @property
     def description(self) -> str:
@@ -54,15 +62,14 @@ class SpokenTurns:
         """How much audio `run` should hear at once: what both have room for."""
         return min(self.transcriber.batch_seconds, self.diarizer.batch_seconds)
 
-    def session(self, stream: WaveformStream, source: str | None) -> SpokenTurnsSession:
+    def session(self, stream: WaveformStream, source: str | None) -> SpokenTurnsSession[Result]:
         """Begin with a recording that is open.
 
         Raises:
             AudioError: A model hears another sample rate.
         """
-        return SpokenTurnsSession(
-            self.transcriber.session(stream, source), self.diarizer.session(stream, source)
-        )
+        text = self.transcriber.session(stream, source)
+        return SpokenTurnsSession(text, self.diarizer.session(stream, source), self.kept)
 
     def run(self, chunks: Sequence[Chunk]) -> list[FloatArray]:
         """Return the output of each chunk, from one pass of each network.
@@ -84,16 +91,22 @@ class SpokenTurns:
         self.diarizer.close()
 
 
-class SpokenTurnsSession:
+class SpokenTurnsSession(Generic[Result]):
     """A recording on its way through both; a `w2v_cli.tasks.task.Session`.
 
     Args:
         text: Its way through the model that transcribes.
         turns: And through the other.
+        kept: As for `SpokenTurns`.
     """
 
-    def __init__(self, text: TranscriptionSession, turns: DiarizationSession) -> None:
-        self._text, self._turns = text, turns
+    def __init__(
+        self,
+        text: TranscriptionSession,
+        turns: DiarizationSession,
+        kept: Callable[[Diarization], Result],
+    ) -> None:
+        self._text, self._turns, self._kept = text, turns, kept
 
     def chunks(self) -> Iterator[Chunk]:
         """Read the recording, for one model and then for the other."""
@@ -102,39 +115,43 @@ class SpokenTurnsSession:
 
     def take(self, chunk: Chunk, output: FloatArray) -> None:
         """Take in what a network made of a chunk; errors are those of both."""
-        session = self._turns if isinstance(chunk, TurnsChunk) else self._text
-        session.take(chunk, output)
+        if isinstance(chunk, TurnsChunk):
+            self._turns.take(chunk, output)
+        else:
+            self._text.take(chunk, output)
 
-    def finish(self) -> PendingSpokenTurns:
+    def finish(self) -> PendingSpokenTurns[Result]:
         """Return who said what, which may still have to be decoded."""
-        return PendingSpokenTurns(self._text.finish(), self._turns.finish())
+        return PendingSpokenTurns(self._text.finish(), self._turns.finish(), self._kept)
 
 
 @dataclass(frozen=True)
-class PendingSpokenTurns:
+class PendingSpokenTurns(Generic[Result]):
     """Who said what, whose words are being decoded; a `w2v_cli.tasks.task.Pending`."""
 
-    text: Pending[Any]
+    text: Pending[Transcript]
     turns: Pending[Diarization]
+    kept: Callable[[Diarization], Result]
 
     @property
     def ready(self) -> bool:
         """Whether `result` has nothing to wait for."""
         return self.text.ready and self.turns.ready
 
-    def result(self) -> Diarization:
-        """Return who speaks when and says what.
+    def result(self) -> Result:
+        """Return who speaks when and says what, or what is kept of that.
 
         Raises:
             W2VError: The decoder failed.
         """
         diarization = self.turns.result()
-        return replace(diarization, transcript=attribute(self.text.result(), diarization.turns))
+        spoken = attribute(self.text.result(), diarization.turns)
+        return self.kept(replace(diarization, transcript=spoken))
 
 
 @dataclass(frozen=True)
-class SpokenTurnsJob:
-    """In what it is to be told who said what, and how; a `w2v_cli.tasks.task.ModelJob`.
+class _TwoJobs:
+    """What jobs with both models have in common.
 
     Attributes:
         text: What is to be transcribed and how; of the recording it takes what this says.
@@ -163,19 +180,38 @@ class SpokenTurnsJob:
         """Open a recording; errors are those of `w2v_cli.audio.open_waveforms`."""
         return self.text.open(source)
 
-    def load(self) -> SpokenTurns:
-        """Load both models; errors are those of both."""
-        return SpokenTurns(self.text.load(), self.turns.load())
-
     def settings(self) -> dict[str, Any]:
         """Return all that the result depends on besides recording and models, as JSON values."""
-        return {
-            "task": "spoken turns",
-            "text": self.text.settings(),
-            "turns": {"model": self.turns.model, **self.turns.settings()},
-        }
+        turns = {"model": self.turns.model, **self.turns.settings()}
+        return {**self.text.settings(), "turns": turns}
 
     def other_files(self) -> tuple[str, ...]:
         """Return what else it depends on: the other models, and the language model."""
-        others = folder_of(self.turns.model), *self.turns.other_files()
-        return (*self.text.other_files(), *(name for name in others if name is not None))
+        folder = folder_of(self.turns.model)
+        here = () if folder is None else (folder,)
+        return (*self.text.other_files(), *here, *self.turns.other_files())
+
+
+class SpokenTurnsJob(_TwoJobs):
+    """In what it is to be told who said what, and how; a `w2v_cli.tasks.task.ModelJob`."""
+
+    def load(self) -> SpokenTurns[Diarization]:
+        """Load both models; errors are those of both."""
+        return SpokenTurns(self.text.load(), self.turns.load(), _all)
+
+
+class NamedTranscriptJob(_TwoJobs):
+    """The same, of which the transcript is kept."""
+
+    def load(self) -> SpokenTurns[Transcript]:
+        """Load both models; errors are those of both."""
+        return SpokenTurns(self.text.load(), self.turns.load(), _transcript)
+
+
+def _all(diarization: Diarization) -> Diarization:
+    return diarization
+
+
+def _transcript(diarization: Diarization) -> Transcript:
+    assert diarization.transcript is not None
+    return diarization.transcript
