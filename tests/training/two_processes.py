@@ -43,7 +43,7 @@ NETWORK = {
     "classifier_proj_size": 16,
     "tdnn_dim": [16, 16, 32],
     "tdnn_kernel": [3, 3, 1],
-    "tdnn_dilation": [1, 2, 1],
+    "tdnn_dilation": [1, 1, 1],  # with others, as published, padding counts a little
     "hidden_dropout": 0.0,
     "attention_dropout": 0.0,
     "activation_dropout": 0.0,

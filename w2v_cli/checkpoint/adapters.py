@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
+from w2v_cli.checkpoint.atomic import replacing
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.renames import abbreviate
 from w2v_cli.checkpoint.resolve import locate, resolve_file
@@ -79,6 +81,27 @@ def load_adapter(
         for key, tensor in weights.items():
             places[key].copy_(tensor)
     model.target_lang = target_lang
+
+
+def save_adapter(model: Any, folder: Path, target_lang: str) -> Path:
+    """Return the file with a model's adapters and head that it wrote into `folder`.
+
+    Args:
+        model: A model with attention adapters (config.adapter_attn_dim).
+        folder: Where the model lies; `load_adapter` looks there.
+        target_lang: The language, such as "fra".
+
+    Raises:
+        ValueError: The model has no adapters, or the name is no language's.
+        WriteError: The disk is full, or the folder cannot be written.
+    """
+    if not _LANGUAGE.fullmatch(target_lang):
+        raise ValueError(f"{target_lang!r}: a language's name has letters, digits, - and _ alone")
+    weights = {key: weight.detach().contiguous() for key, weight in model._get_adapters().items()}
+    path = folder / WAV2VEC2_ADAPTER_SAFE_FILE.format(target_lang)
+    with replacing(path) as partial:
+        save_file(weights, partial, metadata={"format": "pt"})
+    return path
 
 
 def _find(name: str, target_lang: str, use_safetensors: bool | None, options: HubOptions) -> Path:

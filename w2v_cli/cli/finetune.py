@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from w2v_cli.cli.finetune_options import SharedOptions, with_shared_options
 from w2v_cli.cli.finetune_run import Kind, train
 from w2v_cli.cli.finetune_speech import frames, pretrain, speakers
+from w2v_cli.cli.finetune_texts import adapter, ctc
 from w2v_cli.cli.grouped_help import GroupedCommand
 from w2v_cli.errors import UsageError
 
-TEXTS_GROUP = "Texts"
 LABELS_GROUP = "Labels"
-
-NormalizerName = Literal["none", "basic", "english"]
-CaseName = Literal["keep", "lower", "upper"]
-OutsideName = Literal["unk", "skip", "refuse"]
 
 finetune = typer.Typer(
     name="finetune",
@@ -26,6 +22,7 @@ finetune = typer.Typer(
     rich_markup_mode=None,
     help="Train a network on recordings with their texts, labels, turns or speakers, or none.",
 )
+finetune.command("ctc", cls=GroupedCommand)(ctc)
 
 Manifests = Annotated[
     list[str],
@@ -36,192 +33,6 @@ Manifests = Annotated[
         show_default=False,
     ),
 ]
-
-
-@finetune.command("ctc", cls=GroupedCommand)
-@with_shared_options
-def ctc(
-    manifests: Manifests,
-    vocab: Annotated[
-        str | None,
-        typer.Option(
-            "--vocab",
-            metavar="keep|build|FILE",
-            help="The model's vocabulary, one of all characters in the texts, or a vocab.json. "
-            "[default: the model's, if it has one]",
-            show_default=False,
-            rich_help_panel=TEXTS_GROUP,
-        ),
-    ] = None,
-    text_normalization: Annotated[
-        NormalizerName,
-        typer.Option(
-            "--text-normalization",
-            help="How texts are written before they are learnt: as in w2v score.",
-            rich_help_panel=TEXTS_GROUP,
-        ),
-    ] = "basic",
-    case: Annotated[
-        CaseName | None,
-        typer.Option(
-            "--case",
-            help="The case of texts. [default: that of the model's vocabulary]",
-            show_default=False,
-            rich_help_panel=TEXTS_GROUP,
-        ),
-    ] = None,
-    chars_to_ignore: Annotated[
-        str,
-        typer.Option(
-            "--chars-to-ignore",
-            metavar="CHARACTERS",
-            help="Characters that are left out of texts.",
-            rich_help_panel=TEXTS_GROUP,
-        ),
-    ] = "",
-    outside_vocabulary: Annotated[
-        OutsideName,
-        typer.Option(
-            "--outside-vocabulary",
-            help="What characters that the vocabulary lacks come to: learn them as unknown, leave "
-            "out their recordings, or refuse to begin.",
-            rich_help_panel=TEXTS_GROUP,
-        ),
-    ] = "unk",
-    join: Annotated[
-        float,
-        typer.Option(
-            "--join",
-            min=0.0,
-            max=1.0,
-            metavar="SHARE",
-            help="The share of recordings that are joined to longer ones, with pauses.",
-            rich_help_panel=TEXTS_GROUP,
-        ),
-    ] = 0.0,
-    join_seconds: Annotated[
-        float,
-        typer.Option(
-            "--join-seconds",
-            min=0.1,
-            metavar="SECONDS",
-            help="How long joined recordings are at most, without pauses.",
-            rich_help_panel=TEXTS_GROUP,
-        ),
-    ] = 10.0,
-    ctc_loss_reduction: Annotated[
-        Literal["mean", "sum"],
-        typer.Option(
-            "--ctc-loss-reduction",
-            help="mean: of letters, then of recordings. sum: of all.",
-            rich_help_panel=TEXTS_GROUP,
-        ),
-    ] = "mean",
-    ctc_zero_infinity: Annotated[
-        bool,
-        typer.Option(
-            "--ctc-zero-infinity/--no-ctc-zero-infinity",
-            help="A recording too short for its text counts as nothing, instead of spoiling its "
-            "batch, which is then left out.",
-            rich_help_panel=TEXTS_GROUP,
-        ),
-    ] = True,
-    consistency: Annotated[
-        float,
-        typer.Option(
-            "--consistency",
-            min=0.0,
-            metavar="WEIGHT",
-            help="Hear each batch twice, with other dropout and masks, and draw the two readings "
-            "to each other: twice the time, fewer errors. 0.2 is usual.",
-            rich_help_panel=TEXTS_GROUP,
-        ),
-    ] = 0.0,
-    mwer_weight: Annotated[
-        float,
-        typer.Option(
-            "--mwer-weight",
-            min=0.0,
-            metavar="WEIGHT",
-            help="Besides, make readings with fewer wrong words more probable than others (minimum "
-            "word error rate): for a model that writes well already. 3 is usual.",
-            rich_help_panel=TEXTS_GROUP,
-        ),
-    ] = 0.0,
-    mwer_samples: Annotated[
-        int,
-        typer.Option(
-            "--mwer-samples",
-            min=2,
-            metavar="N",
-            help="Readings that are drawn of each recording for it.",
-            rich_help_panel=TEXTS_GROUP,
-        ),
-    ] = 8,
-    metric: Annotated[
-        Literal["wer", "cer"],
-        typer.Option("--metric", help="What decides which is best.", rich_help_panel=TEXTS_GROUP),
-    ] = "wer",
-    *,
-    shared: SharedOptions,
-) -> None:
-    """Train a network to write down what is said.
-
-    \b
-    Examples:
-      w2v finetune ctc train.jsonl --model facebook/wav2vec2-base -o my-model
-      w2v finetune ctc train.tsv --eval-manifest dev.tsv --model mini -o better-mini
-      w2v finetune ctc list.jsonl --from-scratch config.json --vocab build -o from-scratch
-      w2v finetune ctc list.jsonl --model mini -o run --speed 0.5 --noise 0.5 --join 0.3
-      w2v finetune ctc list.jsonl --model mini -o run --dry-run
-      w2v transcribe --model my-model talk.wav
-
-    Before it begins, all recordings are opened: what cannot be read, and what the vocabulary
-    cannot write, is said on stderr. The folder gets checkpoints, log.jsonl, report.md and, when
-    all is done, the best model with its card. The same command goes on with a run that was
-    interrupted or killed, and ends with the same weights (on a CPU, to the bit).
-
-    Exit codes: 0 done, 1 failed, 2 wrong command line or no such manifest, 4 no model,
-    5 a package is missing, 130 interrupted; the run can go on.
-    """
-
-    def prepare(kind: Kind) -> Any:
-        from w2v_cli.training.run import check_texts
-        from w2v_cli.training.start import CTCChoice, count_too_dense, start_ctc
-
-        choice = CTCChoice(
-            vocabulary=vocab,
-            normalizer=text_normalization,
-            case=case,
-            ignored=chars_to_ignore,
-            reduction=ctc_loss_reduction,
-            zero_infinity=ctc_zero_infinity,
-            consistency=consistency,
-            metric=metric,
-            mwer_weight=mwer_weight,
-            mwer_samples=mwer_samples,
-        )
-        texts = [example.text or "" for example in kind.data.train.examples]
-        model, objective = start_ctc(kind.start, choice, texts)
-        findings = check_texts(objective, kind.data, outside_vocabulary)
-        examples = kind.data.train.examples
-        findings.n_too_dense = count_too_dense(objective, model, examples)
-        particular = {
-            "text_rules": vars(objective.rules),
-            "vocabulary": objective.processor.tokenizer.encoder,
-            "outside_vocabulary": outside_vocabulary,
-            "join": join,
-            "join_seconds": join_seconds,
-            "ctc_loss_reduction": ctc_loss_reduction,
-            "ctc_zero_infinity": ctc_zero_infinity,
-            "consistency": consistency,
-            "metric": metric,
-        }
-        if mwer_weight:
-            particular |= {"mwer_weight": mwer_weight, "mwer_samples": mwer_samples}
-        return model, objective, findings, particular
-
-    train("ctc", shared, manifests, prepare, join=join, join_seconds=join_seconds)
 
 
 @finetune.command("keywords", cls=GroupedCommand)
@@ -317,4 +128,5 @@ def keywords(
 
 finetune.command("frames", cls=GroupedCommand)(frames)
 finetune.command("speakers", cls=GroupedCommand)(speakers)
+finetune.command("adapter", cls=GroupedCommand)(adapter)
 finetune.command("pretrain", cls=GroupedCommand)(pretrain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
@@ -11,13 +12,22 @@ from typing import Annotated, Any, Literal, get_type_hints
 import typer
 
 from w2v_cli.cli.finetune_run_options import RunOptions, option
-from w2v_cli.errors import UsageError
+from w2v_cli.errors import MissingDependencyError, UsageError
 
 RATE_GROUP = "Optimisation"
 NETWORK_GROUP = "Network"
 WATCH_GROUP = "Measuring and keeping"
 
 ScheduleName = Literal["linear", "cosine", "tri_stage", "constant"]
+
+
+_NOT_DECISIVE = frozenset(
+    (
+        *("output", "overwrite", "licence", "cache_dir", "offline", "cache_mb", "dry_run"),
+        *("report_to", "logging_dir", "fsdp", "device", "threads", "quiet", "verbose"),
+    )
+)
+"""Options that a run may go on with differently: they don't change what becomes of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,6 +293,25 @@ class SharedOptions(RunOptions):
             min=1,
         ),
     ] = 10
+    report_to: Annotated[
+        Literal["tensorboard", "none"] | None,
+        option(
+            WATCH_GROUP,
+            "--report-to",
+            "Write events for TensorBoard, too. [default: tensorboard where it is installed]",
+            show_default=False,
+        ),
+    ] = None
+    logging_dir: Annotated[
+        str | None,
+        option(
+            WATCH_GROUP,
+            "--logging-dir",
+            "Where events for TensorBoard go. [default: runs, in the folder of the run]",
+            "DIR",
+            show_default=False,
+        ),
+    ] = None
     keep_best: Annotated[
         int,
         option(
@@ -325,28 +354,38 @@ class SharedOptions(RunOptions):
             raise UsageError("--bf16 and --fp16: one of them")
         if self.max_duration is not None and self.min_duration >= self.max_duration:
             raise UsageError("--min-duration-in-seconds has to be below --max-duration-in-seconds")
+        if self.report_to == "none" and self.logging_dir is not None:
+            raise UsageError("--logging-dir: nothing goes there with --report-to none; one of them")
+        if self.report_to == "tensorboard" and not self.has_events:
+            raise MissingDependencyError(
+                "tensorboard", extra="train", purpose="--report-to tensorboard"
+            )
         if self.max_steps is None and self.num_train_epochs <= 0:
             raise UsageError("--num-train-epochs 0 trains nothing; give more, or --max-steps")
 
+    @property
+    def has_events(self) -> bool:
+        """Whether events for TensorBoard are written."""
+        return self.report_to != "none" and importlib.util.find_spec("tensorboard") is not None
 
-NOT_DECISIVE = frozenset(
-    (
-        *("output", "overwrite", "licence", "cache_dir", "offline", "cache_mb", "dry_run"),
-        *("fsdp", "device", "threads", "quiet", "verbose"),
-    )
-)
-"""Options that a run may go on with differently: they don't change what becomes of it."""
+    def decisive(self) -> dict[str, Any]:
+        """Return the shared options that decide over the result of a run, by name."""
+        names = (item.name for item in fields(SharedOptions))
+        return {name: getattr(self, name) for name in names if name not in _NOT_DECISIVE}
 
 
 def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command for Typer that has the shared options besides its own.
 
     Args:
-        command: Takes them as its keyword argument `shared`.
+        command: Takes them as its keyword argument `shared`, whose annotation says which class
+            they make: `SharedOptions`, or one with further options, which come before these.
     """
-    hints = get_type_hints(SharedOptions, include_extras=True)
-    names = {item.name for item in fields(SharedOptions)}
-    own = inspect.signature(command, eval_str=True).parameters.values()
+    own = inspect.signature(command, eval_str=True).parameters
+    options_class = own["shared"].annotation
+    hints = get_type_hints(options_class, include_extras=True)
+    shared_names = {item.name for item in fields(SharedOptions)}
+    ordered = sorted(fields(options_class), key=lambda item: item.name in shared_names)
     keyword = inspect.Parameter.KEYWORD_ONLY
     shared = [
         inspect.Parameter(
@@ -355,14 +394,14 @@ def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
             default=inspect.Parameter.empty if item.default is MISSING else item.default,
             annotation=hints[item.name],
         )
-        for item in fields(SharedOptions)
+        for item in ordered
     ]
-    particular = [p.replace(kind=keyword) for p in own if p.name != "shared"]
+    particular = [p.replace(kind=keyword) for name, p in own.items() if name != "shared"]
 
     @functools.wraps(command)
     def run(**arguments: Any) -> None:
-        chosen = {name: arguments.pop(name) for name in names}
-        command(shared=SharedOptions(**chosen), **arguments)
+        chosen = {item.name: arguments.pop(item.name) for item in ordered}
+        command(shared=options_class(**chosen), **arguments)
 
     signature = inspect.Signature([*particular, *shared])
     run.__signature__ = signature  # type: ignore[attr-defined]  # what Typer looks at

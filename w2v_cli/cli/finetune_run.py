@@ -10,13 +10,13 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.finetune_display import TrainingDisplay, shown_figures, stopping
-from w2v_cli.cli.finetune_options import NOT_DECISIVE, SharedOptions
+from w2v_cli.cli.finetune_display import shown_figures, stopping, watching
+from w2v_cli.cli.finetune_options import SharedOptions
 from w2v_cli.cli.summary import hours
 from w2v_cli.errors import UsageError, W2VError
 
@@ -100,7 +100,7 @@ def train(
             "manifests": list(data.manifests),
             "data": data.fingerprint,
         }
-        settings |= {key: x for key, x in asdict(shared).items() if key not in NOT_DECISIVE}
+        settings |= shared.decisive()
         settings |= prepared.particular
         if processes.count > 1:
             settings["processes"] = processes.count
@@ -184,16 +184,19 @@ def run(
     folder = Path(shared.output)
     if shared.full_determinism:
         be_deterministic()
-    display = TrainingDisplay(console)
     objective, data = prepared.objective, prepared.data
-    with stopping() as should_stop, display.drawn():
+    how = replace(training_options(shared), adapters_alone=objective.adapters_alone)
+    with (
+        stopping() as should_stop,
+        watching(shared, console, objective, is_first=processes.is_first) as watcher,
+    ):
         trainer = Trainer(
             prepared.model.to(processes.device),
             objective,
             material,
-            training_options(shared),
+            how,
             folder,
-            watcher=display,
+            watcher=watcher,
             should_stop=should_stop,
             processes=processes,
         )
@@ -221,7 +224,9 @@ def run(
         n_parameters=trainer.model.num_parameters(),
         licence=shared.licence,
     )
-    write_report(account, folder)
+    missing = write_report(account, folder)
+    if missing is not None:
+        console.note(missing)
     if progress.n_skipped:
         console.warn(f"{progress.n_skipped} batches were left out: their loss was no number")
     figures = shown_figures(evaluation) or "not measured"

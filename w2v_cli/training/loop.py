@@ -355,7 +355,7 @@ class Trainer:
             )
 
             def write(folder: Path) -> None:
-                model.save_pretrained(folder)
+                self.objective.save_network(model, folder)
                 self.objective.save(folder)
                 save_state(folder, progress, state)
 

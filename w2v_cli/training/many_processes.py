@@ -62,8 +62,7 @@ class ManyProcesses(OneProcess):
             raise UsageError("--fsdp and --fp16: one of them; use --bf16 with --fsdp")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # how many threads are taken, which --threads says
-            state: Any = PartialState(cpu=kind.type == "cpu", timeout=_PATIENCE)
-        self._state = state
+            self._state: Any = PartialState(cpu=kind.type == "cpu", timeout=_PATIENCE)
         super().__init__(self._state.device)
         self.count = self._state.num_processes
         self.index = self._state.process_index

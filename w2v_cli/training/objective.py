@@ -62,6 +62,7 @@ class Objective(ABC):
         metric: The figure that says how good a network is.
         higher_is_better: Whether more of it is better.
         can_join: Whether several recordings one after another are a recording as well.
+        adapters_alone: Whether only attention adapters and the head are trained.
         is_sum: Whether the loss of a batch is a sum of its recordings, not a mean.
         model_class: The class of its networks.
         feature_extractor: What normalises and pads waveforms.
@@ -71,6 +72,7 @@ class Objective(ABC):
     metric: str
     higher_is_better = False
     can_join = False
+    adapters_alone = False
     is_sum = False
     model_class: type[Wav2Vec2PreTrainedModel]
     feature_extractor: Any
@@ -130,6 +132,10 @@ class Objective(ABC):
     ) -> Evaluation:
         """Return what a network makes of examples, with the measures of all of it."""
         return listen(self, model, examples, recordings)
+
+    def save_network(self, model: Any, folder: Path) -> None:
+        """Write the network's configuration and weights."""
+        model.save_pretrained(folder)
 
     def save(self, folder: Path) -> None:
         """Write what belongs to the network besides its weights."""

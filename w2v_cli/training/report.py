@@ -25,6 +25,7 @@ CARD_FILE = "README.md"
 _MOST_ROWS = 20
 _TASKS = {
     "ctc": "automatic-speech-recognition",
+    "adapter": "automatic-speech-recognition",
     "keywords": "audio-classification",
     "speakers": "feature-extraction",
     "frames": "audio-classification",
@@ -35,6 +36,7 @@ _DOES = {
     "frames": "says which of its speakers speak, in each frame",
     "pretrain": "knows speech without texts, to begin other trainings with",
     "ctc": "writes down what is said, letter by letter",
+    "adapter": "writes down what is said in one language, which a small adapter has learnt",
     "keywords": "says which of its labels a recording is",
 }
 
@@ -229,7 +231,7 @@ def _mistakes(account: Account) -> list[str]:
 def _knowledge(account: Account) -> list[str]:
     if account.objective.name == "keywords":
         return [f"Its labels: {', '.join(account.settings['labels'])}."]
-    if account.objective.name != "ctc":
+    if account.objective.name not in ("ctc", "adapter"):
         return []
     rules = account.settings.get("text_rules", {})
     return [
