@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2v_cli.cli import options
+from w2v_cli.cli import engine_options, options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.destinations import destination
 from w2v_cli.cli.inputs import STDIN, check_inputs, for_each_input
@@ -66,6 +66,7 @@ Formats = Annotated[
 
 
 def align(
+    context: typer.Context,
     audio: Recording,
     text_file: TextFile = None,
     literal_text: LiteralText = None,
@@ -90,6 +91,8 @@ def align(
     dtype: options.Dtype = "auto",
     threads: options.Threads = None,
     attn: options.Attn = "sdpa",
+    quantize: engine_options.Quantize = None,
+    load_in_8bit: engine_options.LoadIn8Bit = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -125,14 +128,13 @@ def align(
     )
     target = destination(output, formats or DEFAULT_FORMATS, [audio], transcript_formats(subtitles))
     console = Console(quiet=quiet, verbose=verbose)
+    runtime = engine_options.runtime_choice(context.params)
 
     # Only now: help and usage errors must not wait for torch and numpy.
     from w2v_cli.audio import open_waveforms
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.checkpoint.progress import show_progress
-    from w2v_cli.inference.runtime import Runtime
 
-    runtime = Runtime(device=device, dtype=dtype, threads=threads, attn=attn)
     hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
 
     def work(source: str) -> Transcript:

@@ -75,6 +75,8 @@ def diarize_frames(
     dtype: options.Dtype = "auto",
     threads: options.Threads = None,
     attn: options.Attn = "sdpa",
+    quantize: engine_options.Quantize = None,
+    load_in_8bit: engine_options.LoadIn8Bit = False,
     batch_seconds: engine_options.BatchSeconds = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -132,15 +134,15 @@ def diarize_frames(
         recordings, choice, output, chosen_formats, turn_formats(with_words=transcribe is not None)
     )
     picture = None if plot is None else check_plot(plot, len(recordings.found.items))
+    runtime = engine_options.runtime_choice(context.params)  # all options of that group
 
     # Only now: help and usage errors must not wait for torch and numpy.
     from w2v_cli.checkpoint.options import HubOptions
-    from w2v_cli.inference.runtime import Runtime
     from w2v_cli.tasks.diarize import DiarizationJob
 
     turns = DiarizationJob(
         model=model,
-        runtime=Runtime(device=device, dtype=dtype, threads=threads, attn=attn),
+        runtime=runtime,
         hub=HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline),
         channel=channel,
         start_seconds=start_seconds,

@@ -72,6 +72,8 @@ def embed(
     dtype: options.Dtype = "auto",
     threads: options.Threads = None,
     attn: options.Attn = "sdpa",
+    quantize: engine_options.Quantize = None,
+    load_in_8bit: engine_options.LoadIn8Bit = False,
     batch_seconds: engine_options.BatchSeconds = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -128,18 +130,18 @@ def embed(
         chosen = chosen_vector_formats(formats, output)
         target = batch_options.output_of(recordings, batch, output, chosen, vector_formats(output))
     format_name = "" if target is not None else own.one_format(formats, choice, output)
+    runtime = engine_options.runtime_choice(context.params)  # all options of that group
 
     # Only now: help and usage errors must not wait for torch and numpy.
     chunking = long_options.chunking_choice(chunk_seconds, stride_seconds, context_seconds)
 
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.cli.batch_run import BatchSettings, run
-    from w2v_cli.inference.runtime import Runtime
     from w2v_cli.tasks.embed import EmbeddingJob, VectorOptions
 
     job = EmbeddingJob(
         model=model,
-        runtime=Runtime(device=device, dtype=dtype, threads=threads, attn=attn),
+        runtime=runtime,
         hub=HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline),
         chunking=chunking,
         channel=channel,
