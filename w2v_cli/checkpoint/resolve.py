@@ -32,7 +32,15 @@ __all__ = [
 EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "models"
 
 # What each embedded model knows, in the words an error message needs.
-EMBEDDED_KNOWLEDGE = {"mini": "35 command words and digits"}
+EMBEDDED_KNOWLEDGE = {
+    "mini": "35 command words and digits",
+    "mini-keywords": "which of ten command words, for classify",
+    "mini-speakers": "vectors of voices, for embed",
+    "mini-turns": "who of two speaks when, for diarize-frames",
+}
+
+# Those that write what is said, as the models that a run may lack without the Hub mostly do.
+_WRITING = ("mini",)
 
 # "name" or "owner/name", as the Hub allows them.
 _MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9_][\w.-]{0,95})?")
@@ -55,8 +63,11 @@ def suggest_embedded(name: str) -> str:
 
 
 def offline_suggestion() -> str:
-    """Return the offers of all embedded models, or an empty string if there are none."""
-    return " or ".join(map(_offer, embedded_models()))
+    """Return the offers of the embedded models that write, or an empty string if there are none.
+
+    Another job's model is embedded from the start, unless another one is asked for.
+    """
+    return " or ".join(_offer(name) for name in embedded_models() if name in _WRITING)
 
 
 def _offer(name: str) -> str:
@@ -88,7 +99,8 @@ def locate(name: str | os.PathLike[str]) -> Path | None:
         known = ", ".join(embedded_models()) or "none"
         raise ModelNotFoundError(
             f"{text or '(empty name)'}: no such folder, and it cannot be a model id "
-            f"(owner/name) either; check the path (embedded models: {known})"
+            f"(owner/name) either; check the path (embedded models: {known}; w2v models says "
+            f"what each is for)"
         )
     return None
 

@@ -1,0 +1,111 @@
+"""The manifests that mini-keywords, mini-speakers and mini-turns were trained with.
+
+    python -m w2v_cli.models.manifests ../shared/data run
+
+writes run/keywords.jsonl, run/speakers.jsonl and run/turns.jsonl, and a few seconds of noise that
+is made into run/noise. The first folder has a folder for each of commands, digits and librispeech,
+with a manifest.jsonl and the recordings in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from w2v_cli.audio import SAMPLE_RATE
+from w2v_cli.training.augmentation import coloured_noise
+
+Row = dict[str, Any]
+
+KEYWORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+
+SPEAKER_CLIPS = 20
+"""How many clips a speaker of commands has at least, to be learnt from."""
+
+_STRETCH_SECONDS = 1.0
+_BETWEEN_STRETCHES_SECONDS = 4
+_STRETCHES = 2  # of a sentence at most
+_NOISES = 80
+
+
+def main(data: Path, output: Path) -> None:
+    """Write the three manifests."""
+    output.mkdir(parents=True, exist_ok=True)
+    commands, digits, sentences = (
+        list(read(data / name, output)) for name in ("commands", "digits", "librispeech")
+    )
+    write(
+        output / "keywords.jsonl",
+        [*keywords(commands, digits, sentences), *noises(output / "noise")],
+    )
+    write(output / "speakers.jsonl", [*sentences, *of_speakers_with(SPEAKER_CLIPS, commands)])
+    write(output / "turns.jsonl", sentences)
+
+
+def keywords(commands: list[Row], digits: list[Row], sentences: list[Row]) -> Iterator[Row]:
+    """Yield words, and seconds of sentences without any of the ten, which are unknown words."""
+    yield from commands
+    yield from (row for row in digits if row["split"] == "train")
+    for row in sentences:
+        if row["split"] != "train" or set(row["text"].split()) & set(KEYWORDS):
+            continue
+        offsets = range(1, int(row["duration"]) - 1, _BETWEEN_STRETCHES_SECONDS)
+        for offset in offsets[:_STRETCHES]:
+            yield {**row, "offset": offset, "duration": _STRETCH_SECONDS, "label": "_unknown_"}
+
+
+def noises(folder: Path) -> Iterator[Row]:
+    """Write a second each of noise from white to darker than brown, of tones and of nothing.
+
+    What is recorded as noise in commands is neither as steady nor as silent as these.
+    """
+    folder.mkdir(exist_ok=True)
+    random = np.random.default_rng(8)
+    seconds = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    for number in range(_NOISES):
+        if number % 4 == 0:
+            hertz = np.exp(random.uniform(np.log(50), np.log(6000), size=random.integers(1, 4)))
+            made = np.sin(2 * np.pi * hertz[:, None] * seconds).sum(axis=0)
+        elif number % 4 == 1:
+            made = np.zeros(SAMPLE_RATE)
+        else:
+            made = coloured_noise(SAMPLE_RATE, random.uniform(0, 3), random)
+        loudness = 10 ** random.uniform(-4, -1)
+        path = folder / f"{number}.wav"
+        soundfile.write(path, made * loudness / max(np.abs(made).max(), 1e-9), SAMPLE_RATE)
+        row = {"audio_filepath": f"{folder.name}/{path.name}", "text": "", "split": "train"}
+        yield {**row, "duration": 1.0}
+
+
+def of_speakers_with(clips: int, rows: Iterable[Row]) -> list[Row]:
+    """Return the rows of train whose speaker has so many of them at least."""
+    named = [row for row in rows if row["split"] == "train" and row["speaker"]]
+    count = Counter(row["speaker"] for row in named)
+    return [row for row in named if count[row["speaker"]] >= clips]
+
+
+def read(folder: Path, output: Path) -> Iterator[Row]:
+    """Yield a manifest's rows, with paths that hold in another folder."""
+    with open(folder / "manifest.jsonl", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            path = os.path.relpath(folder / row["audio_filepath"], output)
+            yield {**row, "audio_filepath": path}
+
+
+def write(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows, one a line."""
+    with open(path, "w", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
