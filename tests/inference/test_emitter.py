@@ -53,14 +53,14 @@ def test_emissions_are_the_models_log_probabilities(ctc_folder_of_either_norm, b
     with torch.no_grad():
         expected = model(inputs.input_values).logits[0].log_softmax(-1)
     assert emissions.dtype == np.float32
-    np.testing.assert_allclose(emissions, expected.numpy(), atol=1e-5)
+    np.testing.assert_allclose(emissions, expected.numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("n_samples", [400, 719, 720, 721, 16000])
 def test_frames(emitter, babble, n_samples):
     emissions = emitter.emissions(babble(n_samples), sample_rate=RATE)
     assert emissions.shape == ((n_samples - 400) // 320 + 1, 16)
-    np.testing.assert_allclose(np.exp(emissions).sum(-1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.exp(emissions).sum(-1), 1, atol=1e-4)
 
 
 def test_no_samples_no_frames(emitter):
@@ -113,7 +113,7 @@ def test_half_precision_gives_about_the_same(ctc_folder, babble, dtype):
 def test_no_text_is_made_of_what_is_not_a_number(ctc_folder, babble, dtype, advice):
     emitter = Emitter.load(ctc_folder, runtime=Runtime(dtype=dtype))
     with torch.no_grad():
-        emitter.model.lm_head.bias[3] = torch.nan
+        emitter.model.wav2vec2.feature_projection.layer_norm.bias[3] = torch.nan
     with pytest.raises(AudioError, match=f"gave what is not a number; {advice}$"):
         emitter.emissions(babble(8000), sample_rate=RATE)
 
@@ -224,12 +224,12 @@ from w2v_cli.errors import AudioError
 from w2v_cli.inference.emitter import Emitter
 emitter = Emitter.load(sys.argv[1])
 emitter.emissions(np.ones(16000, np.float32), sample_rate=16000)
-waveform = np.ones(16_000_000, np.float32)
+values = emitter.normalised(np.ones(16_000_000, np.float32))
 pages = int(open("/proc/self/statm").read().split()[0])
-limit = pages * resource.getpagesize() + 400_000_000
+limit = pages * resource.getpagesize() + 100_000_000
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 try:
-    emitter.emissions(waveform, sample_rate=16000)
+    emitter.hear([values])
 except AudioError as error:
     print(error)
 """

@@ -377,7 +377,9 @@ class Network(ABC):
         """Return the outputs of rows that are padded to the longest of them."""
         lengths = [len(row) for row in rows]
         longest = max(lengths)
-        padded = np.stack([np.pad(row, (0, longest - len(row))) for row in rows])
+        padded = np.zeros((len(rows), longest), np.float32)
+        for place, row in zip(padded, rows, strict=True):
+            place[: len(row)] = row
         input_values = torch.from_numpy(padded).to(self.model.device, self.model.dtype)
         mask = None
         if min(lengths) < longest:
