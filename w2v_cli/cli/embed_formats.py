@@ -9,7 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from w2v_cli.checkpoint.atomic import write_text
 from w2v_cli.cli.options import ALL_FORMATS
 from w2v_cli.cli.output import STDOUT
 from w2v_cli.errors import UsageError
@@ -65,6 +64,8 @@ def _binary(name: str, writer: _Writer, beside: Path | None) -> Format[Embedding
         table = vectors.vector_table(embeddings)
         written = writer(table)
         if beside is not None:
+            from w2v_cli.checkpoint.atomic import write_text
+
             names = beside.with_name(beside.name + vectors.NAMES_SUFFIX)
             write_text(names, vectors.names_json(table).decode())
         return written
@@ -87,6 +88,11 @@ def chosen_vector_formats(format_names: list[str] | None, output: str) -> list[s
         MissingDependencyError: One needs a package that is not installed.
     """
     chosen = format_names or [_format_of(output)]
+    others = [name for name in chosen if name not in (*VECTOR_FORMATS, ALL_FORMATS)]
+    if others:
+        raise UsageError(
+            f"--format {others[0]}: vectors are written as {', '.join(VECTOR_FORMATS)}; choose one"
+        )
     if INDEX_FORMAT in chosen and (is_folder(output) or output == STDOUT):
         raise UsageError(
             f"--format {INDEX_FORMAT}: an index is one file for all recordings; name it: "

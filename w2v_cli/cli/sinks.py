@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -160,7 +161,9 @@ class JournaledFile(Destination[Result]):
             return
         with Results(self._target, self._format.joining, 2, in_part=True) as results:
             if self._format.gathering is not None:
-                results.gather(self._format.gathering.write, (text for _, text in self._kept()))
+                texts = (text for _, text in self._kept())
+                if (first := next(texts, None)) is not None:  # a file of nothing is none
+                    results.gather(self._format.gathering.write, chain([first], texts))
                 return
             for item, text in self._kept():
                 results.write(text, item.source)
