@@ -11,7 +11,7 @@ import torch
 
 from w2v_cli import model as networks
 from w2v_cli.checkpoint.adapters import load_adapter
-from w2v_cli.checkpoint.atomic import replacing
+from w2v_cli.checkpoint.atomic import make_folder, replacing
 from w2v_cli.checkpoint.configs import CONFIG_FILE
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.quantized import save_quantized
@@ -109,10 +109,10 @@ def quantize_folder(
         name, dtype=torch.float32, strict=True, **options.arguments()
     )
     quantize(model)
-    written = save_quantized(model, folder)
     source = resolve_file(name, CONFIG_FILE, options)
     assert source is not None
-    _copy_others(source.parent, Path(folder))
+    _copy_others(source.parent, make_folder(folder))
+    written = save_quantized(model, folder)  # last: without them it is no model
     return sum(path.stat().st_size for path in files.paths), written.stat().st_size
 
 

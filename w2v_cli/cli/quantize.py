@@ -1,0 +1,69 @@
+"""`w2v quantize`: a model in whole numbers of 8 bits, saved."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from w2v_cli.cli import options
+from w2v_cli.cli.console import Console
+from w2v_cli.cli.lm_options import Folder, Force
+from w2v_cli.errors import UsageError
+
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        autocompletion=options.complete_model,
+        help="A folder, a model id of the Hugging Face Hub, or an embedded model, of any kind.",
+        show_default=False,
+    ),
+]
+
+
+def quantize(
+    model: ModelArgument,
+    output: Folder,
+    revision: options.Revision = "main",
+    cache_dir: options.CacheDir = None,
+    offline: options.Offline = False,
+    force: Force = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Save a model in whole numbers of 8 bits, which a processor calculates with faster.
+
+    \b
+    Examples:
+      w2v quantize mini --output mini-int8
+      w2v transcribe --model mini-int8 talk.wav
+      w2v quantize facebook/wav2vec2-large-960h-lv60-self --output large-int8
+
+    The folder takes about a third of the space, is loaded faster, and is used by every command
+    that takes --model; what it gives is what --quantize int8 makes of the model. It runs on the
+    CPU only, cannot be trained, and other programs refuse it. No recordings are needed.
+
+    Exit codes: 0 done, 1 the folder cannot be written, 2 wrong command line, 4 no model,
+    130 interrupted.
+    """
+    console = Console(quiet=quiet, verbose=verbose)
+    if Path(output).resolve() == Path(model).resolve():
+        raise UsageError(f"--output {output}: this is the model itself; choose another folder")
+
+    # Only now: help and usage errors must not wait for torch and numpy.
+    from w2v_cli.checkpoint.options import HubOptions
+    from w2v_cli.checkpoint.progress import show_progress
+    from w2v_cli.inference.quantized_folder import quantize_folder
+    from w2v_cli.language_model.layout import check_unused
+
+    check_unused(Path(output), force=force)
+    hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
+    began = time.perf_counter()
+    with console.warnings_as_lines(), console.progress(1) as progress, show_progress(progress):
+        progress.begin("quantizing")
+        before, after = quantize_folder(model, output, hub)
+    console.note(f"{time.perf_counter() - began:.1f} s")
+    typer.echo(f"{output}: {after / 1e6:.1f} MB instead of {before / 1e6:.1f} MB")
