@@ -356,10 +356,10 @@ class SharedOptions(RunOptions):
             raise UsageError("--min-duration-in-seconds has to be below --max-duration-in-seconds")
         if self.report_to == "none" and self.logging_dir is not None:
             raise UsageError("--logging-dir: nothing goes there with --report-to none; one of them")
-        if self.report_to == "tensorboard" and not self.has_events:
-            raise MissingDependencyError(
-                "tensorboard", extra="train", purpose="--report-to tensorboard"
-            )
+        is_asked = self.report_to is not None or self.logging_dir is not None
+        if is_asked and self.report_to != "none" and not self.has_events:
+            asked = "--logging-dir" if self.report_to is None else "--report-to tensorboard"
+            raise MissingDependencyError("tensorboard", extra="train", purpose=asked)
         if self.max_steps is None and self.num_train_epochs <= 0:
             raise UsageError("--num-train-epochs 0 trains nothing; give more, or --max-steps")
 
