@@ -20,6 +20,7 @@ from w2v_cli.errors import W2VError
 # Each is a function or a group of commands, in the module of its name, with _ for -.
 COMMANDS = (
     "transcribe",
+    "classify",
     "align",
     "diarize-frames",
     "embed",
@@ -27,6 +28,7 @@ COMMANDS = (
     "lm",
     "finetune",
     "evaluate",
+    "quantize",
     "models",
 )
 

@@ -50,7 +50,7 @@ def transcribe_stream(job: TranscriptionJob, choice: LiveChoice, console: Consol
         writer = SegmentWriter(results, choice, console)
         transcript = LiveTranscript(transcriber)
         try:
-            for samples in _read_ahead(raw_blocks(stream, choice.raw_rate)):
+            for samples in read_ahead(raw_blocks(stream, choice.raw_rate)):
                 writer.write(transcript.hear(samples))
                 if choice.partial:
                     writer.show(transcript.partial())
@@ -118,7 +118,7 @@ def _finish(transcript: LiveTranscript, writer: SegmentWriter) -> None:
     writer.end()
 
 
-def _read_ahead(blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
+def read_ahead(blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
     """Yield blocks that a thread reads while the last ones are still being heard.
 
     Raises:

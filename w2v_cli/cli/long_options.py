@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -166,13 +166,7 @@ def live_choice(
         return None
     if list(inputs) != [STDIN]:
         raise UsageError("--raw reads standard input and nothing else; name - as the only input")
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        given = source is not None and source.name == "COMMANDLINE"
-        if given and parameter.name not in _LIVE_PARAMETERS:
-            raise UsageError(
-                f"{parameter.opts[0]} is for recordings that end; leave it out, or --raw"
-            )
+    check_alone(context, _LIVE_PARAMETERS)
     chosen = tuple(dict.fromkeys(formats or DEFAULT_FORMATS))
     if len(chosen) != 1 or chosen[0] not in _LIVE_FORMATS:
         raise UsageError(
@@ -180,3 +174,22 @@ def live_choice(
             f"of them with --format"
         )
     return LiveChoice(raw, chosen[0], partial)
+
+
+def check_alone(context: typer.Context, allowed: Collection[str]) -> None:
+    """Refuse options that a stream has no use for.
+
+    Args:
+        context: The command line.
+        allowed: What a stream can have, by the names of the command's parameters.
+
+    Raises:
+        UsageError: Another was given.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and parameter.name not in allowed:
+            raise UsageError(
+                f"{parameter.opts[0]} is for recordings that end; leave it out, or --raw"
+            )

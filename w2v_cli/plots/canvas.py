@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -104,11 +105,25 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     kind = target.suffix.lower()
     if kind not in SUFFIXES:
         raise UsageError(f"{path}: pictures are .png or .svg; give such a name")
-    metadata = {"Date": None, "Creator": None} if kind == ".svg" else {"Software": None}
+    content = picture_bytes(figure, kind[1:], name=str(path))
+    with replacing(target) as partial:
+        partial.write_bytes(content)
+
+
+@styled()
+def picture_bytes(figure: Figure, kind: str, *, name: str = "picture") -> bytes:
+    """Return what a picture's file holds; the same figure gives the same bytes.
+
+    Args:
+        figure: What is drawn.
+        kind: ``png`` or ``svg``.
+        name: What to call it in a warning.
+    """
+    file = io.BytesIO()
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with replacing(target) as partial, open(partial, "wb") as file:
-            figure.savefig(file, format=kind[1:], metadata=metadata)
+        figure.savefig(file, format=kind, metadata=metadata)
     about_letters = {str(w.message) for w in caught if "missing from font" in str(w.message)}
     for warning in caught:
         if str(warning.message) not in about_letters:
@@ -117,10 +132,11 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
             )
     if about_letters:
         warnings.warn(
-            f"{path}: {len(about_letters)} kinds of letters are in none of the fonts here and "
+            f"{name}: {len(about_letters)} kinds of letters are in none of the fonts here and "
             f"drawn as boxes; install a font that has them, such as Noto Sans CJK",
             stacklevel=2,
         )
+    return file.getvalue()
 
 
 def time_axis(axes: Axes, seconds: float, *, start_seconds: float = 0.0) -> None:

@@ -135,6 +135,35 @@ class Classifier(HearingTask[Classification]):
         """
         return self.begin(waveforms, source=source).result()
 
+    def windows(self, blocks: Iterator[FloatArray]) -> Iterator[Classification]:
+        """Yield the labels of each window of a stream, as soon as it was read.
+
+        Args:
+            blocks: Samples (samples,) at the model's rate.
+
+        Raises:
+            AudioError: The memory is too small for a window, or the precision is.
+            ValueError: There are no windows.
+        """
+        if self.windowing is None:
+            raise ValueError("a stream is labelled window by window; choose a windowing")
+        cutter = WindowCutter(self.labeller, self.windowing)
+        rate = self.labeller.sample_rate
+        for window in cutter.chunks(lambda: (block[None] for block in blocks)):
+            (frames,) = self.run([window])
+            if np.isnan(frames).any():
+                raise AudioError(f"standard input: {self.labeller.not_a_number()}")
+            span = Stretch(window.start_sample / rate, window.end_sample / rate)
+            yield Classification(
+                names=self.names,
+                stretches=(span,),
+                scores=self.scores(_mean(frames)[None]),
+                function=self.function,
+                windowed=True,
+                duration_seconds=span.end_seconds,
+                model=self.labeller.name,
+            )
+
     def chunker(self) -> Cutter:
         """Return what cuts a recording."""
         if self.windowing is not None:
@@ -197,7 +226,7 @@ class ClassificationSession:
         kept = self._hearing.kept(chunk, output)
         if isinstance(chunk, Window):
             self._windows.append(chunk.without_samples())
-            self._means.append(kept.mean(axis=0, dtype=np.float64).astype(np.float32))
+            self._means.append(_mean(kept))
         else:
             self._sums.setdefault(chunk.channel, FrameSum()).add(kept)
 
@@ -308,6 +337,11 @@ class ClassificationJob(RecordingJob):
             "window_seconds": None if windowing is None else windowing.window_seconds,
             "hop_seconds": None if windowing is None else windowing.hop_seconds,
         }
+
+
+def _mean(frames: FloatArray) -> FloatArray:
+    mean: FloatArray = frames.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean
 
 
 def label_chunking(chunk_seconds: float | None = None) -> Chunking:

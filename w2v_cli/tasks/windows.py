@@ -70,7 +70,7 @@ class WindowCutter:
         self._window = max(round(windowing.window_seconds * rate), listener.receptive_field_samples)
         self._hop = max(round(windowing.hop_seconds * rate), 1)
 
-    def chunks(self, read: Callable[[], Iterator[FloatArray]]) -> Iterator[Chunk]:
+    def chunks(self, read: Callable[[], Iterator[FloatArray]]) -> Iterator[Window]:
         """Yield the windows, in the order of time; channels take turns."""
         held: FloatArray | None = None  # (channels, samples)
         begin = 0  # the first sample that is held

@@ -1,0 +1,61 @@
+"""`w2v classify - --raw RATE --window SECONDS`: the labels of a stream, while it is read."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, BinaryIO
+
+from w2v_cli.cli.inputs import STDIN
+from w2v_cli.cli.live import read_ahead
+from w2v_cli.cli.output import STDOUT, Results
+from w2v_cli.errors import AudioError
+from w2v_cli.formats.labels import stretch_line, window_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from w2v_cli.cli.console import Console
+    from w2v_cli.formats.labels import LabelOptions
+    from w2v_cli.inference.network import FloatArray
+    from w2v_cli.results import Classification
+    from w2v_cli.tasks.classify import ClassificationJob
+
+
+def classify_stream(
+    job: ClassificationJob,
+    raw_rate: int,
+    format_name: str,
+    written: LabelOptions,
+    console: Console,
+) -> int:
+    """Return the exit code after standard input has ended and all its windows were labelled.
+
+    Raises:
+        AudioError: Standard input is a terminal, or cannot be read.
+        W2VError: The model cannot be loaded, or results cannot be written.
+    """
+    from w2v_cli.audio.raw import raw_blocks
+
+    if sys.stdin.isatty():
+        raise AudioError("standard input: a terminal, not a stream; pipe one in: arecord ... |")
+    # Unbuffered, whose lock a reader that waits would hold when the process ends.
+    stream: BinaryIO = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+    with console.warnings_as_lines(), Results(STDOUT, None, 1) as results:
+        classifier = job.load()
+        console.note(classifier.description)
+        blocks: Iterator[FloatArray] = read_ahead(raw_blocks(stream, raw_rate))
+        try:
+            for window in classifier.windows(blocks):
+                results.write(lines_of(window, format_name, written), STDIN)
+        except KeyboardInterrupt:
+            console.error("interrupted; what was heard is kept")
+            raise
+    return 0
+
+
+def lines_of(window: Classification, format_name: str, written: LabelOptions) -> str:
+    """Return what is printed of a window: a record, or a line a label."""
+    ((stretch, labels),) = written.of(window)
+    if format_name == "jsonl":
+        return window_line(stretch, labels, source=STDIN)
+    return "".join(stretch_line(stretch, label, windowed=True) for label in labels)

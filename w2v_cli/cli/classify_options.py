@@ -1,0 +1,325 @@
+"""The options of `w2v classify`, each declared once, and what they come to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from w2v_cli.cli.inputs import STDIN
+from w2v_cli.cli.long_options import LIVE_GROUP, LONG_GROUP, check_alone
+from w2v_cli.cli.options import (
+    ALL_FORMATS,
+    MODEL_GROUP,
+    OUTPUT_GROUP,
+    complete_model,
+    format_completer,
+    format_parser,
+)
+from w2v_cli.errors import UsageError
+from w2v_cli.formats.labels import LABEL_FORMAT_NAMES, LabelOptions
+from w2v_cli.plots.paths import SUFFIXES, check_plot_path, require_matplotlib
+
+if TYPE_CHECKING:
+    from w2v_cli.tasks.windows import Windowing
+
+LABELS_GROUP = "Labels"
+
+DEFAULT_MODEL = "mini-keywords"
+DEFAULT_TOP_K = 5
+# A window is heard at once, and all of it lies in memory.
+SHORTEST_WINDOW_SECONDS, LONGEST_WINDOW_SECONDS = 0.025, 600.0
+SHORTEST_HOP_SECONDS = 0.01
+
+PICTURES = tuple(suffix[1:] for suffix in SUFFIXES)
+FORMAT_NAMES = (*LABEL_FORMAT_NAMES, *PICTURES)
+LIVE_FORMATS = ("txt", "jsonl")
+
+FunctionName = Literal["auto", "softmax", "sigmoid", "none"]
+
+
+def parse_top_k(text: str) -> int | str:
+    """Return a number from 1, or ``all``.
+
+    >>> parse_top_k("3"), parse_top_k("ALL")
+    (3, 'all')
+    """
+    word = text.strip().lower()
+    if word == "all":
+        return word
+    if not word.isdecimal() or int(word) < 1:
+        raise typer.BadParameter(f"{text!r} is no number of labels; write 1, 2, ... or all")
+    return int(word)
+
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        autocompletion=complete_model,
+        help="A folder, a model id of the Hugging Face Hub, or an embedded model; one that labels "
+        "recordings. mini-keywords knows 35 command words and digits.",
+        rich_help_panel=MODEL_GROUP,
+    ),
+]
+ListLabels = Annotated[
+    bool,
+    typer.Option(
+        "--list-labels",
+        help="Print the labels that the model knows, a line each, and hear nothing.",
+        rich_help_panel=MODEL_GROUP,
+    ),
+]
+TopK = Annotated[
+    Any,  # int or "all": more than Typer's types can say
+    typer.Option(
+        "--top-k",
+        "-k",
+        parser=parse_top_k,
+        metavar="N|all",
+        help="How many labels are written, best first. [default: 5; with --window 1]",
+        show_default=False,
+        rich_help_panel=LABELS_GROUP,
+    ),
+]
+Function = Annotated[
+    FunctionName,
+    typer.Option(
+        "--function",
+        help="What makes scores of the network's outputs. softmax: one label is right. sigmoid: "
+        "each may be. none: numbers as they are. auto is what fits the model's problem_type.",
+        rich_help_panel=LABELS_GROUP,
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        metavar="SCORE",
+        help="Leave out labels with a lower score.",
+        show_default=False,
+        rich_help_panel=LABELS_GROUP,
+    ),
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--labels",
+        metavar="LABEL[,LABEL]",
+        help="Write only these labels; their scores don't change. May be repeated.",
+        show_default=False,
+        rich_help_panel=LABELS_GROUP,
+    ),
+]
+WindowSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--window",
+        metavar="SECONDS",
+        help="Label one window of this length after the other, each heard on its own, instead of "
+        "the whole recording.",
+        show_default=False,
+        rich_help_panel=LABELS_GROUP,
+    ),
+]
+HopSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--hop",
+        metavar="SECONDS",
+        help="From where a window begins to where the next one does. [default: half a window]",
+        show_default=False,
+        rich_help_panel=LABELS_GROUP,
+    ),
+]
+ChunkSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--chunk-seconds",
+        metavar="SECONDS",
+        help="The longest piece that the convolutions hear at once. Labels don't depend on it in "
+        "recordings of up to ten minutes; longer ones are heard in such pieces. [default: what "
+        "memory has room for, up to 30]",
+        show_default=False,
+        rich_help_panel=LONG_GROUP,
+    ),
+]
+Raw = Annotated[
+    int | None,
+    typer.Option(
+        "--raw",
+        min=1000,
+        metavar="RATE",
+        help="With --window: standard input is raw PCM of this rate, in Hz: signed 16-bit "
+        "little-endian, one channel. It may still grow: each window's labels are printed at once.",
+        show_default=False,
+        rich_help_panel=LIVE_GROUP,
+    ),
+]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="NAME",
+        parser=format_parser(FORMAT_NAMES),
+        autocompletion=format_completer(FORMAT_NAMES),
+        help="txt: a line a label. json and jsonl: all that is known. csv: a row a label. png, "
+        "svg: a picture. May be repeated; all is each of them but pictures. [default: txt]",
+        show_default=False,
+        rich_help_panel=OUTPUT_GROUP,
+    ),
+]
+Plot = Annotated[
+    str | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE.png|svg",
+        help="Also draw a picture of the only recording: its waveform, its labels, their scores.",
+        show_default=False,
+        rich_help_panel=OUTPUT_GROUP,
+    ),
+]
+
+# What --raw can be combined with, by the names of the command's parameters.
+_LIVE_PARAMETERS = frozenset(
+    {
+        *("inputs", "raw", "formats", "quiet", "verbose", "window", "hop"),
+        *("model", "revision", "cache_dir", "offline", "device", "dtype", "threads", "attn"),
+        *("top_k", "function", "threshold", "labels"),
+    }
+)
+
+
+def label_options(
+    top_k: int | str | None, threshold: float | None, *, windowed: bool
+) -> LabelOptions:
+    """Return which labels are written.
+
+    Raises:
+        UsageError: The threshold is no number.
+    """
+    if threshold is not None and not math.isfinite(threshold):
+        raise UsageError(f"--threshold {threshold:g}: it must be a number")
+    if top_k is None:
+        top_k = 1 if windowed else DEFAULT_TOP_K
+    return LabelOptions(None if isinstance(top_k, str) else top_k, threshold)
+
+
+def label_names(labels: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the labels that were named, each once; None for all.
+
+    >>> label_names(["yes,no", "yes"])
+    ('yes', 'no')
+    """
+    if labels is None:
+        return None
+    names = [name.strip() for listed in labels for name in listed.split(",")]
+    if "" in names:
+        raise UsageError("--labels: an empty name; write labels with commas between them: yes,no")
+    return tuple(dict.fromkeys(names))
+
+
+def check_windowing(window: float | None, hop: float | None) -> None:
+    """Refuse windows that cannot be.
+
+    Raises:
+        UsageError: They are too short or too long, or there is a hop without windows.
+    """
+    if window is None:
+        if hop is not None:
+            raise UsageError("--hop is from one window to the next; add --window SECONDS")
+        return
+    if not SHORTEST_WINDOW_SECONDS <= window <= LONGEST_WINDOW_SECONDS:
+        raise UsageError(
+            f"--window {window:g}: a window has {SHORTEST_WINDOW_SECONDS:g} to "
+            f"{LONGEST_WINDOW_SECONDS:g} s"
+        )
+    if hop is not None and not SHORTEST_HOP_SECONDS <= hop <= window:
+        raise UsageError(
+            f"--hop {hop:g}: it must be from {SHORTEST_HOP_SECONDS:g} s to the window's "
+            f"{window:g} s, or something would go unheard"
+        )
+
+
+def check_chunk_seconds(seconds: float | None) -> None:
+    """Refuse a length of pieces that cannot be.
+
+    Raises:
+        UsageError: It is not more than 0.
+    """
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise UsageError(f"--chunk-seconds {seconds:g}: it must be more than 0")
+
+
+def windowing_choice(window: float | None, hop: float | None) -> Windowing | None:
+    """Return where windows are, of values that were checked; None for whole recordings."""
+    if window is None:
+        return None
+    from w2v_cli.tasks.windows import Windowing  # numpy, which usage errors do not wait for
+
+    return Windowing(window, window / 2 if hop is None else hop)
+
+
+def format_choice(formats: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the formats; ``all`` stands for those of text.
+
+    Raises:
+        MissingDependencyError: A picture is asked for and matplotlib is not installed.
+    """
+    chosen = tuple(formats or ("txt",))
+    for name in chosen:
+        if name in PICTURES:
+            require_matplotlib(f"--format {name}")
+    if ALL_FORMATS not in chosen:
+        return chosen
+    return (*LABEL_FORMAT_NAMES, *(name for name in chosen if name in PICTURES))
+
+
+def plot_choice(plot: str | None, n_recordings: int) -> Path | None:
+    """Return where the picture of the only recording goes; None for nowhere.
+
+    Raises:
+        UsageError: It cannot go there, or there are several recordings.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    if plot is None:
+        return None
+    if n_recordings != 1:
+        raise UsageError(
+            f"--plot: a picture shows one recording, and there are {n_recordings}; draw each with "
+            f"--format png --output DIR/"
+        )
+    return check_plot_path(plot)
+
+
+def live_format(
+    raw: int | None,
+    window: float | None,
+    inputs: Sequence[str],
+    formats: Sequence[str],
+    context: typer.Context,
+) -> str | None:
+    """Return the format that a stream's labels are printed in; None if --raw asks for none.
+
+    Raises:
+        UsageError: Something else was given that a stream has no use for.
+    """
+    if raw is None:
+        return None
+    if list(inputs) != [STDIN]:
+        raise UsageError("--raw reads standard input and nothing else; name - as the only input")
+    check_alone(context, _LIVE_PARAMETERS)
+    if window is None:
+        raise UsageError("--raw labels a stream window by window; add --window SECONDS")
+    if len(formats) != 1 or formats[0] not in LIVE_FORMATS:
+        raise UsageError(
+            f"--raw: labels are printed one by one, as {' or '.join(LIVE_FORMATS)}; choose one of "
+            f"them with --format"
+        )
+    return formats[0]
