@@ -115,3 +115,23 @@ def test_threads():
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"quantize": "int8", "device": "cuda"}, "--quantize int8: runs on the CPU only"),
+        ({"quantize": "int8", "device": "mps"}, "leave out --device mps"),
+        ({"quantize": "int8", "dtype": "float16"}, "leave out --dtype float16"),
+        ({"quantize": "int8", "load_in_8bit": True}, "two ways to do the same"),
+        ({"load_in_8bit": True, "device": "mps"}, "runs on CUDA and on the CPU"),
+    ],
+)
+def test_ways_to_save_that_contradict_others(fields, message):
+    with pytest.raises(UsageError, match=message):
+        Runtime(**fields)
+
+
+def test_there_are_whole_numbers_of_8_bits_only():
+    with pytest.raises(ValueError, match="use int8, or None"):
+        Runtime(quantize="int4")

@@ -1,7 +1,8 @@
 """Folders whose weights are whole numbers: how config.json says so, and who refuses them.
 
-`w2v quantize` writes them. The mark is a `quantization_config` of a method that no other program
-has, so that these refuse the folder instead of taking whole numbers for weights.
+`w2v quantize` writes them. The mark is a `quantization_config`. Other programs pass over a method
+that they don't know and would take whole numbers for weights; so the file has a name of its own,
+and they find no weights at all.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from safetensors.torch import save_file
 
 from w2v_cli.checkpoint.atomic import make_folder, replacing
 from w2v_cli.checkpoint.configs import save_config
-from w2v_cli.checkpoint.weights import SAFETENSORS_FILE
-from w2v_cli.errors import CheckpointError
+from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.resolve import resolve_file
+from w2v_cli.checkpoint.weights import read_weight_file
+from w2v_cli.errors import CheckpointError, ModelNotFoundError
 
 METHOD = "w2v_int8"
+QUANTIZED_FILE = "int8.safetensors"
 VERSION = 1
 """Counts up when folders are written that earlier versions would misread."""
 
@@ -63,6 +67,19 @@ def refuse_whole_numbers(config: Any, kind: str) -> None:
         )
 
 
+def read_quantized(name: str | os.PathLike[str], options: HubOptions) -> dict[str, torch.Tensor]:
+    """Return the tensors of a folder by `w2v quantize`; they are mapped, not copied.
+
+    Raises:
+        ModelNotFoundError: The file is not there.
+        CheckpointError: It is damaged.
+    """
+    path = resolve_file(name, QUANTIZED_FILE, options)
+    if path is None:
+        raise ModelNotFoundError(f"{name}: there is no {QUANTIZED_FILE}; quantize the model again")
+    return read_weight_file(path)
+
+
 def save_quantized(model: Any, folder: str | os.PathLike[str]) -> Path:
     """Write a model with whole numbers into a folder, and return the file of its weights.
 
@@ -75,10 +92,10 @@ def save_quantized(model: Any, folder: str | os.PathLike[str]) -> Path:
     """
     path = make_folder(folder)
     weights = {key: tensor.detach().contiguous() for key, tensor in model.state_dict().items()}
-    with replacing(path / SAFETENSORS_FILE) as partial:
+    with replacing(path / QUANTIZED_FILE) as partial:
         save_file(weights, partial, metadata=_METADATA)
     model.config.architectures = [type(model).__name__]
     model.config.dtype = torch.float32
     model.config.quantization_config = {"quant_method": METHOD, "version": VERSION}
     save_config(model.config, path)
-    return path / SAFETENSORS_FILE
+    return path / QUANTIZED_FILE

@@ -178,14 +178,14 @@ class Int8Product(nn.Module):
         self, rows: torch.Tensor
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
         """Return the inputs without columns that are too wide, and these with their weights."""
-        reach = rows.amax(0)
+        least = self.least or 0.0
+        reach = rows.amax(0).sub_(least)
         if self.least is None:
             reach = torch.maximum(reach, -rows.amin(0))
         limit = _WIDE * reach.mean()
         if reach.max() <= limit:
             return rows, None
         columns = torch.nonzero(reach > limit)[:, 0]
-        least = self.least or 0.0
         wide = rows[:, columns] - least  # (rows, columns)
         narrow = rows.clone()
         narrow[:, columns] = least

@@ -14,10 +14,10 @@ from w2v_cli.checkpoint.adapters import load_adapter
 from w2v_cli.checkpoint.atomic import make_folder, replacing
 from w2v_cli.checkpoint.configs import CONFIG_FILE
 from w2v_cli.checkpoint.options import HubOptions
-from w2v_cli.checkpoint.quantized import save_quantized
+from w2v_cli.checkpoint.quantized import read_quantized, refuse_whole_numbers, save_quantized
 from w2v_cli.checkpoint.renames import abbreviate, is_foreign, match_keys
 from w2v_cli.checkpoint.resolve import pin, resolve_file
-from w2v_cli.checkpoint.weights import find_weights, read_weights
+from w2v_cli.checkpoint.weights import find_weights
 from w2v_cli.errors import CheckpointError
 from w2v_cli.inference.quantization import make_room, quantize
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel, skip_init
@@ -60,7 +60,7 @@ def load_quantized(
     with skip_init(), torch.device("meta"):
         model = model_class(config, **({} if target_lang is None else {"target_lang": target_lang}))
         make_room(model)
-    weights = read_weights(find_weights(name, options, use_safetensors=True))
+    weights = read_quantized(name, options)
     expected = model.state_dict()
     prefix = model_class.base_model_prefix
     match = match_keys(expected, weights, prefix=prefix)
@@ -103,6 +103,7 @@ def quantize_folder(
     """
     options = pin(name, hub)
     config = Wav2Vec2Config.from_pretrained(name, **options.arguments())
+    refuse_whole_numbers(config, "w2v quantize")
     model_class = _class_of(str(name), config)
     files = find_weights(name, options)
     model = model_class.from_pretrained(

@@ -1,0 +1,68 @@
+"""`w2v quantize`, and the options that make a network smaller."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parent.parent / "data"
+SEVEN = str(DATA / "seven.opus")
+
+
+def test_a_quantized_folder_is_a_model(w2v, tmp_path):
+    folder = tmp_path / "small"
+    done = w2v("quantize", "mini", "--output", str(folder))
+    assert done.exit_code == 0
+    assert "2.5 MB instead of 7.9 MB" in done.stdout
+    heard = w2v("transcribe", "--model", str(folder), "--verbose", SEVEN)
+    assert heard.stdout == "seven\n"
+    assert "in whole numbers of 8 bits" in heard.stderr
+
+
+def test_a_folder_with_files_in_it_is_kept_unless_forced(w2v, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    refused = w2v("quantize", "mini", "--output", str(tmp_path))
+    assert refused.exit_code != 0
+    assert "there are files in this folder" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert w2v("quantize", "mini", "--output", str(tmp_path), "--force").exit_code == 0
+
+
+def test_a_model_is_not_written_over_itself(w2v, tmp_path):
+    refused = w2v("quantize", str(tmp_path), "--output", f"{tmp_path}/", "--force")
+    assert refused.exit_code == 2
+    assert "this is the model itself" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["transcribe", "classify", "embed", "diarize-frames"])
+def test_contradictions_are_usage_errors_of_every_job(w2v, command):
+    refused = w2v(command, "--quantize", "int8", "--load-in-8bit", SEVEN)
+    assert refused.exit_code == 2
+    assert "two ways to do the same" in refused.stderr
+
+
+def test_8_bits_without_bitsandbytes_name_the_extra(w2v, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    refused = w2v("transcribe", "--model", "mini", "--load-in-8bit", SEVEN)
+    assert refused.exit_code == 5
+    assert "pip install 'w2v[8bit]'" in refused.stderr
+
+
+@pytest.mark.slow
+def test_8_bits_tell_what_they_save(w2v):
+    pytest.importorskip("bitsandbytes")
+    heard = w2v("transcribe", "--model", "mini", "--load-in-8bit", "--verbose", SEVEN)
+    assert heard.stdout == "seven\n"
+    assert "24 linear layers in 8 bits: 7.9 MB became 2." in heard.stderr
+    assert "as trained: its linear layers are in 8 bits" in heard.stderr
+
+
+def test_another_precision_is_another_result(w2v, tmp_path):
+    """What a run finished is done again where it was calculated otherwise."""
+    output = f"{tmp_path}/"
+    assert w2v("transcribe", "--model", "mini", SEVEN, "--output", output).exit_code == 0
+    again = w2v("transcribe", "--model", "mini", "--quantize", "int8", SEVEN, "--output", output)
+    assert again.exit_code == 0
+    assert "another quantize" in again.stderr

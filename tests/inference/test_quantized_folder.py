@@ -1,0 +1,172 @@
+"""Folders of whole numbers: what comes back is what went in, and nobody else reads them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+import w2v_cli
+from w2v_cli.errors import CheckpointError, ModelNotFoundError, UsageError
+from w2v_cli.inference.emitter import Emitter
+from w2v_cli.inference.network import Loading
+from w2v_cli.inference.quantization import is_int8_form
+from w2v_cli.inference.quantized_folder import quantize_folder
+from w2v_cli.inference.runtime import Runtime
+
+SAMPLES = np.random.default_rng(1).standard_normal(16_000).astype(np.float32) / 10
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("quantized") / "mini"
+    quantize_folder("mini", path)
+    return path
+
+
+def test_it_says_exactly_what_quantizing_on_the_way_says(folder):
+    exact = Emitter.load("mini").emissions(SAMPLES, sample_rate=16_000)
+    on_the_way = Emitter.load("mini", runtime=Runtime(quantize="int8"))
+    from_folder = Emitter.load(folder)
+    assert is_int8_form(from_folder.model)
+    assert "in whole numbers of 8 bits" in from_folder.description
+    emissions = from_folder.emissions(SAMPLES, sample_rate=16_000)
+    assert np.array_equal(emissions, on_the_way.emissions(SAMPLES, sample_rate=16_000))
+    assert not np.array_equal(emissions, exact)
+    assert np.abs(np.exp(emissions) - np.exp(exact)).max() < 0.1
+
+
+def test_it_is_a_half_to_a_quarter_of_the_size(folder, tmp_path):
+    before, after = quantize_folder("mini", tmp_path / "again")
+    assert (folder / "int8.safetensors").stat().st_size == after
+    assert 0.25 < after / before < 0.5
+    with safe_open(folder / "int8.safetensors", "pt") as weights:
+        types = {weights.get_tensor(key).dtype for key in weights.keys()}  # noqa: SIM118
+    assert types == {torch.int8, torch.float32}
+
+
+def test_all_else_that_the_model_consists_of_is_there(folder):
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {"vocab.json", "preprocessor_config.json", "LICENSE", "config.json"}
+    assert not any(name.endswith(".py") for name in names)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["quantization_config"] == {"quant_method": "w2v_int8", "version": 1}
+    assert config["architectures"] == ["Wav2Vec2ForCTC"]
+
+
+@pytest.mark.parametrize("kind", ["Wav2Vec2ForCTC", "Wav2Vec2Model"])
+def test_the_published_classes_refuse_it(folder, kind):
+    with pytest.raises(CheckpointError, match="its weights are whole numbers by w2v quantize"):
+        getattr(w2v_cli, kind).from_pretrained(folder)
+
+
+def test_the_reference_finds_no_weights_in_it(folder):
+    with pytest.raises(OSError, match=r"no file named .*model\.safetensors"):
+        transformers.Wav2Vec2ForCTC.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("mark", "message"),
+    [
+        ({"quant_method": "w2v_int8", "version": 2}, "another version of w2v"),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "quantized by bitsandbytes"),
+        ("gptq", "quantized by another program"),
+    ],
+)
+def test_what_others_quantized_is_refused(folder, tmp_path, mark, message):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "quantization_config": mark}))
+    with pytest.raises(CheckpointError, match=message):
+        Emitter.load(copy)
+    with pytest.raises(CheckpointError, match=message):
+        w2v_cli.Wav2Vec2ForCTC.from_pretrained(copy)
+
+
+def test_it_is_not_quantized_again(folder, tmp_path):
+    with pytest.raises(CheckpointError, match="which w2v quantize cannot hold"):
+        quantize_folder(folder, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_file_that_is_missing_is_named(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "int8.safetensors").unlink()
+    with pytest.raises(ModelNotFoundError, match=r"there is no int8\.safetensors"):
+        Emitter.load(copy)
+
+
+def test_weights_of_another_model_are_refused(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "intermediate_size": 64}))
+    with pytest.raises(CheckpointError, match=r"whole numbers do not fit .*intermediate_dense"):
+        Emitter.load(copy)
+
+
+def test_the_network_without_its_head(folder):
+    model = Loading.prepare(folder, None, None).model(w2v_cli.Wav2Vec2Model, None)
+    exact = w2v_cli.Wav2Vec2Model.from_pretrained("mini")
+    samples = torch.from_numpy(SAMPLES)[None] * 10
+    with torch.inference_mode():
+        mine, theirs = (m(samples).last_hidden_state for m in (model, exact))
+    assert (mine - theirs).norm() / theirs.norm() < 0.1
+
+
+def test_a_language_is_chosen_as_in_the_model_itself(tmp_path):
+    torch.manual_seed(0)
+    config = w2v_cli.Wav2Vec2Config(
+        vocab_size=12,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+        conv_dim=[16, 16],
+        conv_kernel=[10, 8],
+        conv_stride=[5, 4],
+        num_conv_pos_embeddings=8,
+        num_conv_pos_embedding_groups=2,
+        feat_extract_norm="layer",
+        do_stable_layer_norm=True,
+        adapter_attn_dim=8,
+    )
+    model = w2v_cli.Wav2Vec2ForCTC(config)
+    model.save_pretrained(tmp_path / "model")
+    other = w2v_cli.Wav2Vec2ForCTC(config)
+    adapter = {key: p.detach().clone() for key, p in other._get_adapters().items()}
+    save_file(adapter, tmp_path / "model" / "adapter.fra.safetensors")
+    quantize_folder(tmp_path / "model", tmp_path / "small")
+    samples = torch.from_numpy(SAMPLES)[None]
+    logits = {}
+    for name, runtime in (("small", None), ("model", Runtime(quantize="int8"))):
+        for language in (None, "fra"):
+            chosen = {} if language is None else {"target_lang": language}
+            loading = Loading.prepare(tmp_path / name, runtime, None)
+            network = loading.model(w2v_cli.Wav2Vec2ForCTC, None, **chosen)
+            with torch.inference_mode():
+                logits[name, language] = network(samples).logits
+    torch.testing.assert_close(logits["small", None], logits["model", None])
+    # The biases of the folder were made with another adapter's inputs.
+    difference = (logits["small", "fra"] - logits["model", "fra"]).norm()
+    assert difference < 0.03 * logits["model", "fra"].norm()
+    assert not torch.allclose(logits["small", None], logits["small", "fra"], atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "message"),
+    [
+        (Runtime(device="cuda"), "runs on the CPU only"),
+        (Runtime(dtype="float16"), "leave out --dtype float16"),
+        (Runtime(load_in_8bit=True), "leave out --load-in-8bit"),
+    ],
+)
+def test_it_runs_on_the_cpu_alone(folder, runtime, message):
+    with pytest.raises(UsageError, match=message):
+        Emitter.load(folder, runtime=runtime)
