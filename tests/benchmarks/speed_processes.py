@@ -1,0 +1,89 @@
+"""Whole processes, timed from their start to their end, for speed.py."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+SCRIPT = """
+import sys
+import soundfile
+import transformers
+pipe = transformers.pipeline("automatic-speech-recognition", model=sys.argv[1], device="cpu")
+waveform, rate = soundfile.read(sys.argv[2], dtype="float32")
+print(pipe({"raw": waveform, "sampling_rate": rate})["text"])
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a process took."""
+
+    wall: float
+    used: float
+    peak_bytes: int
+
+
+def measured(command: list[str], threads: int) -> Run:
+    """Run a process and return what it took."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status):
+        raise SystemExit(f"failed: {' '.join(command)}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    wall = time.perf_counter() - began
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+
+
+def transcribing(model: str, file: str, options: list[str]) -> list[str]:
+    """Return the command that transcribes with w2v."""
+    return [sys.executable, "-m", "w2v_cli", "transcribe", "-m", model, "-q", *options, file]
+
+
+def compare(model: str, file: str, chosen: argparse.Namespace) -> None:
+    """Print how long w2v and a script with the pipeline take from start to end."""
+    commands = {
+        "import transformers, pipeline": [sys.executable, "-c", SCRIPT, model, file],
+        "w2v transcribe": transcribing(model, file, ["--device", "cpu"]),
+        "import torch": [sys.executable, "-c", "import torch"],
+    }
+    for command in commands.values():  # what is read from the disk is in memory from here on
+        measured(command, chosen.threads)
+    runs: dict[str, list[Run]] = {name: [] for name in commands}
+    for _ in range(chosen.rounds):
+        for name, command in commands.items():
+            runs[name].append(measured(command, chosen.threads))
+    first, ours, _ = runs.values()
+    print(f"one recording of {chosen.seconds:g} s, {chosen.network}; {chosen.rounds} rounds")
+    print("| process | s | s of the processor | peak MB |")
+    print("|---|---|---|---|")
+    for name, found in runs.items():
+        print(f"| {name} | {statistics.median(r.wall for r in found):.2f} | "
+              f"{statistics.median(r.used for r in found):.2f} | "
+              f"{max(r.peak_bytes for r in found) / 1e6:.0f} |")  # fmt: skip
+    wall, used = (
+        statistics.median(getattr(a, key) / getattr(b, key) for a, b in zip(first, ours))  # noqa: B905
+        for key in ("wall", "used")
+    )
+    print(f"w2v is {wall:.2f} times as fast by the clock, {used:.2f} by the processor's time")
+
+
+def grow(model: str, files: list[str], chosen: argparse.Namespace) -> None:
+    """Print what longer and longer recordings take."""
+    print(f"| hours | s of the processor an hour, {chosen.network} | s an hour | peak MB |")
+    print("|---|---|---|---|")
+    for hours, file in zip(chosen.hours, files, strict=True):
+        run = measured(transcribing(model, file, ["--device", "cpu"]), chosen.threads)
+        print(f"| {hours:g} | {run.used / hours:.0f} | {run.wall / hours:.0f} | "
+              f"{run.peak_bytes / 1e6:.0f} |", flush=True)  # fmt: skip
