@@ -210,9 +210,13 @@ def run(
     if not processes.is_first:
         return
     evaluation = Evaluation()
-    if material.dev:
+    if material.dev or objective.finishes:
         best = type(objective).model_class.from_pretrained(folder).to(processes.device)
-        evaluation = objective.evaluate(best, material.dev, trainer.recordings)
+        if objective.finishes:
+            objective.finish(best, material.train, trainer.recordings)
+            best.save_pretrained(folder)
+        if material.dev:
+            evaluation = objective.evaluate(best, material.dev, trainer.recordings)
     account = Account(
         objective=objective,
         data=data,

@@ -62,6 +62,7 @@ class Objective(ABC):
         metric: The figure that says how good a network is.
         higher_is_better: Whether more of it is better.
         can_join: Whether several recordings one after another are a recording as well.
+        finishes: Whether `finish` changes the network.
         adapters_alone: Whether only attention adapters and the head are trained.
         is_sum: Whether the loss of a batch is a sum of its recordings, not a mean.
         model_class: The class of its networks.
@@ -72,6 +73,7 @@ class Objective(ABC):
     metric: str
     higher_is_better = False
     can_join = False
+    finishes = False
     adapters_alone = False
     is_sum = False
     model_class: type[Wav2Vec2PreTrainedModel]
@@ -136,6 +138,11 @@ class Objective(ABC):
     def save_network(self, model: Any, folder: Path) -> None:
         """Write the network's configuration and weights."""
         model.save_pretrained(folder)
+
+    def finish(  # noqa: B027  # most have nothing to do
+        self, model: Any, examples: Sequence[Example], recordings: Recordings
+    ) -> None:
+        """Change the trained network once more, by the examples that it has learnt from."""
 
     def save(self, folder: Path) -> None:
         """Write what belongs to the network besides its weights."""
