@@ -71,6 +71,7 @@ def test_every_option_that_is_told_of_is_there():
             ["finetune", "keywords"],
             ["finetune", "frames"],
             ["finetune", "speakers"],
+            ["finetune", "adapter"],
             ["finetune", "pretrain"],
             ["evaluate"],
         )

@@ -212,6 +212,43 @@ def test_frames(w2v, quick, tmp_path, voices, recording):
     assert model.config.num_labels == 2
 
 
+def test_an_adapter(w2v, tmp_path, manifest):
+    run = w2v(
+        *("finetune", "adapter", manifest, "--model", "mini", "--lang", "tst", "-v"),
+        *("--adapter-attn-dim", 8, "-o", tmp_path / "run", "--max-steps", 2, "--device", "cpu"),
+    )
+    assert run.exit_code == 0, run.stderr
+    assert re.search(r"2 steps; wer [\d.]+ %", run.stderr)
+    assert (tmp_path / "run" / "adapter.tst.safetensors").is_file()
+    heard = w2v("transcribe", "--model", tmp_path / "run", "--lang", "tst", clip("stop.opus"))
+    assert heard.exit_code == 0, heard.stderr
+    other = w2v("transcribe", "--model", tmp_path / "run", "--lang", "fra", clip("stop.opus"))
+    assert other.exit_code == 2
+    assert "Choose one of tst" in other.stderr
+    measured = w2v("evaluate", tmp_path / "run", manifest)
+    assert measured.exit_code == 0, measured.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--from-scratch", "x"], "--from-scratch: an adapter belongs to a trained model"),
+        (["--model", "mini", "--freeze-base-steps", 3], "leave out what says --freeze"),
+        (["--model", "mini"], "add them with --adapter-attn-dim 16"),
+    ],
+)
+def test_an_adapter_that_cannot_be(w2v, tmp_path, manifest, more, message):
+    run = w2v("finetune", "adapter", manifest, "--lang", "tst", "-o", tmp_path / "run", *more)
+    assert (run.exit_code, run.stderr.count("\n")) == (2, 1)
+    assert message in run.stderr
+
+
+def test_fewer_wrong_words(w2v, quick, tmp_path):
+    run = w2v(*quick("ctc", "--mwer-weight", 3, "--mwer-samples", 4, "--consistency", 0.2))
+    assert run.exit_code == 0, run.stderr
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["mwer_samples"] == 4
+
+
 def test_pretraining_and_what_is_begun_with_it(w2v, quick, tmp_path, manifest):
     run = w2v(*quick("pretrain", "-v"))
     assert run.exit_code == 0, run.stderr

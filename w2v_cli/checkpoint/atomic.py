@@ -32,7 +32,7 @@ def make_folder(folder: str | os.PathLike[str]) -> Path:
     except FileExistsError as error:
         raise WriteError(f"{path}: a folder is needed here, and this is a file") from error
     except OSError as error:
-        raise _explain(path, error) from error
+        raise explain_failure(path, error) from error
     return path
 
 
@@ -52,7 +52,7 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.chmod(usual_mode)  # safetensors writes files that their owner alone can read
         partial.replace(path)
     except (OSError, SafetensorError) as error:
-        raise _explain(path, error) from error
+        raise explain_failure(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -67,7 +67,8 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _explain(path: Path, error: Exception) -> WriteError:
+def explain_failure(path: Path, error: Exception) -> WriteError:
+    """Return the error for people of a file that could not be written."""
     number = getattr(error, "errno", None)
     # safetensors tells the number only in its message: "... (os error 28)".
     if number in _NO_ROOM or any(f"os error {code})" in str(error) for code in _NO_ROOM):

@@ -18,7 +18,7 @@ from w2v_cli.cli.console import Console
 from w2v_cli.cli.finetune_display import shown_figures, stopping, watching
 from w2v_cli.cli.finetune_options import SharedOptions
 from w2v_cli.cli.summary import hours
-from w2v_cli.errors import UsageError, W2VError
+from w2v_cli.errors import UsageError, W2VError, WriteError
 
 if TYPE_CHECKING:
     from w2v_cli.training.loop import Material
@@ -207,6 +207,8 @@ def run(
             if processes.is_first:
                 console.error(f"interrupted at step {step}; the same command goes on from there")
             raise
+        except WriteError as error:
+            raise WriteError(f"{error}; {next_step(folder)}") from error
     if not processes.is_first:
         return
     evaluation = Evaluation()
@@ -235,6 +237,16 @@ def run(
         console.warn(f"{progress.n_skipped} batches were left out: their loss was no number")
     figures = shown_figures(evaluation) or "not measured"
     console.note(f"{folder}: {progress.step} steps; {figures}")
+
+
+def next_step(folder: Path) -> str:
+    """Return how a run that could not write goes on."""
+    from w2v_cli.training.checkpoints import find_resumable
+
+    last = find_resumable(folder)
+    if last is None:
+        return "then repeat the command"
+    return f"{last.name} is kept, and the same command goes on from there"
 
 
 def start_of(shared: SharedOptions) -> Start:

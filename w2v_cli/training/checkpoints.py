@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from w2v_cli.checkpoint.atomic import make_folder, replacing
+from w2v_cli.checkpoint.atomic import explain_failure, make_folder, replacing
 from w2v_cli.errors import WriteError
 from w2v_cli.training.state import PROGRESS_FILE, TENSORS_FILE
 
@@ -64,7 +64,7 @@ def write_checkpoint(folder: Path, step: int, write: Callable[[Path], None]) -> 
         raise
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise WriteError(f"{final}: cannot be written ({error.strerror or error})") from error
+        raise explain_failure(final, error) from error
     return final
 
 

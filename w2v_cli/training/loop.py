@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from w2v_cli.checkpoint.atomic import make_folder
-from w2v_cli.errors import W2VError, WriteError
+from w2v_cli.checkpoint.atomic import explain_failure, make_folder
+from w2v_cli.errors import W2VError
 from w2v_cli.training.augmentation import Augmentation, Augmenter
 from w2v_cli.training.checkpoints import (
     checkpoint_folder,
@@ -389,6 +389,6 @@ class Trainer:
             with open(path, "a", encoding="utf-8") as lines:
                 lines.write(text)
         except OSError as error:
-            raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
+            raise explain_failure(path, error) from error
         self.progress.log_bytes += len(text.encode())
         self.watcher.logged(line)
