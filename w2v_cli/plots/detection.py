@@ -31,7 +31,7 @@ def detection_figure(
     Args:
         errors: At every threshold.
         interval: Of the equal error rate; None where it is not known.
-        title: Above it.
+        title: Above it, below the equal error rate.
     """
     rate, threshold = equal_error(errors)
     figure = new_figure(_SIDE_INCHES, _SIDE_INCHES + 0.4)
@@ -39,26 +39,17 @@ def detection_figure(
     lowest, highest = _range(errors, rate)
     low, high = _probit(np.array([lowest, highest]))
     axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=":")
+    known = ""
     if interval is not None:
         ends = _probit(np.clip(interval, lowest, highest))
-        axes.plot(ends, ends, color=VERMILLION, linewidth=2, alpha=0.5, label="its 95 % interval")
+        axes.plot(ends, ends, color=VERMILLION, linewidth=4, alpha=0.5)
+        known = f" ({100 * interval[0]:.2f} % to {100 * interval[1]:.2f} %)"
     axes.plot(_probit(errors.accepted), _probit(errors.refused), color=BLUE, linewidth=1.8)
     point = _probit(np.clip([rate], lowest, highest))
-    axes.plot(
-        point,
-        point,
-        linestyle="none",
-        marker="o",
-        markersize=8,
-        color=VERMILLION,
-        clip_on=False,
-        zorder=3,
-        label=f"equal error rate {100 * rate:.2f} %\nat the threshold {threshold:.3f}",
-    )
-    axes.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor="none")
-    axes.set_title(title)
-    axes.set_xlabel("pairs of two speakers that are accepted")
-    axes.set_ylabel("pairs of one speaker that are refused")
+    axes.plot(point, point, "o", markersize=8, color=VERMILLION, clip_on=False, zorder=3)
+    axes.set_title(f"eer {100 * rate:.2f} %{known}, at the threshold {threshold:.3f}\n{title}")
+    axes.set_xlabel("pairs of two speakers that are accepted (false alarms)")
+    axes.set_ylabel("pairs of one speaker that are refused (misses)")
     axes.set_aspect("equal")
     _probit_ticks(axes, lowest, highest)
     return figure

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from w2v_cli.plots.canvas import (
     BLUE,
-    GREY,
     ORANGE,
     SKY,
     VERMILLION,
@@ -25,6 +24,7 @@ _MOST_BINS = 8
 _FEWEST_IN_BIN = 10
 _MOST_BARS = 30
 _BAR_INCHES = 0.28
+_PALE = "#DDDDDD"  # behind what is wrong
 
 
 @styled()
@@ -92,7 +92,7 @@ def turn_errors_figure(
     *,
     title: str,
 ) -> Figure:
-    """Return what is wrong in each recording, by kind, in percent of its speech; the worst first.
+    """Return what is wrong in each recording beside its speech, in seconds; the worst first.
 
     Args:
         names: The recordings'.
@@ -100,41 +100,34 @@ def turn_errors_figure(
         spoken_seconds: Speech in each recording, (recordings,).
         title: Above it.
     """
-    from matplotlib.ticker import PercentFormatter
-
-    rates = np.sum(list(components.values()), axis=0) / np.maximum(spoken_seconds, 1e-9)
-    order = [int(i) for i in np.argsort(-rates, kind="stable") if spoken_seconds[i] > 0]
-    shown = order[:_MOST_BARS]
-    rows: list[tuple[str, Any]] = [("all", slice(None)), *((names[i], [i]) for i in shown)]
-    if len(order) > len(shown):
-        title += f"\nthe {len(shown)} of {len(order)} recordings with the highest"
-    figure = new_figure(8.0, 1.7 + _BAR_INCHES * len(rows))
+    wrong = np.sum(list(components.values()), axis=0)
+    shown = np.argsort(-wrong, kind="stable")[:_MOST_BARS]
+    if len(shown) < len(names):
+        title += f"\nthe {len(shown)} recordings with most of what is wrong"
+    figure = new_figure(8.5, 1.5 + _BAR_INCHES * len(shown))
     axes = figure.add_subplot()
-    left = np.zeros(len(rows))
-    places = np.arange(len(rows), dtype=float)
-    places[1:] += 0.5  # all of them stand apart
+    places = np.arange(len(shown))
+    axes.barh(places, spoken_seconds[shown], height=0.85, color=_PALE, label="speech")
+    left = np.zeros(len(shown))
     for (kind, values), colour in zip(components.items(), (BLUE, ORANGE, VERMILLION), strict=True):
-        sums = [(values[at].sum(), spoken_seconds[at].sum()) for _, at in rows]
-        shares = np.array([wrong / max(spoken, 1e-9) for wrong, spoken in sums])
-        axes.barh(places, shares, left=left, height=0.75, color=colour, label=kind)
-        left += shares
-    for place, share in zip(places, left, strict=True):
+        axes.barh(places, values[shown], left=left, height=0.45, color=colour, label=kind)
+        left += values[shown]
+    for place, index in zip(places, shown, strict=True):
+        spoken = spoken_seconds[index]
+        rate = f"{100 * wrong[index] / spoken:.1f} %" if spoken > 0 else "no speech"
         axes.annotate(
-            f"{100 * share:.1f} %",
-            (share, place),
+            rate,
+            (max(wrong[index], spoken), place),
             xytext=(4, 0),
             textcoords="offset points",
             va="center",
             fontsize=9,
         )
-    axes.set_yticks(places, [name for name, _ in rows])
+    axes.set_yticks(places, [names[index] for index in shown])
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlim(left=0)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xlabel("time that is wrong, by the time of speech")
-    axes.grid(axis="x")
-    axes.axhline(0.75, color=GREY, linewidth=0.8)
+    axes.set_xlabel("seconds")
     axes.set_title(title)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
