@@ -299,6 +299,18 @@ def test_settings_tell_what_turns_depend_on(folder):
     assert isinstance(jobs[0].load(), Diarizer)
 
 
+def test_pieces_are_as_long_as_what_the_model_was_trained_on(folder, tmp_path):
+    save(tmp_path, conversation_seconds=12.0)
+    for name, chunks, expected in [
+        (tmp_path, Chunks(), (12.0, 3.0)),
+        (tmp_path, Chunks(9.0, 1.0), (9.0, 1.0)),
+        (folder, Chunks(), (15.0, 3.75)),
+    ]:
+        chunking = load_diarizer(name, chunks=chunks).chunking
+        assert (chunking.chunk_seconds, chunking.stride_seconds) == expected
+        assert chunking.whole_seconds == expected[0]
+
+
 def test_the_threshold_is_the_models_own_unless_one_is_given(folder, voices_folder, tmp_path):
     save(tmp_path, "ForXVector", verification_threshold=0.31)
     for name, threshold, expected in [

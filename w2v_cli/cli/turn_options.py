@@ -243,7 +243,7 @@ ChunkSeconds = Annotated[
         "--chunk-seconds",
         metavar="SECONDS",
         help="The longest piece that the network hears at once, and in which it tells speakers "
-        "apart. [default: 30]",
+        "apart. [default: as long as what the model was trained on, if that is known, else 15]",
         show_default=False,
         rich_help_panel=TURNS_GROUP,
     ),
@@ -433,18 +433,20 @@ def chunks_choice(chunk_seconds: float | None, stride_seconds: float | None) -> 
     Raises:
         UsageError: A length that cannot be.
     """
-    longest = 30.0 if chunk_seconds is None else chunk_seconds
-    if not 1 <= longest < math.inf:
-        raise UsageError(f"--chunk-seconds {longest:g}: it must be 1 or more")
-    if stride_seconds is not None and not 0 <= stride_seconds <= longest / 3:
-        raise UsageError(
-            f"--stride-seconds {stride_seconds:g}: it must be from 0 to a third of --chunk-seconds "
-            f"{longest:g}, {longest / 3:g}"
-        )
+    if chunk_seconds is not None and not 1 <= chunk_seconds < math.inf:
+        raise UsageError(f"--chunk-seconds {chunk_seconds:g}: it must be 1 or more")
+    if stride_seconds is not None:
+        if chunk_seconds is None:
+            raise UsageError("--stride-seconds is a part of a piece; add --chunk-seconds")
+        if not 0 <= stride_seconds <= chunk_seconds / 3:
+            raise UsageError(
+                f"--stride-seconds {stride_seconds:g}: it must be from 0 to a third of "
+                f"--chunk-seconds {chunk_seconds:g}, {chunk_seconds / 3:g}"
+            )
 
     from w2v_cli.tasks.diarize import Chunks
 
-    return Chunks(longest, stride_seconds)
+    return Chunks(chunk_seconds, stride_seconds)
 
 
 def regions_of(uem: str | None) -> Regions | None:

@@ -25,11 +25,19 @@ FRAMES_HEAD = Head(
 )
 
 
+CONVERSATION_FIELD = "conversation_seconds"
+"""What the configuration of a model of frames calls the length of what it was trained on."""
+
+_CHUNK_SECONDS = 15.0
+
+
 class SpeakerActivity(Network):
     """A model that tells who speaks in each frame, of a few speakers in any order.
 
     Attributes:
         n_speakers: How many it tells apart.
+        chunk_seconds: How much it should hear at once: as much as it was trained on, where the
+            configuration says that, else 15 s. Of more it mistakes one speaker for another.
     """
 
     model: Wav2Vec2ForAudioFrameClassification
@@ -64,6 +72,11 @@ class SpeakerActivity(Network):
     def n_speakers(self) -> int:
         """How many speakers it tells apart in one chunk."""
         return self.model.num_labels
+
+    @property
+    def chunk_seconds(self) -> float:
+        """How much it should hear at once."""
+        return float(getattr(self.model.config, CONVERSATION_FIELD, None) or _CHUNK_SECONDS)
 
     def outputs(
         self, input_values: torch.Tensor, attention_mask: torch.Tensor | None

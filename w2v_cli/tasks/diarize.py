@@ -37,21 +37,23 @@ class Chunks:
     frame has to see all others.
 
     Attributes:
-        chunk_seconds: The longest that the network hears at once.
+        chunk_seconds: The longest that the network hears at once; None for what it was trained
+            to hear (`SpeakerActivity.chunk_seconds`).
         stride_seconds: What it hears before and after the part that is kept; None for a quarter
             of a chunk. Two neighbours have twice as much in common.
     """
 
-    chunk_seconds: float = 30.0
+    chunk_seconds: float | None = None
     stride_seconds: float | None = None
 
-    def chunking(self) -> Chunking:
-        """Return the same for a chunker."""
-        stride = self.chunk_seconds / 4 if self.stride_seconds is None else self.stride_seconds
+    def chunking(self, network: SpeakerActivity) -> Chunking:
+        """Return the same for the chunker of a network."""
+        longest = network.chunk_seconds if self.chunk_seconds is None else self.chunk_seconds
+        stride = longest / 4 if self.stride_seconds is None else self.stride_seconds
         return Chunking(
-            chunk_seconds=self.chunk_seconds,
-            stride_seconds=stride,
-            whole_seconds=self.chunk_seconds,
+            chunk_seconds=longest,
+            stride_seconds=min(stride, longest / 3),
+            whole_seconds=longest,
             context_seconds=None,
         )
 
@@ -109,7 +111,7 @@ class Diarizer(HearingTask["Diarization"]):
         regions: Regions | None = None,
         envelope: bool = False,
     ) -> None:
-        super().__init__(network, (chunks or Chunks()).chunking())
+        super().__init__(network, (chunks or Chunks()).chunking(network))
         self.network = network
         self.rules = rules or TurnRules()
         self.voices = voices

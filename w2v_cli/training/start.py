@@ -18,6 +18,7 @@ from w2v_cli.checkpoint.configs import read_json_object
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import pin, resolve_file
 from w2v_cli.errors import UsageError
+from w2v_cli.inference.speaker_activity import CONVERSATION_FIELD
 from w2v_cli.model.config import Wav2Vec2Config
 from w2v_cli.model.ctc import Wav2Vec2ForCTC
 from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
@@ -355,6 +356,8 @@ def start_frames(start: Start, mixing: Mixing) -> tuple[Any, FramesObjective]:
         label2id={name: index for index, name in names.items()},
         problem_type="multi_label_classification",
     )
+    # What hears with it later cuts recordings alike.
+    setattr(model.config, CONVERSATION_FIELD, mixing.seconds)
     hop = config.inputs_to_logits_ratio
     return model, FramesObjective(
         start.feature_extractor(config),
