@@ -1,4 +1,4 @@
-"""The exact shapes of published checkpoints, on random weights, in float32."""
+"""The exact shapes of published checkpoints, on random weights, in float32, in both forms."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import transformers
 
 import w2v_cli
 import w2v_cli.model.base
+from w2v_cli.inference.form import inference_form
 
 LARGE: dict[str, Any] = {
     "hidden_size": 1024,
@@ -49,11 +50,14 @@ def test_logits_within_1e_4_of_the_reference(name):
     attention_mask = (torch.arange(48000)[None] < lengths[:, None]).long()
     input_values = torch.randn(3, 48000) * attention_mask
     with torch.inference_mode():
-        for mask in (None, attention_mask):
-            expected = reference(input_values, attention_mask=mask).logits
-            got = ours(input_values, attention_mask=mask).logits
-            assert float((got - expected).abs().max()) <= 1e-4
-            assert float(expected.std()) > 0.05, "logits too flat to show a difference"
-            assert torch.equal(got.argmax(-1), expected.argmax(-1))
+        masks = (None, attention_mask)
+        expected = [reference(input_values, attention_mask=mask).logits for mask in masks]
+        for make_form in (lambda model: model, inference_form):
+            ours = make_form(ours)
+            for mask, logits in zip(masks, expected, strict=True):
+                got = ours(input_values, attention_mask=mask).logits
+                assert float((got - logits).abs().max()) <= 1e-4
+                assert float(logits.std()) > 0.05, "logits too flat to show a difference"
+                assert torch.equal(got.argmax(-1), logits.argmax(-1))
     del reference, ours
     gc.collect()
