@@ -84,11 +84,14 @@ REFUSED = [
 ]
 
 
+@pytest.mark.parametrize(
+    "command", [["transcribe"], ["embed", "--output", "voices.npz"]], ids=lambda words: words[0]
+)
 @pytest.mark.parametrize(("name", "write", "message"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_refused_in_one_line(w2v, tmp_path, monkeypatch, name, write, message):
+def test_refused_in_one_line(w2v, tmp_path, monkeypatch, name, write, message, command):
     monkeypatch.chdir(tmp_path)
     write(Path(tmp_path, name))
-    run = w2v("transcribe", name)
+    run = w2v(*command, name)
     assert run.stderr == f"w2v: {name}: {message.format(cwd=tmp_path)}\n"
     assert (run.exit_code, run.stdout) == (1, "")
 
@@ -110,9 +113,17 @@ def test_no_permission(w2v, tmp_path):
     assert run.exit_code == 1
 
 
-@pytest.mark.parametrize("stdin", [b"", b"this is no sound at all\n" * 9], ids=["empty", "text"])
-def test_bad_standard_input(w2v_process, stdin):
-    run = w2v_process("transcribe", "-", stdin=stdin)
+@pytest.mark.parametrize(
+    ("command", "stdin"),
+    [
+        ("transcribe", b""),
+        ("transcribe", b"this is no sound at all\n" * 9),
+        ("classify", b"this is no sound at all\n" * 9),
+    ],
+    ids=["empty", "text", "text to classify"],
+)
+def test_bad_standard_input(w2v_process, command, stdin):
+    run = w2v_process(command, "-", stdin=stdin)
     assert run.stderr.startswith("w2v: standard input: ")
     assert len(run.stderr.splitlines()) == 1
     assert (run.exit_code, run.stdout) == (1, "")
@@ -166,6 +177,24 @@ def test_shorter_than_a_frame(w2v, tmp_path, seconds, said):
         f"w2v: {path}: {said} s of sound, which is too short for a letter; the model hears no "
         f"less than 0.025 s\n"
     )
+
+
+@pytest.mark.parametrize("arguments", [(), ("--window", "1")], ids=["whole", "windows"])
+def test_labels_of_what_is_short_or_silent(w2v, label_folder, tmp_path, arguments):
+    """A click has none, and of what is too short for a window or silent there is one, as ever."""
+    path = tmp_path / "click.wav"
+    soundfile.write(path, sound(0.01), RATE)
+    run = w2v("classify", "-m", label_folder, path, *arguments)
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert run.stderr == (
+        f"w2v: {path}: 0.0100 s of sound, which is too short for a label; the model hears no "
+        f"less than 0.025 s\n"
+    )
+    for samples in (sound(0.025), sound(0.3), np.zeros(2 * RATE), np.full(RATE, 0.1)):
+        soundfile.write(path, samples, RATE)
+        run = w2v("classify", "-m", label_folder, path, *arguments, "-f", "csv", "-k", "1")
+        assert (run.exit_code, run.stderr) == (0, "")
+        assert len(run.stdout.splitlines()) >= 2
 
 
 @pytest.mark.parametrize("sample_rate", [8000, 11025, 44100, 96000])
