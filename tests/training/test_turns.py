@@ -31,7 +31,7 @@ def test_rttm(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("SPEAKER talk 1 0.5", "eight columns"), ("SPEAKER t 1 a b <NA> <NA> anna", "no times")],
+    [("SPEAKER talk 1 0.5", "has eight at least"), ("SPEAKER t 1 a b <NA> <NA> anna", "no times")],
 )
 def test_what_is_no_rttm(tmp_path, content, message):
     (tmp_path / "list.rttm").write_text(content)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.errors import UsageError
+from w2v_cli.formats.rttm import parse_rttm
 
 Activity = npt.NDArray[np.float32]
 """Whether each speaker speaks in each block of 10 ms, (speakers, blocks), 0 or 1."""
@@ -67,24 +68,15 @@ def read_rttm(path: Path) -> dict[str, tuple[SpokenTurn, ...]]:
         UsageError: It cannot be read, or is no RTTM file.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error
-    found: dict[str, list[SpokenTurn]] = {}
-    for number, line in enumerate(lines, start=1):
-        fields = line.split()
-        if not fields or fields[0] != "SPEAKER":
-            continue
-        where = f"{path}, line {number}"
-        if len(fields) < 8:
-            raise UsageError(f"{where}: an RTTM line has eight columns at least")
-        try:
-            start, length = float(fields[3]), float(fields[4])
-        except ValueError as error:
-            raise UsageError(f"{where}: {fields[3]} and {fields[4]} are no times") from error
-        if length > 0:
-            found.setdefault(fields[1], []).append(SpokenTurn(start, start + length, fields[7]))
-    return {_recording(path.parent, name): tuple(turns) for name, turns in found.items()}
+    return {
+        _recording(path.parent, name): tuple(
+            SpokenTurn(turn.start_seconds, turn.end_seconds, turn.speaker) for turn in turns
+        )
+        for name, turns in parse_rttm(text, str(path)).items()
+    }
 
 
 def _recording(folder: Path, name: str) -> str:
