@@ -146,9 +146,14 @@ def test_who_says_what_on_which_channel(w2v, recording, models):
 
 def test_a_picture(diarize, recording, tmp_path):
     picture = tmp_path / "turns.png"
-    run = diarize(recording(), "--plot", picture)
+    one, two = recording("one.wav"), recording("two.wav")
+    run = diarize(one, "--plot", picture)
     assert (run.exit_code, run.stderr) == (0, "")
     assert picture.read_bytes().startswith(b"\x89PNG")
+    run = diarize(one, two, "-f", "svg", "-o", f"{tmp_path}/pictures/")
+    assert (run.exit_code, run.stderr) == (0, "")
+    written = sorted(path.name for path in (tmp_path / "pictures").glob("*.svg"))
+    assert written == ["one.svg", "two.svg"]
 
 
 def test_bad_inputs_are_lines_and_the_others_go_on(diarize, recording, tmp_path):

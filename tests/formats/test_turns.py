@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from w2v_cli.formats.rttm import parse_rttm
-from w2v_cli.formats.turns import OF_WORDS, TURN_FORMATS, turn_formats
+from w2v_cli.formats.turns import turn_formats
 from w2v_cli.results import Diarization, FrameActivity, Segment, Transcript, Turn, Word
 
 TURNS = (
@@ -136,7 +136,3 @@ def test_nobody_speaks():
         assert write(NOBODY, name) == ""
     assert json.loads(write(NOBODY, "json"))["turns"] == []
     assert write(NOBODY, "csv") == "source,start,end,speaker,channel\n"
-
-
-def test_formats_of_words_can_be_left_out():
-    assert set(TURN_FORMATS) - set(turn_formats(with_words=False)) == OF_WORDS

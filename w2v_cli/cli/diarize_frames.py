@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,16 +11,19 @@ from w2v_cli.cli import (
     cluster_options,
     engine_options,
     options,
+    turn_choices,
     turn_options,
 )
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT
+from w2v_cli.cli.pictures import PICTURES, Drawn, picture_formats
 from w2v_cli.cli.turn_options import RULES
-from w2v_cli.errors import UsageError
-from w2v_cli.formats.turns import OF_WORDS, turn_formats
+from w2v_cli.formats.turns import turn_formats
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from w2v_cli.results import Diarization
     from w2v_cli.tasks.diarize import DiarizationJob
     from w2v_cli.tasks.task import ModelJob
@@ -111,7 +114,7 @@ def diarize_frames(
         device=device,
         reads_stdin=any(item.source == STDIN for item in recordings.found.items),
     )
-    rules = turn_options.turn_rules(
+    rules = turn_choices.turn_rules(
         offset,
         onset=onset,
         min_duration_on=min_duration_on,
@@ -121,19 +124,17 @@ def diarize_frames(
         median_seconds=median_seconds,
         max_simultaneous=max_simultaneous,
     )
-    turn_options.check_speakers(
+    turn_choices.check_speakers(
         speakers_model,
         num_speakers,
         min_speakers,
         max_speakers,
         voice_threshold=voice_threshold,
     )
-    chosen_formats = formats or (("rttm",) if transcribe is None else ("txt",))
-    check_words(chosen_formats, transcribe)
-    target = batch_options.output_of(
-        recordings, choice, output, chosen_formats, turn_formats(with_words=transcribe is not None)
-    )
-    picture = None if plot is None else check_plot(plot, len(recordings.found.items))
+    chosen = turn_choices.format_choice(formats, transcribe)
+    known = {**turn_formats(), **picture_formats(drawn)}
+    target = batch_options.output_of(recordings, choice, output, chosen, known)
+    picture = turn_choices.plot_choice(plot, len(recordings.found.items))
     runtime = engine_options.runtime_choice(context.params)  # all options of that group
 
     # Only now: help and usage errors must not wait for torch and numpy.
@@ -148,53 +149,28 @@ def diarize_frames(
         start_seconds=start_seconds,
         end_seconds=end,
         rules=rules,
-        chunks=turn_options.chunks_choice(chunk_seconds, stride_seconds),
-        speakers=turn_options.speaker_choice(
+        chunks=turn_choices.chunks_choice(chunk_seconds, stride_seconds),
+        speakers=turn_choices.speaker_choice(
             speakers_model, num_speakers, min_speakers, max_speakers, voice_threshold
         ),
-        regions=turn_options.regions_of(uem),
-        envelope=picture is not None,
+        regions=turn_choices.regions_of(uem),
+        envelope=picture is not None or any(name in PICTURES for name in chosen),
     )
     from w2v_cli.cli.batch_run import BatchSettings, run
 
     if picture is not None:
-        from w2v_cli.cli.pictures import Drawn
-        from w2v_cli.plots.timeline import draw_timeline
-
-        target = Drawn(target, draw_timeline, picture)
+        target = Drawn(target, drawn, picture)
     settings = BatchSettings(batch_seconds, {"plot": plot is not None}, done="heard")
     console = Console(quiet=quiet, verbose=verbose)
     job = job_of(turns, transcribe)
     raise typer.Exit(run(job, recordings, target, choice, console, cluster, settings))
 
 
-def check_words(formats: Any, transcribe: str | None) -> None:
-    """Refuse formats of words where there will be none.
+def drawn(diarization: Diarization) -> Figure:
+    """Return a picture of who speaks when."""
+    from w2v_cli.plots.timeline import draw_timeline
 
-    Raises:
-        UsageError: One was chosen.
-    """
-    for name in formats:
-        if name in OF_WORDS and transcribe is None:
-            raise UsageError(
-                f"--format {name}: subtitles have words in them; add --transcribe MODEL"
-            )
-
-
-def check_plot(plot: str, n_recordings: int) -> Any:
-    """Return where the picture goes.
-
-    Raises:
-        UsageError: It cannot go there, or there are several recordings to draw.
-        MissingDependencyError: matplotlib is not installed.
-    """
-    from w2v_cli.plots.paths import check_plot_path
-
-    if n_recordings != 1:
-        raise UsageError(
-            f"--plot: a picture shows one recording, and there are {n_recordings}; name one"
-        )
-    return check_plot_path(plot)
+    return draw_timeline(diarization)
 
 
 def job_of(turns: DiarizationJob, transcribe: str | None) -> ModelJob[Diarization]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -10,9 +10,29 @@ from typing import TYPE_CHECKING
 from w2v_cli.batch.ledger import Ledger
 from w2v_cli.cli.sinks import Destination, Result
 from w2v_cli.errors import W2VError
+from w2v_cli.formats.format import Format
+from w2v_cli.plots.paths import SUFFIXES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+PICTURES = tuple(suffix[1:] for suffix in SUFFIXES)
+"""The formats that are pictures, by their names."""
+
+
+def picture_formats(draw: Callable[[Result], Figure]) -> Mapping[str, Format[Result]]:
+    """Return the formats that are pictures, of what a function draws of a result."""
+
+    def drawn_as(kind: str) -> Callable[[Result], bytes]:
+        def write(result: Result) -> bytes:
+            from w2v_cli.plots.canvas import picture_bytes
+
+            return picture_bytes(draw(result), kind)
+
+        return write
+
+    return {kind: Format(f".{kind}", drawn_as(kind)) for kind in PICTURES}
 
 
 class Drawn(Destination[Result]):

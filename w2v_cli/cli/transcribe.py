@@ -13,6 +13,7 @@ from w2v_cli.cli import (
     engine_options,
     long_options,
     options,
+    turn_choices,
     turn_options,
 )
 from w2v_cli.cli.console import Console
@@ -133,7 +134,7 @@ def transcribe(
         highlight_words=highlight_words,
         word_timestamps=word_timestamps,
     )
-    voices = turn_options.word_speakers(context.params)
+    voices = turn_choices.word_speakers(context.params)
     names, known = formats or options.DEFAULT_FORMATS, transcript_formats(subtitles)
     target = batch_options.output_of(recordings, choice, output, names, known)
     decoding_options.check_n_best_is_shown(n_best, names)

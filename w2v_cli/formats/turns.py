@@ -180,22 +180,15 @@ TURN_FORMATS = tuple(_WRITERS)
 """The names of the formats."""
 
 
-def turn_formats(
-    options: SubtitleOptions | None = None, *, with_words: bool = True
-) -> Mapping[str, Format[Diarization]]:
+def turn_formats(options: SubtitleOptions | None = None) -> Mapping[str, Format[Diarization]]:
     """Return the formats by their names.
 
     Args:
         options: How subtitles are laid out; None for the defaults.
-        with_words: With those of nothing but words.
     """
     chosen = options or SubtitleOptions()
 
     def bound(suffix: str, write: _Writer, joining: Joining | None) -> Format[Diarization]:
         return Format(suffix, lambda result: write(result, chosen), joining)
 
-    return {
-        name: bound(*writer)
-        for name, writer in _WRITERS.items()
-        if with_words or name not in OF_WORDS
-    }
+    return {name: bound(*writer) for name, writer in _WRITERS.items()}

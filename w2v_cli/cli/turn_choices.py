@@ -1,0 +1,203 @@
+"""What the options of who speaks when come to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2v_cli.cli import options
+from w2v_cli.cli.pictures import PICTURES
+from w2v_cli.cli.turn_options import DEFAULT_MODEL
+from w2v_cli.diarization.rules import TurnRules
+from w2v_cli.errors import UsageError
+from w2v_cli.formats.turns import OF_WORDS, TURN_FORMATS
+from w2v_cli.plots.paths import check_plot_path, require_matplotlib
+
+if TYPE_CHECKING:
+    from w2v_cli.tasks.diarize import Chunks, Regions, SpeakerChoice
+    from w2v_cli.tasks.spoken_turns import NamedTranscriptJob
+    from w2v_cli.tasks.transcribe import TranscriptionJob
+
+
+def format_choice(formats: Sequence[str] | None, transcribe: str | None) -> tuple[str, ...]:
+    """Return the formats that results are written in, each by its name.
+
+    Args:
+        formats: What was given as --format, each time.
+        transcribe: The model that writes down what is said; None for none.
+
+    Raises:
+        UsageError: One is of words, and there will be none.
+        MissingDependencyError: One is a picture, and matplotlib is not installed.
+    """
+    chosen = tuple(formats or (("rttm",) if transcribe is None else ("txt",)))
+    for name in chosen:
+        if name in OF_WORDS and transcribe is None:
+            raise UsageError(
+                f"--format {name}: subtitles have words in them; add --transcribe MODEL"
+            )
+        if name in PICTURES:
+            require_matplotlib(f"--format {name}")
+    if options.ALL_FORMATS not in chosen:
+        return chosen
+    left_out = OF_WORDS if transcribe is None else frozenset[str]()
+    every = (name for name in TURN_FORMATS if name not in left_out)
+    return (*every, *(name for name in chosen if name in PICTURES))
+
+
+def plot_choice(plot: str | None, n_recordings: int) -> Path | None:
+    """Return where the picture of the only recording goes; None for nowhere.
+
+    Raises:
+        UsageError: It cannot go there, or there are several recordings.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    if plot is None:
+        return None
+    if n_recordings != 1:
+        raise UsageError(
+            f"--plot: a picture shows one recording, and there are {n_recordings}; with --format "
+            f"png --output DIR/ each has its own"
+        )
+    return check_plot_path(plot)
+
+
+@dataclass(frozen=True)
+class WordSpeakers:
+    """How the words of a transcript are given to speakers.
+
+    Attributes:
+        model: What tells who speaks when.
+        speakers_model: What links the speakers of a long recording's pieces.
+        num_speakers: How many there are; None to have them estimated.
+    """
+
+    model: str
+    speakers_model: str | None
+    num_speakers: int | None
+
+    def job(self, text: TranscriptionJob) -> NamedTranscriptJob:
+        """Return what transcribes as a job says, and names the speakers."""
+        from dataclasses import replace
+
+        from w2v_cli.tasks.diarize import DiarizationJob
+        from w2v_cli.tasks.spoken_turns import NamedTranscriptJob
+
+        turns = DiarizationJob(
+            model=self.model,
+            runtime=text.runtime,
+            hub=replace(text.hub, revision="main"),  # --revision is one of --model
+            speakers=speaker_choice(self.speakers_model, self.num_speakers),
+        )
+        return NamedTranscriptJob(text, turns)
+
+
+def word_speakers(params: Mapping[str, Any]) -> WordSpeakers | None:
+    """Return how words are given to speakers; None without --speakers.
+
+    Args:
+        params: The values of the command's parameters, by their names; with those of this group.
+
+    Raises:
+        UsageError: Something is chosen that nothing would obey.
+    """
+    if not params["speakers"]:
+        for name in ("turns_model", "speakers_model", "num_speakers"):
+            if params[name] is not None:
+                raise UsageError(f"--{name.replace('_', '-')} is about speakers; add --speakers")
+        return None
+    check_speakers(params["speakers_model"], params["num_speakers"], None, None)
+    model = params["turns_model"] or DEFAULT_MODEL
+    return WordSpeakers(model, params["speakers_model"], params["num_speakers"])
+
+
+def turn_rules(offset: float | None, **chosen: Any) -> TurnRules:
+    """Return how probabilities become turns.
+
+    Raises:
+        UsageError: The offset is above the onset.
+    """
+    onset = chosen["onset"]
+    if offset is not None and offset > onset:
+        raise UsageError(f"--offset {offset:g} is above --onset {onset:g}; choose a lower one")
+    return TurnRules(offset=onset if offset is None else offset, **chosen)
+
+
+def check_speakers(
+    model: str | None, number: int | None, least: int | None, most: int | None, **others: Any
+) -> None:
+    """Refuse a number of speakers that contradicts another, or that nothing would obey.
+
+    Args:
+        model: The model of speakers.
+        number: How many there are.
+        least: How many at least.
+        most: How many at most.
+        others: What else needs such a model, by the names of its options.
+
+    Raises:
+        UsageError: There is one.
+    """
+    numbers = {"num_speakers": number, "min_speakers": least, "max_speakers": most}
+    for name, value in {**numbers, **others}.items():
+        if value is not None and model is None:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{option}: speakers are counted by their voices; add --speakers-model MODEL, such "
+                f"as mini-speakers"
+            )
+    if number is not None and (least is not None or most is not None):
+        raise UsageError("--num-speakers says it all; leave out --min-speakers and --max-speakers")
+    if least is not None and most is not None and least > most:
+        raise UsageError(f"--min-speakers {least} is more than --max-speakers {most}")
+
+
+def speaker_choice(
+    model: str | None,
+    number: int | None,
+    least: int | None = None,
+    most: int | None = None,
+    threshold: float | None = None,
+) -> SpeakerChoice:
+    """Return how speakers are told apart over a long recording; see `check_speakers`."""
+    from w2v_cli.tasks.diarize import SpeakerChoice
+
+    return SpeakerChoice(model, number or least or 1, number or most, threshold)
+
+
+def chunks_choice(chunk_seconds: float | None, stride_seconds: float | None) -> Chunks:
+    """Return how long the pieces of recordings are.
+
+    Raises:
+        UsageError: A length that cannot be.
+    """
+    if chunk_seconds is not None and not 1 <= chunk_seconds < math.inf:
+        raise UsageError(f"--chunk-seconds {chunk_seconds:g}: it must be 1 or more")
+    if stride_seconds is not None:
+        if chunk_seconds is None:
+            raise UsageError("--stride-seconds is a part of a piece; add --chunk-seconds")
+        if not 0 <= stride_seconds <= chunk_seconds / 3:
+            raise UsageError(
+                f"--stride-seconds {stride_seconds:g}: it must be from 0 to a third of "
+                f"--chunk-seconds {chunk_seconds:g}, {chunk_seconds / 3:g}"
+            )
+
+    from w2v_cli.tasks.diarize import Chunks
+
+    return Chunks(chunk_seconds, stride_seconds)
+
+
+def regions_of(uem: str | None) -> Regions | None:
+    """Return where turns count.
+
+    Raises:
+        UsageError: The file cannot be read, or is no UEM.
+    """
+    if uem is None:
+        return None
+    from w2v_cli.scoring.turn_files import read_regions
+
+    return read_regions(uem)
