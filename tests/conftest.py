@@ -65,6 +65,49 @@ def ctc_folder(tmp_path_factory):
     return save_ctc_model(tmp_path_factory.mktemp("ctc"))
 
 
+def save_label_model(folder, *, norm="layer", labels=6, **overrides):
+    """Write a model with random weights that labels recordings, and its feature extractor."""
+    import torch
+
+    from w2v_cli import (
+        Wav2Vec2Config,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2ForSequenceClassification,
+    )
+
+    settings = {
+        "conv_dim": (16,) * 7,
+        "feat_extract_norm": norm,
+        "do_stable_layer_norm": norm == "layer",
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "num_conv_pos_embeddings": 16,
+        "num_conv_pos_embedding_groups": 2,
+        "classifier_proj_size": 24,
+        "initializer_range": 0.25,
+        "id2label": {index: f"word{index}" for index in range(labels)},
+        "label2id": {f"word{index}": index for index in range(labels)},
+    }
+    torch.manual_seed(20)
+    model = Wav2Vec2ForSequenceClassification(Wav2Vec2Config(**settings | overrides))
+    model.save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(return_attention_mask=norm == "layer").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session", name="save_label_model")
+def _save_label_model():
+    return save_label_model
+
+
+@pytest.fixture(scope="session")
+def label_folder(tmp_path_factory):
+    """A small model's folder that labels recordings."""
+    return save_label_model(tmp_path_factory.mktemp("labels"))
+
+
 @pytest.fixture(scope="session")
 def babble():
     """Sound with something going on in it, by its length in samples: (samples,) float32."""

@@ -86,7 +86,8 @@ def classify(
 
     A recording is heard whole, up to ten minutes as published, and longer ones in pieces whose
     frames are averaged together. With --window each window is heard as if it had been cut out.
-    The default model knows 35 command words and digits, and what is none of them.
+    The default model knows ten command words (yes, no, up, down, left, right, on, off, stop, go),
+    other words, and silence.
 
     Many recordings, resumed runs and bad inputs are as in w2v transcribe.
 

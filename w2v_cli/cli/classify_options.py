@@ -63,7 +63,7 @@ Model = Annotated[
         metavar="MODEL",
         autocompletion=complete_model,
         help="A folder, a model id of the Hugging Face Hub, or an embedded model; one that labels "
-        "recordings. mini-keywords knows 35 command words and digits.",
+        "recordings. mini-keywords knows yes, no, up, down, left, right, on, off, stop and go.",
         rich_help_panel=MODEL_GROUP,
     ),
 ]
