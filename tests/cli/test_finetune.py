@@ -207,7 +207,7 @@ def test_frames(w2v, quick, tmp_path, voices, recording):
     measured = json.loads(
         w2v("evaluate", tmp_path / "run", tmp_path / "talk.rttm", "-f", "json").stdout
     )
-    assert set(measured["figures"]) == {"der", "frame_error"}
+    assert {"der", "jer", "frame_error"} < set(measured["figures"])
     model = Wav2Vec2ForAudioFrameClassification.from_pretrained(tmp_path / "run")
     assert model.config.num_labels == 2
 
