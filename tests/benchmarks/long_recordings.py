@@ -3,11 +3,12 @@
     python tests/benchmarks/long_recordings.py text ../shared/data/longform
     python tests/benchmarks/long_recordings.py text --hours 3 ../shared/data/longform
     python tests/benchmarks/long_recordings.py memory --hours 3 ../shared/data/longform
+    python tests/benchmarks/long_recordings.py memory --command classify ../shared/data/longform
 
 `text` transcribes every recording in one chunk and in several and prints how many words differ.
 With --hours it joins the recordings, again and again, to so long a one, and compares chunks with
 chunks twice as long. `memory` compares the peak of a process that transcribes three minutes with
-that of one that transcribes hours.
+that of one that transcribes hours; or, with --command, of another command that hears recordings.
 """
 
 from __future__ import annotations
@@ -31,17 +32,25 @@ from w2v_cli.tasks.transcribe import Transcriber
 SUFFIXES = {".opus", ".flac", ".wav", ".mp3", ".ogg"}
 SHORT_SECONDS = 180.0
 RATE = 16000
+MODELS = {
+    "transcribe": "mini",
+    "classify": "mini-keywords",
+    "diarize-frames": "mini-turns",
+    "embed": "mini-speakers",
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Raw)
     parser.add_argument("what", choices=["text", "memory"])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="mini")
+    parser.add_argument("--model", help="instead of the embedded one of the command")
+    parser.add_argument("--command", choices=list(MODELS), default="transcribe")
     parser.add_argument("--hours", type=float, help="join the recordings to so much")
     parser.add_argument("--chunk-seconds", type=float, default=60.0)
-    parser.add_argument("--options", nargs="*", default=[], help="for w2v transcribe (memory)")
+    parser.add_argument("--options", nargs="*", default=[], help="for the command (memory)")
     chosen = parser.parse_args()
+    chosen.model = chosen.model or MODELS[chosen.command]
     recordings = sorted(p for p in chosen.folder.iterdir() if p.suffix in SUFFIXES)
     with tempfile.TemporaryDirectory() as folder:
         if chosen.what == "memory":
@@ -105,7 +114,15 @@ def compare_memory(recordings: list[Path], folder: Path, chosen: argparse.Namesp
     for seconds in (SHORT_SECONDS, hours * 3600):
         path = joined(recordings, folder, seconds)
         peak_bytes, took_seconds = peak_of(
-            ["transcribe", "--model", chosen.model, "--format", "json", *chosen.options, str(path)]
+            [
+                chosen.command,
+                "--model",
+                chosen.model,
+                "--format",
+                "jsonl",
+                *chosen.options,
+                str(path),
+            ]
         )
         peaks.append(peak_bytes)
         print(

@@ -97,7 +97,7 @@ BAD_KINDS = {
     directory: "a directory",
     broken_link: "which does not exist",
     nan_samples: "NaN or infinite samples",
-    a_hundredth_of_a_second: "too short for a letter",
+    a_hundredth_of_a_second: "too short for a",
     sixty_four_channels: "64 channels",
 }
 

@@ -119,7 +119,7 @@ def test_a_run_goes_on_where_it_was(classify, recording, tmp_path):
     assert "classified in" not in classify(*whole).stderr
     again = classify(*whole, "--top-k", "1")
     assert again.stderr.count("classified in") == 4
-    assert "done with another written, and is done again" in again.stderr
+    assert "done with another top_k, and is done again" in again.stderr
 
 
 def test_a_bad_one_among_others(classify, recording, tmp_path):
@@ -178,6 +178,7 @@ def test_a_stream(w2v_process, label_folder, babble):
         (["--plot", "x.jpg"], "--plot: x.jpg: pictures are .png or .svg; give such a name"),
         (["--raw", "16000"], "--raw reads standard input and nothing else"),
         (["-f", "txt", "-f", "csv"], "several formats don't fit on stdout"),
+        (["--list-labels"], "hears nothing; leave out talk.wav, or the option"),
     ],
 )
 def test_command_lines_that_are_wrong(classify, arguments, said):

@@ -14,6 +14,7 @@ import pytest
 
 from w2v_cli.audio import read_waveforms
 from w2v_cli.formats import format_transcript
+from w2v_cli.tasks.classify import Classifier
 from w2v_cli.tasks.transcribe import Transcriber
 
 pytestmark = [
@@ -29,11 +30,11 @@ def transcriber(ctc_folder):
 
 @pytest.fixture
 def start(tmp_path, ctc_folder):
-    """Return a function that starts `w2v transcribe` in the folder of the recordings."""
+    """Return a function that starts a command in the folder of the recordings."""
 
-    def begin(*arguments):
+    def begin(*arguments, command="transcribe"):
         return subprocess.Popen(
-            [sys.executable, "-m", "w2v_cli", "transcribe", *map(str, arguments)],
+            [sys.executable, "-m", "w2v_cli", command, *map(str, arguments)],
             cwd=tmp_path,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -60,10 +61,20 @@ def records(journal):
     return Counter(line["source"] for line in lines if "source" in line)
 
 
-def test_a_hundred_bad_ones_among_five_thousand(tmp_path, start, transcriber):
+def expected_labels(classifier, folder, name):
+    result = classifier.classify(read_waveforms(folder / name), source=name)
+    return [label.text for label in result.labels]
+
+
+@pytest.mark.parametrize("command", ["transcribe", "classify"])
+def test_a_hundred_bad_ones_among_five_thousand(
+    tmp_path, start, transcriber, ctc_folder, label_folder, command
+):
     good, bad = many.write_many(tmp_path / "in", 4900, 10)
     everything = names(tmp_path, [*good, *bad])
-    with start("--files-from", "-", "-0", "-f", "jsonl", "-f", "txt", "-o", "out/") as w2v:
+    model = ctc_folder if command == "transcribe" else label_folder
+    arguments = ("-m", model, "--files-from", "-", "-0", "-f", "jsonl", "-f", "txt", "-o", "out/")
+    with start(*arguments, command=command) as w2v:
         _, stderr = w2v.communicate(b"\0".join(map(os.fsencode, everything)))
     lines = stderr.decode().splitlines()
     assert w2v.returncode == 3
@@ -81,10 +92,15 @@ def test_a_hundred_bad_ones_among_five_thousand(tmp_path, start, transcriber):
     assert [row[0] for row in summary[2:]] == ["10"] * 10
     texts = {path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.txt")}
     assert texts == {path.relative_to(tmp_path).with_suffix(".txt") for path in good}
+    classifier = Classifier.load(label_folder)
     for path in random.Random(5).sample(good, 50):
         name = path.relative_to(tmp_path).as_posix()
         text = (tmp_path / "out" / name).with_suffix(".txt").read_text()
-        assert text == expected_text(transcriber, tmp_path, name)
+        if command == "transcribe":
+            assert text == expected_text(transcriber, tmp_path, name)
+        else:  # scores differ in their last digits
+            labels = [line.split("  ")[1] for line in text.splitlines()]
+            assert labels == expected_labels(classifier, tmp_path, name)[:5]
 
 
 def same(one, other):

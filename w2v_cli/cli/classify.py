@@ -95,6 +95,7 @@ def classify(
     4 no model, 5 a package is missing, 130 interrupted.
     """
     if list_labels:
+        classify_options.check_nothing_is_heard(inputs)
         print_labels(model, revision=revision, cache_dir=cache_dir, offline=offline)
         return
     start_seconds = options.checked_start(start, end)
@@ -144,7 +145,8 @@ def classify(
         from w2v_cli.cli.pictures import Drawn
 
         target = Drawn(target, lambda result: drawn(result, written), picture)
-    settings = BatchSettings(batch_seconds, {"written": asdict(written)}, done="classified")
+    writing = {**asdict(written), "plot": plot is not None}
+    settings = BatchSettings(batch_seconds, writing, done="classified")
     raise typer.Exit(run(job, recordings, target, choice, console, cluster, settings))
 
 

@@ -225,6 +225,19 @@ def label_names(labels: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(names))
 
 
+def check_nothing_is_heard(inputs: Sequence[str] | None) -> None:
+    """Refuse recordings beside --list-labels.
+
+    Raises:
+        UsageError: There are some.
+    """
+    if inputs:
+        raise UsageError(
+            f"--list-labels prints what the model knows and hears nothing; leave out {inputs[0]}, "
+            f"or the option"
+        )
+
+
 def check_windowing(window: float | None, hop: float | None) -> None:
     """Refuse windows that cannot be.
 
