@@ -29,6 +29,7 @@ COMMANDS = (
     "finetune",
     "evaluate",
     "quantize",
+    "bench",
     "models",
 )
 
