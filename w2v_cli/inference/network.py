@@ -380,7 +380,7 @@ class Network(ABC):
         padded = np.zeros((len(rows), longest), np.float32)
         for place, row in zip(padded, rows, strict=True):
             place[: len(row)] = row
-        input_values = torch.from_numpy(padded).to(self.model.device, self.model.dtype)
+        input_values = self._on_device(padded)
         mask = None
         if min(lengths) < longest:
             positions = torch.arange(longest)
@@ -398,6 +398,14 @@ class Network(ABC):
             ) from error
         kept = self.output_lengths(lengths)
         return [row[:n] for row, n in zip(outputs, kept, strict=True)]
+
+    def _on_device(self, padded: FloatArray) -> torch.Tensor:
+        """Return input values where the network runs, in its precision."""
+        values = torch.from_numpy(padded)
+        if self.model.device.type == "cuda":
+            # From pinned memory the copy goes on while this thread does what comes next.
+            values = values.pin_memory().to(self.model.device, non_blocking=True)
+        return values.to(self.model.device, self.model.dtype)
 
     def check_rate(self, sample_rate: int) -> None:
         """Refuse waveforms of another rate than the model hears.
