@@ -78,6 +78,13 @@ def test_fewer_rows_than_asked_for(tmp_path, suffix):
     assert len(found) == 2
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".usearch"])
+def test_vectors_of_another_length(tmp_path, suffix):
+    names = open_vectors(write(tmp_path / f"voices{suffix}", vectors(3)))
+    with pytest.raises(UsageError, match="vectors of 8 dimensions cannot be compared with those"):
+        names.closest(np.ones((1, 8), np.float32), 1)
+
+
 def test_bad_indices(tmp_path):
     path = tmp_path / "voices.usearch"
     with pytest.raises(UsageError, match="no such index; build it with: w2v embed -o"):

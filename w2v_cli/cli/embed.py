@@ -13,7 +13,6 @@ from w2v_cli.cli.console import Console
 from w2v_cli.cli.embed_formats import chosen_vector_formats, vector_formats
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT
-from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from w2v_cli.cli.batch_options import BatchChoice, Recordings
@@ -111,13 +110,9 @@ def embed(
         plot=plot,
         search=search,
         top_k=top_k,
-        vector_options={
-            "--vector-dtype": vector_dtype != "float32",
-            "--normalize": normalize,
-        },
+        pool=pool,
+        vector_options={"--vector-dtype": vector_dtype != "float32", "--normalize": normalize},
     )
-    if choice.mode != "vectors" and pool == "none":
-        raise UsageError("--pool none gives a vector a frame, and one a recording is compared")
     batch = batch_options.batch_choice(context.params)  # all options of that group
     recordings = batch_options.recordings(inputs or [], batch)
     reads_stdin = any(item.source == STDIN for item in recordings.found.items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,6 +207,7 @@ def comparing(
     plot: str | None,
     search: str | None,
     top_k: int | None,
+    pool: PoolName | None,
     vector_options: dict[str, bool],
 ) -> Comparing:
     """Return what the options of this group come to.
@@ -219,6 +221,7 @@ def comparing(
         plot: See there.
         search: See there.
         top_k: See there.
+        pool: See there.
         vector_options: Which options, of those about how vectors are written, were given.
 
     Raises:
@@ -241,11 +244,15 @@ def comparing(
     if len(asked) > 1:
         raise UsageError(f"{' and '.join(asked.values())} are different jobs; choose one")
     mode: Mode = next(iter(asked), "vectors")
+    if threshold is not None and math.isnan(threshold):
+        raise UsageError("--threshold nan: it must be a number from -1 to 1")
     if threshold is not None and mode in ("vectors", "matrix"):
         raise UsageError("--threshold is for --compare, --identify and --search; leave it out")
     if top_k is not None and mode not in _DEFAULT_TOP_K:
         raise UsageError("--top-k is for --identify and --search; leave it out")
     if mode != "vectors":
+        if pool == "none":
+            raise UsageError("--pool none gives a vector a frame, and one a recording is compared")
         for option, given in vector_options.items():
             if given:
                 raise UsageError(f"{option} changes no cosine; leave it out with {asked[mode]}")

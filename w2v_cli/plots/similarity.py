@@ -30,7 +30,7 @@ _NUMBER_INCHES = 0.52
 _LETTER_INCHES = 0.075
 _MOST_LETTERS = 36
 _MOST_INCHES = 11.0
-_LEAST_INCHES = 2.2
+_LEAST_INCHES = 3.0
 
 
 @styled()
@@ -64,11 +64,11 @@ def draw_similarity(
     _name_rows(axes, labels, names)
     if n <= _MOST_NUMBERS:
         _write_numbers(axes, cosines, lowest)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02, label="cosine")
+    bar = figure.colorbar(image, ax=axes, shrink=0.95, pad=0.02, label="cosine")
     bar.outline.set_visible(False)
     if threshold is not None and lowest <= threshold <= 1:
-        bar.ax.axhline(threshold, color=VERMILLION, linewidth=2)
-        bar.ax.set_title(f"one speaker\nfrom {threshold:.2f}", fontsize=9, color=VERMILLION)
+        bar.set_label(f"cosine; one speaker from {threshold:.2f}")
+        bar.ax.axhline(threshold, color=VERMILLION, linewidth=3)
     return figure
 
 

@@ -30,7 +30,11 @@ def cosines(
     Args:
         vectors: (vectors, dimensions).
         others: (others, dimensions).
+
+    Raises:
+        UsageError: They have not as many dimensions.
     """
+    check_dimensions(vectors.shape[1], others.shape[1])
     scores = unit_length(vectors.astype(np.float64)) @ unit_length(others.astype(np.float64)).T
     return np.clip(scores, -1.0, 1.0).astype(np.float32)
 
@@ -102,6 +106,7 @@ class IndexedVectors:
 
     def closest(self, vectors: FloatArray, top_k: int) -> list[list[Candidate]]:
         """Return for each vector at most so many recordings, best first."""
+        check_dimensions(vectors.shape[1], self._index.n_dimensions)
         table = self._index.table
         return [
             [Candidate(_name(table, row), score) for row, score in found]
@@ -125,6 +130,19 @@ def open_vectors(path: Path) -> HeldVectors | IndexedVectors:
 
 def _name(table: VectorTable, row: int) -> str:
     return row_name(table.sources[row], table.channels[row])
+
+
+def check_dimensions(found: int, wanted: int) -> None:
+    """Refuse to compare vectors of different lengths: another model of the same name made them.
+
+    Raises:
+        UsageError: They are.
+    """
+    if found != wanted:
+        raise UsageError(
+            f"vectors of {found} dimensions cannot be compared with those of {wanted}; make them "
+            f"anew with one model"
+        )
 
 
 def check_kinds(found: VectorKind, wanted: VectorKind, name: str) -> None:
