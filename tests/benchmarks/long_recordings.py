@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jiwer
 import numpy as np
@@ -27,7 +28,9 @@ import soundfile
 
 from w2v_cli.audio import open_waveforms, read_waveforms
 from w2v_cli.inference.chunks import Chunking
-from w2v_cli.tasks.transcribe import Transcriber
+
+if TYPE_CHECKING:
+    from w2v_cli.tasks.transcribe import Transcriber
 
 SUFFIXES = {".opus", ".flac", ".wav", ".mp3", ".ogg"}
 SHORT_SECONDS = 180.0
@@ -67,7 +70,7 @@ class _Raw(argparse.RawDescriptionHelpFormatter):
 
 def compare_with_whole(recordings: list[Path], chosen: argparse.Namespace) -> None:
     """Print how the words in one chunk differ from those in several."""
-    transcriber = Transcriber.load(chosen.model)
+    transcriber = load(chosen.model)
     for path in recordings:
         whole = words_of(transcriber, path, Chunking(chunk_seconds=1e5))
         for seconds in (15.0, 30.0, chosen.chunk_seconds):
@@ -78,11 +81,18 @@ def compare_with_whole(recordings: list[Path], chosen: argparse.Namespace) -> No
 
 def compare_lengths(recordings: list[Path], folder: Path, chosen: argparse.Namespace) -> None:
     """Print how the words in chunks differ from those in chunks twice as long."""
-    transcriber = Transcriber.load(chosen.model)
+    transcriber = load(chosen.model)
     path = joined(recordings, folder, chosen.hours * 3600)
     double = words_of(transcriber, path, Chunking(2 * chosen.chunk_seconds))
     once = words_of(transcriber, path, Chunking(chosen.chunk_seconds))
     print_difference(f"{chosen.hours:g} h", double, once, chosen.chunk_seconds)
+
+
+def load(model: str) -> Transcriber:
+    """Return a model; what loads it is imported here, for who joins recordings alone."""
+    from w2v_cli.tasks.transcribe import Transcriber
+
+    return Transcriber.load(model)
 
 
 def words_of(transcriber: Transcriber, path: Path, chunking: Chunking) -> str:

@@ -33,12 +33,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import soundfile
 import speed_processes
 from long_recordings import joined
-from speed_networks import NETWORKS, operations, save_network
+from speed_networks import NETWORKS, network_folder, operations
 
 WORKER = Path(__file__).with_name("speed_worker.py")
 SUFFIXES = {".wav", ".flac", ".ogg", ".opus"}
@@ -104,7 +105,7 @@ def main() -> None:
     chosen = parser.parse_args()
     print(f"{processor()}; {chosen.threads} threads; {versions()}")
     with tempfile.TemporaryDirectory() as folder:
-        model = save_network(chosen.network, Path(folder))
+        model = network_folder(chosen.network, Path(folder))
         files = recordings(chosen, Path(folder))
         if chosen.what == "process":
             speed_processes.compare(model, files[0], chosen)
@@ -186,10 +187,7 @@ def processor() -> str:
 
 def versions() -> str:
     """Return what was compared."""
-    import torch
-    import transformers
-
-    return f"torch {torch.__version__}, transformers {transformers.__version__}"
+    return ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path, PurePath
 
 LONG_CHUNK_SECONDS = 30.0
 LONG_STRIDE_SECONDS = 5.0
@@ -22,8 +23,6 @@ LONG_STRIDE_SECONDS = 5.0
 
 def ours(chosen: argparse.Namespace) -> Callable[[], list[str]]:
     """Return what transcribes with w2v."""
-    from pathlib import PurePath
-
     from w2v_cli.batch.local import LocalEngine
     from w2v_cli.batch.outcome import Item
     from w2v_cli.inference.chunks import Chunking
@@ -98,6 +97,10 @@ def multiply(threads: int) -> dict[str, float]:
 
 def peak_bytes() -> int:
     """Return the most memory that this process has held."""
+    with contextlib.suppress(OSError):  # Linux counts what the parent held before, in getrusage
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
