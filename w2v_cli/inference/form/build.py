@@ -73,7 +73,8 @@ def inference_form(model: Model, products: Products | None = None) -> Model:
     if base.adapter is not None:
         _replace_adapter(base.adapter, products)
     _replace_head(model, products)
-    return model.eval()  # the new parts, too
+    model.eval()  # the new parts, too
+    return model.requires_grad_(False)
 
 
 def _replace_adapter(adapter: Any, products: Products) -> None:

@@ -57,7 +57,6 @@ class TiledFeatureEncoder(nn.Module):
         strides = [stride for _, stride in self.spans]
         early_frames = int(torch.tensor(strides[1:]).prod())  # of the first layer, for one frame
         self.tile_frames = max(1, _TILE_BYTES // (4 * first.out_conv_dim * early_frames))
-        self._buffer = torch.empty(0)
 
     def forward(
         self, input_values: torch.Tensor, input_lengths: torch.Tensor | None = None
@@ -91,10 +90,15 @@ class TiledFeatureEncoder(nn.Module):
         weight, bias = folded(layer, samples, index)
         kernel, stride = self.spans[0]
         seen = places(samples[:, None], kernel, stride)  # (frames, kernel)
+        most = self._needed(0, min(self.tile_frames, len(features)))[1]
+        buffer = torch.empty(most, layer.out_conv_dim)  # for every tile again
         for begin in range(0, len(features), self.tile_frames):
             end = min(begin + self.tile_frames, len(features))
             first, last = self._needed(begin, end)
-            hidden = self._first_layer(layer, seen[first:last], weight, bias)
+            hidden = torch.addmm(bias, seen[first:last], weight, out=buffer[: last - first])
+            if isinstance(layer, LayerNormConvLayer):
+                hidden = normalised(layer.layer_norm, hidden)
+            hidden = activate(layer.activation, hidden)
             for following in list(self.conv_layers)[1:]:
                 hidden = following(hidden)
             features[begin:end] = hidden
@@ -104,18 +108,6 @@ class TiledFeatureEncoder(nn.Module):
         for kernel, stride in reversed(self.spans[1:]):
             begin, end = begin * stride, (end - 1) * stride + kernel
         return begin, end
-
-    def _first_layer(
-        self, layer: Any, seen: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
-    ) -> torch.Tensor:
-        """Return (frames, channels) in an array that is used again for the next tile."""
-        if self._buffer.numel() < len(seen) * layer.out_conv_dim:
-            self._buffer = seen.new_empty(len(seen) * layer.out_conv_dim)
-        out = self._buffer[: len(seen) * layer.out_conv_dim].view(len(seen), -1)
-        hidden = torch.addmm(bias, seen, weight, out=out)
-        if isinstance(layer, LayerNormConvLayer):
-            hidden = normalised(layer.layer_norm, hidden)
-        return activate(layer.activation, hidden)
 
 
 class _TileLayer(nn.Module):
