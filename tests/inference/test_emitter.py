@@ -118,6 +118,18 @@ def test_no_text_is_made_of_what_is_not_a_number(ctc_folder, babble, dtype, advi
         emitter.emissions(babble(8000), sample_rate=RATE)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "form"),
+    [
+        ("float32", "in the form for inference"),
+        ("bfloat16", "as trained: it calculates in bfloat16"),
+    ],
+)
+def test_the_form_that_runs_is_said(ctc_folder, dtype, form):
+    runtime = Runtime(device="cpu", dtype=dtype)
+    assert Emitter.load(ctc_folder, runtime=runtime).description.endswith(form)
+
+
 @pytest.mark.parametrize("attn", ["eager", "sdpa"])
 def test_attention_is_the_one_asked_for(ctc_folder, babble, attn):
     emitter = Emitter.load(ctc_folder, runtime=Runtime(device="cpu", attn=attn))
