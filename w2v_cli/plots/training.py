@@ -100,7 +100,7 @@ def _draw_loss(axes: Axes, losses: Sequence[tuple[int, float]]) -> None:
     else:
         axes.plot(steps, values, color=SKY, linewidth=0.8, label="logged")
         axes.plot(steps, _smooth(values), color=BLUE, label="running mean")
-        axes.legend(ncols=2, loc="upper right")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     lowest = values.min()
     if lowest > 0 and values.max() / lowest > _LOGARITHMIC_FROM:
         from matplotlib.ticker import LogLocator, NullFormatter
