@@ -171,7 +171,8 @@ def test_voices_link_more_speakers_than_outputs(folder, voices_folder, monkeypat
 
     def pitch_voices(voices, speech):
         """What a perfect model of speakers would say."""
-        return np.stack([pitches(piece, 3).sum(axis=0) / max(len(piece), 1) for piece in speech])
+        heard = [pitches(piece, 3).sum(axis=0) for piece in speech]
+        return np.array(heard).reshape(-1, 3)
 
     monkeypatch.setattr(Network, "run", by_pitch)
     monkeypatch.setattr(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,8 +93,9 @@ def link_by_voices(pieces: Sequence[Piece], rules: VoiceRules) -> list[list[int]
     """Return the speaker of each output of each piece, of as many speakers as there are voices.
 
     What neighbours surely share becomes a track, whose voice is the mean of its places'. Tracks
-    that are long enough are clustered; those of one piece stay apart. Each of the others then
-    goes to the cluster that it is most similar to, among those that none of its pieces has.
+    that are long enough are clustered; those that the network heard in one piece as two outputs
+    stay apart. Each of the others then goes to the cluster that it is most similar to, among those
+    that it need not stay apart from.
 
     Args:
         pieces: By their first frame, with voices.
@@ -108,8 +109,10 @@ def link_by_voices(pieces: Sequence[Piece], rules: VoiceRules) -> list[list[int]
     if not heard:
         return link_by_overlap(pieces)
     clear = [index for index in heard if seconds[index] >= _CLEAR_SECONDS] or heard
-    apart = np.array([[bool(tracks[a].pieces & tracks[b].pieces) for b in clear] for a in clear])
-    np.fill_diagonal(apart, False)
+    heard_as = [
+        {piece: pieces[piece].origin(output) for piece, output in track.places} for track in tracks
+    ]
+    apart = np.array([[_are_two(heard_as[a], heard_as[b]) for b in clear] for a in clear])
     found = cluster(voices[clear], seconds[clear], apart, rules)
     speaker = dict(zip(clear, found, strict=True))
     centres = np.zeros((max(found) + 1, voices.shape[1]))
@@ -117,7 +120,8 @@ def link_by_voices(pieces: Sequence[Piece], rules: VoiceRules) -> list[list[int]
         centres[number] += seconds[index] * voices[index]
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
     for index in sorted(set(range(len(tracks))) - set(clear), key=lambda i: (-seconds[i], i)):
-        speaker[index] = _nearest(index, tracks, speaker, centres @ voices[index])
+        taken = {speaker[i] for i in speaker if _are_two(heard_as[index], heard_as[i])}
+        speaker[index] = _nearest(centres @ voices[index], taken)
     labels = [[SILENT] * piece.n_outputs for piece in pieces]
     for index, track in enumerate(tracks):
         for piece, output in track.places:
@@ -145,11 +149,12 @@ def _voices(
     return stacked / np.where(norms > 0, norms, 1.0), np.array(seconds)
 
 
-def _nearest(
-    index: int, tracks: Sequence[Track], speaker: dict[int, int], similarity: npt.NDArray[Any]
-) -> int:
-    """Return the cluster of a track that began none."""
-    here = tracks[index].pieces
-    taken = {number for other, number in speaker.items() if tracks[other].pieces & here}
+def _are_two(one: Mapping[int, int], other: Mapping[int, int]) -> bool:
+    """Return whether a piece has both as outputs of their own; each says so of its pieces."""
+    return any(other.get(piece, origin) != origin for piece, origin in one.items())
+
+
+def _nearest(similarity: npt.NDArray[Any], taken: Collection[int]) -> int:
+    """Return the cluster of a track that began none, among those that are not taken."""
     free = [number for number in range(len(similarity)) if number not in taken]
     return max(free or range(len(similarity)), key=lambda number: (similarity[number], -number))

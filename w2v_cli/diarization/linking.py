@@ -56,15 +56,10 @@ class Track:
     """Outputs of neighbouring pieces that are surely one speaker.
 
     Attributes:
-        places: Piece and output of each.
+        places: Piece and output of each; a piece is in it once at most.
     """
 
     places: tuple[tuple[int, int], ...]
-
-    @property
-    def pieces(self) -> frozenset[int]:
-        """The pieces that it goes through: two tracks of one piece are two speakers."""
-        return frozenset(piece for piece, _ in self.places)
 
 
 def tracks_of(pieces: Sequence[Piece]) -> list[Track]:
@@ -97,7 +92,10 @@ def sure_pairs(before: npt.NDArray[Any], now: npt.NDArray[Any]) -> dict[int, int
     speaks_before, speaks_now = before > _SPEAKS, now > _SPEAKS
     together = speaks_now.astype(np.float64).T @ speaks_before
     either = speaks_now.sum(0)[:, None] + speaks_before.sum(0) - together
-    pairs = enumerate(cheapest_pairs(-together))
+    if len(together) <= together.shape[1]:
+        pairs = list(enumerate(cheapest_pairs(-together)))
+    else:
+        pairs = [(output, other) for other, output in enumerate(cheapest_pairs(-together.T))]
     return {
         output: other
         for output, other in pairs

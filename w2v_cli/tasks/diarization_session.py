@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +11,12 @@ from w2v_cli.audio.parts import split_part
 from w2v_cli.diarization.clustering import link_by_voices
 from w2v_cli.diarization.linking import link_by_overlap
 from w2v_cli.diarization.pieces import Piece
+from w2v_cli.diarization.splitting import Window, columns_of, split, windows_of
 from w2v_cli.diarization.stitching import stitch
-from w2v_cli.diarization.turns import speaker_spans, within
+from w2v_cli.diarization.turns import Spans, speaker_spans, within
 from w2v_cli.errors import AudioError
 from w2v_cli.formats.spoken import recording_name
+from w2v_cli.inference.pooling import unit_length
 from w2v_cli.results import Diarization, FrameActivity, Turn
 from w2v_cli.tasks.recording import Hearing, Ready
 
@@ -59,12 +61,13 @@ class DiarizationSession:
         """
         kept = self._hearing.kept(chunk, output)
         first_frame = chunk.first_frame - chunk.keep_start
-        voices, seconds = None, None
         if self._channels:
-            output = output.max(axis=1, keepdims=True)
+            piece = Piece(first_frame, output.max(axis=1, keepdims=True))
         elif self._diarizer.voices is not None:
-            voices, seconds = self._voices(chunk, output)
-        self._pieces[chunk.channel].append(Piece(first_frame, output, voices, seconds))
+            piece = self._with_voices(chunk, output)
+        else:
+            piece = Piece(first_frame, output)
+        self._pieces[chunk.channel].append(piece)
         if self._diarizer.envelope:
             bounds = self._bounds(chunk, len(kept))
             self._envelopes[chunk.channel].append((chunk.first_frame, bounds))
@@ -118,7 +121,7 @@ class DiarizationSession:
     def _name(self, rank: int) -> str:
         return f"CHANNEL_{self._channels[rank]}" if self._channels else f"SPEAKER_{rank:02d}"
 
-    def _regions_of(self, source: str | None) -> FloatArray | None:
+    def _regions_of(self, source: str | None) -> Spans | None:
         regions = self._diarizer.regions
         if regions is None:
             return None
@@ -151,21 +154,45 @@ class DiarizationSession:
             n_speakers = max((number for row in labels for number in row), default=-1) + 1
         return stitch(pieces, labels, n_speakers, n_frames)
 
-    def _voices(self, chunk: Chunk, probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return each output's voice where it speaks alone, and for how many seconds it does."""
-        voices = self._diarizer.voices
-        assert voices is not None
+    def _with_voices(self, chunk: Chunk, probabilities: FloatArray) -> Piece:
+        """Return a piece whose outputs have voices; one of two voices is split."""
         speaks = probabilities > _SPEAKS
         alone = speaks & (speaks.sum(axis=1, keepdims=True) == 1)
+        step_seconds = self._network.hop_samples / self._network.sample_rate
+        threshold = self._diarizer.voice_rules.threshold
+        columns, voices, seconds, origins = [], [], [], []
+        for output, of_one in enumerate(alone.T):
+            windows = windows_of(of_one, step_seconds)
+            heard = self._voices(chunk, windows)
+            known = heard.any(axis=1)
+            windows, heard = [w for w, k in zip(windows, known, strict=True) if k], heard[known]
+            labels = split(windows, heard, threshold, step_seconds)
+            divided = columns_of(probabilities[:, output], windows, labels)
+            columns.append(divided)
+            lengths = np.array([end - first for first, end in windows]) * step_seconds
+            for number in range(divided.shape[1]):
+                of_voice = np.array(labels) == number
+                voices.append(lengths[of_voice] @ heard[of_voice])
+                seconds.append(lengths[of_voice].sum())
+                origins.append(output)
+        return Piece(
+            chunk.first_frame - chunk.keep_start,
+            np.concatenate(columns, axis=1),
+            unit_length(np.array(voices, dtype=np.float32)),
+            np.array(seconds, dtype=np.float32),
+            tuple(origins),
+        )
+
+    def _voices(self, chunk: Chunk, windows: Sequence[Window]) -> FloatArray:
+        """Return the voice in each window of a chunk, (windows, dimensions); zeros for none."""
+        voices = self._diarizer.voices
+        assert voices is not None
         hop = self._network.hop_samples
-        samples = chunk.input_values[self._lead_samples :][: len(alone) * hop]
-        masks = (np.repeat(of_one, hop)[: len(samples)] for of_one in alone.T)
+        samples = chunk.input_values[self._lead_samples :]
         try:
-            found = voices.of([samples[mask] for mask in masks])
+            return voices.of([samples[first * hop : end * hop] for first, end in windows])
         except AudioError as error:
             raise self._hearing.error(error) from error
-        seconds = alone.sum(axis=0, dtype=np.float32) * np.float32(hop / self._network.sample_rate)
-        return found, seconds
 
     def _bounds(self, chunk: Chunk, n_frames: int) -> FloatArray:
         """Return the least and the greatest sample of each frame that is kept, (frames, 2)."""
