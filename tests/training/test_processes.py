@@ -85,6 +85,14 @@ def test_a_loss_that_is_no_number_in_one_process_is_left_out_in_both(in_two, wei
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("weights", ["copies", "split"])
+def test_two_processes_that_were_interrupted_end_with_the_same_weights(in_two, weights):
+    folder = in_two[0] / weights
+    one, other = (load_file(folder / name / "model.safetensors") for name in ("ctc", "parts"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes in /proc")
 def test_two_processes_that_were_killed_end_with_the_same_weights(tmp_path):
     """Through the command line, with all that is random; each process has numbers of its own."""
@@ -133,6 +141,7 @@ def test_a_batch_is_dealt_out(tmp_path):
 
 def test_one_of_several_processes_needs_accelerate(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(MissingDependencyError, match=r"several processes .*w2v\[train\]") as caught:
         join_processes("cpu", "float32", shards=False)
@@ -152,6 +161,7 @@ def test_one_of_several_processes_needs_accelerate(monkeypatch):
     ],
 )
 def test_what_contradicts_itself_is_refused(monkeypatch, environment, arguments, message):
+    monkeypatch.setenv("RANK", "0")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match=message):

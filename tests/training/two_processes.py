@@ -8,6 +8,7 @@ FOLDER holds examples.json, network.json; losses.json is written into it.
 import json
 import math
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -103,8 +104,11 @@ CASES = {
 }
 
 
-def train(name, folder, examples, network, processes=None):
-    """Return the losses of a case, how many batches were lost, and what was measured."""
+def train(name, folder, examples, network, processes=None, *, stop_at=None):
+    """Return the losses of a case, how many batches were lost, and what was measured.
+
+    With `stop_at` the first process is interrupted after that step.
+    """
     make, options = CASES[name]
     model, objective = make(Start(str(network), from_scratch=True), examples)
     if processes is not None and name == "lost" and not processes.is_first:
@@ -119,6 +123,9 @@ def train(name, folder, examples, network, processes=None):
         folder,
         watcher=watcher,
         processes=processes,
+        should_stop=lambda: (
+            bool(stop_at) and processes.is_first and trainer.progress.step == stop_at
+        ),
     )
     progress = trainer.run()
     best = [figure for figure, _ in progress.best]
@@ -134,6 +141,10 @@ def main(folder):
             kind = "split" if shards else "copies"
             result = train(name, folder / kind / name, examples, folder / "network.json", processes)
             found[f"{kind} {name}"] = result
+        with suppress(KeyboardInterrupt):
+            arguments = ("ctc", folder / kind / "parts", examples, folder / "network.json")
+            train(*arguments, processes, stop_at=4)
+        train(*arguments, processes)
     if processes.is_first:
         (folder / "losses.json").write_text(json.dumps(found))
     processes.close()

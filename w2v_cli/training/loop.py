@@ -214,7 +214,7 @@ class Trainer:
         np.random.seed(seed % 2**32)
         random.seed(seed)
         start = find_resumable(self.folder)
-        if len(set(self.processes.gather(str(start)))) > 1:
+        if len(set(self.processes.gather(start.name if start else ""))) > 1:
             raise W2VError(f"{self.folder}: has to be on a disk that all machines share")
         if start is not None:
             self.progress = load_progress(start)

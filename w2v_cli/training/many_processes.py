@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -42,7 +43,7 @@ class ManyProcesses(OneProcess):
 
     Raises:
         MissingDependencyError: The package accelerate is not installed.
-        UsageError: A device that not every process can have, or fp16 with split weights.
+        UsageError: Devices that not every process can have, or fp16 with split weights.
     """
 
     def __init__(self, device: str, precision: str, *, shards: bool) -> None:
@@ -57,6 +58,12 @@ class ManyProcesses(OneProcess):
             raise UsageError(
                 f"--device {device}: each of several processes has a device of its own; use "
                 f"--device cuda or cpu, or leave it out"
+            )
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        if kind.type == "cuda" and here > torch.cuda.device_count():
+            raise UsageError(
+                f"{here} processes on this machine, which has {torch.cuda.device_count()} GPUs; "
+                f"start one for each of them, or give --device cpu"
             )
         if shards and precision == "float16":
             raise UsageError("--fsdp and --fp16: one of them; use --bf16 with --fsdp")

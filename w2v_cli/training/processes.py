@@ -19,6 +19,7 @@ Result = TypeVar("Result")
 
 # As torchrun and `accelerate launch` set them.
 _COUNT = "WORLD_SIZE"
+_INDEX = "RANK"
 _SHARDS = "ACCELERATE_USE_FSDP"
 _PRECISION = "ACCELERATE_MIXED_PRECISION"
 _PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
@@ -128,7 +129,8 @@ class OneProcess:
 
 def expects_others() -> bool:
     """Return whether this process was started as one of several, without loading anything."""
-    return os.environ.get(_COUNT, "1").isdigit() and int(os.environ.get(_COUNT, "1")) > 1
+    count = os.environ.get(_COUNT, "")
+    return count.isdigit() and int(count) > 1 and _INDEX in os.environ
 
 
 def join_processes(device: str, precision: str, *, shards: bool) -> OneProcess:
