@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import ctypes
 import mmap
 import sys
@@ -33,11 +32,13 @@ def forget(tensor: torch.Tensor) -> None:
 
 def _is_of_a_file(begin: int, end: int) -> bool:
     """Return whether all addresses from begin to end are one mapping of a file."""
-    starts, mappings = [], []
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
-        addresses, _, _, _, inode, *_ = line.split()
-        start, stop = (int(address, 16) for address in addresses.split("-"))
-        starts.append(start)
-        mappings.append((stop, int(inode)))
-    index = bisect.bisect_right(starts, begin) - 1
-    return index >= 0 and end <= mappings[index][0] and mappings[index][1] != 0
+    mapping = ""
+    with Path("/proc/self/maps").open(encoding="utf-8") as lines:
+        for line in lines:  # by rising addresses
+            if int(line[: line.index("-")], 16) > begin:
+                break
+            mapping = line
+    if not mapping:
+        return False
+    addresses, _, _, _, inode, *_ = mapping.split()
+    return end <= int(addresses.partition("-")[2], 16) and inode != "0"
