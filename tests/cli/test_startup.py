@@ -22,6 +22,10 @@ QUICK_COMMANDS = {
     "finetune help": ["finetune", "ctc", "--help"],
     "nothing to begin with": ["finetune", "keywords", "list.jsonl", "-o", "run"],
     "evaluate help": ["evaluate", "--help"],
+    "embed help": ["embed", "--help"],
+    "two jobs at once": ["embed", "--compare", "--matrix", "a.wav", "b.wav"],
+    "classify help": ["classify", "--help"],
+    "a hop without windows": ["classify", "talk.wav", "--hop", "1"],
 }
 
 # Runs the command as `w2v` does, then reports which of the heavy packages were loaded.
