@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
@@ -94,6 +95,16 @@ def format_parser(names: Iterable[str]) -> Callable[[str], str]:
 
 
 parse_format = format_parser(FORMATS)
+
+
+def subtitle_choice(params: Mapping[str, Any]) -> SubtitleOptions:
+    """Return what the options of subtitles come to, from the values of a command's parameters.
+
+    Raises:
+        UsageError: One of them is no number that can be used, such as nan.
+    """
+    names = (field.name for field in fields(SubtitleOptions) if field.name != "min_gap_seconds")
+    return subtitle_options(min_gap_seconds=params["min_gap"], **{n: params[n] for n in names})
 
 
 def subtitle_options(**chosen: Any) -> SubtitleOptions:

@@ -125,15 +125,7 @@ def transcribe(
         device=device,
         reads_stdin=any(item.source == STDIN for item in recordings.found.items),
     )
-    subtitles = options.subtitle_options(
-        max_line_width=max_line_width,
-        max_line_count=max_line_count,
-        max_cue_seconds=max_cue_seconds,
-        max_cps=max_cps,
-        min_gap_seconds=min_gap,
-        highlight_words=highlight_words,
-        word_timestamps=word_timestamps,
-    )
+    subtitles = options.subtitle_choice(context.params)  # all options of that group
     voices = turn_choices.word_speakers(context.params)
     names, known = formats or options.DEFAULT_FORMATS, transcript_formats(subtitles)
     target = batch_options.output_of(recordings, choice, output, names, known)
