@@ -3,11 +3,14 @@
     python tests/benchmarks/int8_error.py words MANIFEST... [--model mini] [--split dev]
     python tests/benchmarks/int8_error.py logits [--network base large] [--seconds 4]
     python tests/benchmarks/int8_error.py products [--threads 1] [--rounds 9]
+    python tests/benchmarks/int8_error.py networks [--network base] [--seconds 10] [--rounds 9]
 
 `words` transcribes the recordings of manifests greedily in float32, with --quantize int8 and, with
 --load-in-8bit, through bitsandbytes, and prints word and character error rates. `logits` compares
 the logits of networks with weights at random, in the published sizes. `products` runs every engine
 of PyTorch in turn on the shapes of both sizes: time of the processor beside float32, and error.
+`networks` runs transformers' network and ours, in float32 and in whole numbers, in turn on one
+recording.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from torch.nn import functional as F
 from w2v_cli import Wav2Vec2Config, Wav2Vec2ForCTC
 from w2v_cli.audio import read_waveforms
 from w2v_cli.inference.emitter import Emitter
+from w2v_cli.inference.form import inference_form
 from w2v_cli.inference.int8 import Int8Product, Int8Weights
 from w2v_cli.inference.quantization import int8_form
 from w2v_cli.inference.runtime import Runtime
@@ -118,6 +122,41 @@ def products(chosen: argparse.Namespace) -> None:
                 print(f"| {name} | {way} | {faster:.2f} | {100 * error:.2f} % |")
 
 
+def networks(chosen: argparse.Namespace) -> None:
+    """Print how many times as fast as transformers' network ours are, by the processor's time."""
+    import transformers
+
+    torch.set_num_threads(chosen.threads)
+    sound = torch.randn(1, round(16_000 * chosen.seconds))
+    print("| network | float32 | int8 | relative error of float32's logits | of int8's |")
+    print("|---|---|---|---|---|")
+    for name in chosen.network:
+        fields = {"vocab_size": 32, "pad_token_id": 0, **NETWORKS[name]}
+        theirs = transformers.Wav2Vec2ForCTC(transformers.Wav2Vec2Config(**fields)).eval()
+        theirs.lm_head.weight.data.normal_(0.0, 0.3)
+        with torch.inference_mode():
+            ways = {"theirs": theirs}
+            for way, make in (("float32", inference_form), ("int8", int8_form)):
+                model = Wav2Vec2ForCTC(Wav2Vec2Config(**fields)).eval()
+                model.load_state_dict(theirs.state_dict())
+                ways[way] = make(model)
+            used: dict[str, list[float]] = {way: [] for way in ways}
+            logits = {}
+            for _ in range(chosen.rounds + 1):
+                for way, model in ways.items():
+                    began = time.process_time()
+                    logits[way] = model(sound).logits
+                    used[way].append(time.process_time() - began)
+        row = [name]
+        for way in ("float32", "int8"):
+            pairs = list(zip(used["theirs"], used[way], strict=True))[1:]
+            row.append(f"{statistics.median(a / b for a, b in pairs):.2f}")
+        for way in ("float32", "int8"):
+            error = (logits[way] - logits["theirs"]).norm() / logits["theirs"].norm()
+            row.append(f"{100 * error:.4f} %")
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
 def engines(
     layer: torch.nn.Linear, rows: torch.Tensor, least: float | None
 ) -> dict[str, Callable[[], torch.Tensor]]:
@@ -163,7 +202,7 @@ def text_of(emitter: Emitter, emissions: np.ndarray) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["words", "logits", "products"])
+    parser.add_argument("what", choices=["words", "logits", "products", "networks"])
     parser.add_argument("manifests", nargs="*")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--split", default="dev")
@@ -173,7 +212,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9)
     chosen = parser.parse_args()
-    {"words": words, "logits": logits, "products": products}[chosen.what](chosen)
+    runs = {"words": words, "logits": logits, "products": products, "networks": networks}
+    runs[chosen.what](chosen)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Which weights of a network become whole numbers, and how: without recordings to learn from.
 
 The convolutions from the second on and the encoder's linear layers do nearly all the work and
-become whole numbers. What is little work stays in float32, because it would add as much to the
-error as the rest: the last convolutions, the feature projection, adapters and heads.
+become whole numbers. What is little work stays in float32, because it would add more to the error
+than to the speed: the last convolutions, the feature projection, adapters and heads.
 """
 
 from __future__ import annotations
