@@ -31,7 +31,7 @@ PALETTE = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, YELLOW, BLACK)
 GREY = "#767676"  # what is no result: grids, waveforms
 
 DOTS_PER_INCH = 150
-_PADDING_INCHES = 0.1
+PADDING_INCHES = 0.1
 
 _STYLE = {
     "font.size": 10,
@@ -83,7 +83,7 @@ def new_figure(width_inches: float, height_inches: float) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    layout = ConstrainedLayoutEngine(w_pad=_PADDING_INCHES, h_pad=_PADDING_INCHES)
+    layout = ConstrainedLayoutEngine(w_pad=PADDING_INCHES, h_pad=PADDING_INCHES)
     figure = Figure((width_inches, height_inches), dpi=DOTS_PER_INCH, layout=layout)
     FigureCanvasAgg(figure)
     return figure

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from w2v_cli.plots.canvas import (
+    PADDING_INCHES,
     PALETTE,
     Envelope,
     clock,
@@ -51,9 +52,7 @@ def draw_timeline(diarization: Diarization) -> Figure:
     n_rows = max(len(speakers), 1)
     line_inches = _WAVEFORM_INCHES + n_rows * _ROW_INCHES + _AXIS_INCHES
     figure = new_figure(_WIDTH_INCHES, _HEAD_INCHES + n_lines * line_inches)
-    layout = figure.get_layout_engine()
-    if layout is not None:
-        layout.set(h_pad=_SPACE_INCHES, hspace=0.0)
+    figure.set_layout_engine("constrained", w_pad=PADDING_INCHES, h_pad=_SPACE_INCHES, hspace=0.0)
     ratios = [_WAVEFORM_INCHES, n_rows * _ROW_INCHES] * n_lines
     axes = figure.subplots(2 * n_lines, 1, height_ratios=ratios, squeeze=False)[:, 0]
     envelopes = _envelopes(diarization.frames, n_lines, line_seconds, diarization.start_seconds)
