@@ -55,16 +55,13 @@ def test_a_frame_belongs_to_the_nearest_window():
     assert columns_of(column, [], []).tolist() == column[:, None].tolist()
 
 
-def test_parts_of_one_output_may_be_one_speaker_after_all():
-    """Voices that differ in a piece and not in the whole are joined; two outputs are not."""
+def test_two_outputs_of_one_voice_are_one_speaker():
     frames = np.zeros((300, 2), np.float32)
     frames[:150, 0], frames[150:, 1] = 1, 1
     near = np.array([ANNA, 0.8 * ANNA + 0.6 * BEN], np.float32)
-    seconds = np.array([3.0, 3.0], np.float32)
-    of_one = Piece(0, frames, near, seconds, origins=(0, 0))
-    of_two = Piece(0, frames, near, seconds)
-    assert link_by_voices([of_one], VoiceRules(0.7)) == [[0, 0]]
-    assert link_by_voices([of_two], VoiceRules(0.7)) == [[0, 1]]
+    piece = Piece(0, frames, near, np.array([3.0, 3.0], np.float32))
+    assert link_by_voices([piece], VoiceRules(0.7)) == [[0, 0]]
+    assert link_by_voices([piece], VoiceRules(0.9)) == [[0, 1]]
 
 
 def test_pieces_with_different_numbers_of_outputs():
@@ -91,9 +88,7 @@ def test_a_network_that_hears_one_speaker_where_there_are_two():
         numbers = range(columns.shape[1])
         of_voice = [voices[np.array(labels) == n].mean(axis=0) for n in numbers]
         seconds = np.array([labels.count(n) * 1.5 for n in numbers], np.float32)
-        pieces.append(
-            Piece(first, columns, np.array(of_voice, np.float32), seconds, (0,) * len(numbers))
-        )
+        pieces.append(Piece(first, columns, np.array(of_voice, np.float32), seconds))
     labels = link_by_voices(pieces, VoiceRules(0.5))
     stitched = stitch(pieces, labels, 2, len(who))
     heard = stitched.argmax(axis=1)

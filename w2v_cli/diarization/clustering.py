@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from w2v_cli.diarization.linking import SILENT, Track, link_by_overlap, tracks_of
 from w2v_cli.diarization.pieces import Piece
-
-BoolArray = npt.NDArray[np.bool_]
 
 # Tracks with less of a speaker alone say too little of a voice to begin a cluster.
 _CLEAR_SECONDS = 2.0
@@ -42,9 +40,7 @@ class VoiceRules:
             raise ValueError(f"most is {self.most}; it must not be below least, {self.least}")
 
 
-def cluster(
-    vectors: npt.NDArray[Any], weights: npt.NDArray[Any], apart: BoolArray, rules: VoiceRules
-) -> list[int]:
+def cluster(vectors: npt.NDArray[Any], weights: npt.NDArray[Any], rules: VoiceRules) -> list[int]:
     """Return the cluster of each vector; clusters are counted by their first vector.
 
     The most similar two clusters are joined first; a cluster's similarity to another is the
@@ -53,32 +49,23 @@ def cluster(
     Args:
         vectors: Of unit length, (vectors, dimensions).
         weights: How much each counts, more than 0, (vectors,).
-        apart: Which are not joined, unless there would be more than `most`, (vectors, vectors).
         rules: How many clusters there are.
     """
     n_vectors = len(vectors)
     similarity = vectors.astype(np.float64) @ vectors.T.astype(np.float64)
     np.fill_diagonal(similarity, -np.inf)
     weight = weights.astype(np.float64)
-    barred = apart.copy()
     members = [[index] for index in range(n_vectors)]
     for n_clusters in range(n_vectors, rules.least, -1):
         too_many = rules.most is not None and n_clusters > rules.most
-        allowed = np.where(barred, -np.inf, similarity)
-        if too_many and np.isneginf(allowed).all():
-            allowed = similarity
-        one, other = sorted(np.unravel_index(int(allowed.argmax()), allowed.shape))
-        if np.isneginf(allowed[one, other]):
-            break
-        if allowed[one, other] < rules.threshold and not too_many:
+        one, other = sorted(np.unravel_index(int(similarity.argmax()), similarity.shape))
+        if similarity[one, other] < rules.threshold and not too_many:
             break
         total = weight[one] + weight[other]
         joined = (weight[one] * similarity[one] + weight[other] * similarity[other]) / total
         similarity[one], similarity[:, one] = joined, joined
         similarity[one, one] = -np.inf
         similarity[other], similarity[:, other] = -np.inf, -np.inf
-        barred[one] |= barred[other]
-        barred[:, one] |= barred[:, other]
         weight[one] = total
         members[one] += members[other]
         members[other] = []
@@ -92,16 +79,16 @@ def cluster(
 def link_by_voices(pieces: Sequence[Piece], rules: VoiceRules) -> list[list[int]]:
     """Return the speaker of each output of each piece, of as many speakers as there are voices.
 
-    What neighbours surely share becomes a track, whose voice is the mean of its places'. Tracks
-    that are long enough are clustered; those that the network heard in one piece as two outputs
-    stay apart. Each of the others then goes to the cluster that it is most similar to, among those
-    that it need not stay apart from.
+    What neighbours surely share, and say with one voice, becomes a track, whose voice is the mean
+    of its places'. Tracks that are long enough are clustered. Each of the others goes to the
+    cluster that it is most similar to, or without any voice to one that none of its pieces has.
+    Two outputs of a piece may be one speaker: networks say so more often than voices are mistaken.
 
     Args:
         pieces: By their first frame, with voices.
         rules: How many speakers there are.
     """
-    tracks = tracks_of(pieces)
+    tracks = tracks_of(pieces, rules.threshold)
     if not tracks:
         return [[SILENT] * piece.n_outputs for piece in pieces]
     voices, seconds = _voices(pieces, tracks)
@@ -109,19 +96,18 @@ def link_by_voices(pieces: Sequence[Piece], rules: VoiceRules) -> list[list[int]
     if not heard:
         return link_by_overlap(pieces)
     clear = [index for index in heard if seconds[index] >= _CLEAR_SECONDS] or heard
-    heard_as = [
-        {piece: pieces[piece].origin(output) for piece, output in track.places} for track in tracks
-    ]
-    apart = np.array([[_are_two(heard_as[a], heard_as[b]) for b in clear] for a in clear])
-    found = cluster(voices[clear], seconds[clear], apart, rules)
+    found = cluster(voices[clear], seconds[clear], rules)
     speaker = dict(zip(clear, found, strict=True))
     centres = np.zeros((max(found) + 1, voices.shape[1]))
     for index, number in speaker.items():
         centres[number] += seconds[index] * voices[index]
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
     for index in sorted(set(range(len(tracks))) - set(clear), key=lambda i: (-seconds[i], i)):
-        taken = {speaker[i] for i in speaker if _are_two(heard_as[index], heard_as[i])}
-        speaker[index] = _nearest(centres @ voices[index], taken)
+        similarity = centres @ voices[index]
+        if seconds[index] == 0:
+            near = [i for i in speaker if tracks[i].pieces & tracks[index].pieces]
+            similarity[[speaker[i] for i in near]] -= 1.0
+        speaker[index] = int(similarity.argmax())
     labels = [[SILENT] * piece.n_outputs for piece in pieces]
     for index, track in enumerate(tracks):
         for piece, output in track.places:
@@ -147,14 +133,3 @@ def _voices(
     stacked = np.array(sums).reshape(len(tracks), -1)
     norms = np.linalg.norm(stacked, axis=1, keepdims=True)
     return stacked / np.where(norms > 0, norms, 1.0), np.array(seconds)
-
-
-def _are_two(one: Mapping[int, int], other: Mapping[int, int]) -> bool:
-    """Return whether a piece has both as outputs of their own; each says so of its pieces."""
-    return any(other.get(piece, origin) != origin for piece, origin in one.items())
-
-
-def _nearest(similarity: npt.NDArray[Any], taken: Collection[int]) -> int:
-    """Return the cluster of a track that began none, among those that are not taken."""
-    free = [number for number in range(len(similarity)) if number not in taken]
-    return max(free or range(len(similarity)), key=lambda number: (similarity[number], -number))

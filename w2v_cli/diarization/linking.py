@@ -61,9 +61,19 @@ class Track:
 
     places: tuple[tuple[int, int], ...]
 
+    @property
+    def pieces(self) -> frozenset[int]:
+        """The pieces that it goes through."""
+        return frozenset(piece for piece, _ in self.places)
 
-def tracks_of(pieces: Sequence[Piece]) -> list[Track]:
-    """Return the tracks of a recording, by their first place; silent outputs are in none."""
+
+def tracks_of(pieces: Sequence[Piece], threshold: float = -1.0) -> list[Track]:
+    """Return the tracks of a recording, by their first place; silent outputs are in none.
+
+    Args:
+        pieces: By their first frame.
+        threshold: Two outputs whose voices have a cosine below this are not one speaker.
+    """
     tracks: list[list[tuple[int, int]]] = []
     track_of: dict[tuple[int, int], int] = {}
     for index, piece in enumerate(pieces):
@@ -71,13 +81,24 @@ def tracks_of(pieces: Sequence[Piece]) -> list[Track]:
         for output in range(piece.n_outputs):
             if not (piece.probabilities[:, output] > _SPEAKS).any():
                 continue
-            number = track_of.get((index - 1, goes_on.get(output, SILENT)))
+            before = goes_on.get(output, SILENT)
+            number = track_of.get((index - 1, before))
+            if number is not None and cosine(pieces[index - 1], before, piece, output) < threshold:
+                number = None
             if number is None:
                 number = len(tracks)
                 tracks.append([])
             track_of[index, output] = number
             tracks[number].append((index, output))
     return [Track(tuple(places)) for places in tracks]
+
+
+def cosine(one: Piece, output: int, other: Piece, other_output: int) -> float:
+    """Return how alike the voices of two outputs are; 1 where one of them has none."""
+    if one.voices is None or other.voices is None:
+        return 1.0
+    voice, other_voice = one.voices[output], other.voices[other_output]
+    return float(voice @ other_voice) if voice.any() and other_voice.any() else 1.0
 
 
 def sure_pairs(before: npt.NDArray[Any], now: npt.NDArray[Any]) -> dict[int, int]:

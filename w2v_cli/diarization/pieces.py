@@ -21,19 +21,12 @@ class Piece:
         voices: A vector of unit length for each output that spoke alone for long enough, zeros
             for the others, (outputs, dimensions); None where voices are not compared.
         voice_seconds: How long each output spoke alone, (outputs,); None as well.
-        origins: Which of the network's outputs each was, where one was split by its voices; None
-            where none was.
     """
 
     first_frame: int
     probabilities: npt.NDArray[Any]
     voices: FloatArray | None = None
     voice_seconds: FloatArray | None = None
-    origins: tuple[int, ...] | None = None
-
-    def origin(self, output: int) -> int:
-        """Return which of the network's outputs it was."""
-        return output if self.origins is None else self.origins[output]
 
     @property
     def n_frames(self) -> int:

@@ -62,8 +62,7 @@ def split(
     if not windows:
         return []
     seconds = np.array([(end - first) * step_seconds for first, end in windows])
-    apart = np.zeros((len(windows), len(windows)), dtype=bool)
-    labels = np.array(cluster(voices, seconds, apart, VoiceRules(threshold)))
+    labels = np.array(cluster(voices, seconds, VoiceRules(threshold)))
     lengths = np.bincount(labels, seconds)
     kept = [int(n) for n in np.flatnonzero(lengths >= _LEAST_SECONDS)] or [int(lengths.argmax())]
     centres = np.array([seconds[labels == n] @ voices[labels == n] for n in kept])

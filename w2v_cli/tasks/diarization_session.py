@@ -160,7 +160,7 @@ class DiarizationSession:
         alone = speaks & (speaks.sum(axis=1, keepdims=True) == 1)
         step_seconds = self._network.hop_samples / self._network.sample_rate
         threshold = self._diarizer.voice_rules.threshold
-        columns, voices, seconds, origins = [], [], [], []
+        columns, voices, seconds = [], [], []
         for output, of_one in enumerate(alone.T):
             windows = windows_of(of_one, step_seconds)
             heard = self._voices(chunk, windows)
@@ -174,13 +174,11 @@ class DiarizationSession:
                 of_voice = np.array(labels) == number
                 voices.append(lengths[of_voice] @ heard[of_voice])
                 seconds.append(lengths[of_voice].sum())
-                origins.append(output)
         return Piece(
             chunk.first_frame - chunk.keep_start,
             np.concatenate(columns, axis=1),
             unit_length(np.array(voices, dtype=np.float32)),
             np.array(seconds, dtype=np.float32),
-            tuple(origins),
         )
 
     def _voices(self, chunk: Chunk, windows: Sequence[Window]) -> FloatArray:
