@@ -121,4 +121,10 @@ def test_names_resolve_without_the_network_library_or_torch(tmp_path):
 
 
 def test_what_an_error_says_of_an_embedded_model_is_of_one_that_may_exist():
-    assert set(resolve.EMBEDDED_KNOWLEDGE) == {"mini"}
+    assert sorted(resolve.EMBEDDED_KNOWLEDGE) == resolve.embedded_models()
+
+
+def test_what_is_offered_in_the_place_of_a_model_that_is_out_of_reach_writes():
+    assert resolve.offline_suggestion() == (
+        "--model mini, embedded in w2v (35 command words and digits)"
+    )

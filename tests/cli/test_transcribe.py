@@ -245,6 +245,16 @@ def test_stdout_is_utf8_in_any_locale(w2v_process, tmp_path, babble):
     assert run.stdout.startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize("name", ["mini-keywords", "mini-speakers", "mini-turns"])
+def test_an_embedded_model_that_does_not_write_is_refused(w2v, recording, name):
+    run = w2v("transcribe", recording(), "--model", name)
+    assert (run.exit_code, run.stdout) == (4, "")
+    assert len(run.stderr.splitlines()) == 1
+    assert run.stderr.startswith(f"w2v: {name}: ")
+    assert "--model mini" in run.stderr
+    assert "--model mini-" not in run.stderr
+
+
 def test_models_lists_what_is_embedded(w2v):
     run = w2v("models")
     assert run.exit_code == 0
