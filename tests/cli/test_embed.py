@@ -10,9 +10,13 @@ import torch
 
 from w2v_cli import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForXVector
 from w2v_cli.audio import read_waveforms
+from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.formats.vector_files import read_vectors
 from w2v_cli.inference.embedder import load_embedder
 from w2v_cli.tasks.embed import Vectorizer
+from w2v_cli.training.evaluation import Choice, load_measured
+from w2v_cli.training.examples import Recordings
+from w2v_cli.training.manifests import Example
 
 RATE = 16000
 THRESHOLD = 0.6
@@ -110,6 +114,14 @@ def test_lines_on_stdout(embed, calls, vectors_of):
     assert [line["source"] for line in lines] == calls
     found = np.array([line["vector"] for line in lines])
     np.testing.assert_allclose(found, vectors_of(calls), atol=1e-5)
+
+
+def test_evaluate_measures_the_same_vectors(calls, folder, vectors_of):
+    model, objective = load_measured(str(folder), HubOptions(), Choice(), torch.device("cpu"))
+    examples = [Example(call, speaker=call[6:9], seconds=1.0) for call in calls]
+    results = objective.evaluate(model, examples, Recordings()).results
+    for result, vector in zip(results, vectors_of(calls), strict=True):
+        np.testing.assert_allclose(result.heard, vector / np.linalg.norm(vector), atol=1e-5)
 
 
 def test_layers_types_and_lengths(embed, calls, tmp_path, folder):

@@ -127,7 +127,9 @@ def load_measured(
             f"of a task"
         )
     _check_is_used(name, objective, choice)
-    return start.trained_model(type(objective).model_class).to(device), objective
+    model = start.trained_model(type(objective).model_class).to(device)
+    model.padding_invariant = True  # each recording as it is heard alone, and by w2v embed
+    return model, objective
 
 
 def _check_is_used(name: str, objective: Measurable, choice: Choice) -> None:
