@@ -84,6 +84,14 @@ def test_on_a_gpu_the_options_name_it():
     ]
 
 
+def test_a_folder_of_whole_numbers_is_measured_once(w2v, monkeypatch):
+    whole = [measurement("int8", 1, speed=20.0), measurement("int8", 1, 0.0, speed=22.0)]
+    monkeypatch.setattr(benchmark, "measure", lambda plan, way: whole)
+    lines = w2v("bench", "mini", "--threads", "1").stdout.splitlines()
+    assert len(lines) == 3 + 2 + 1 + 2
+    assert lines[-2] == "Fastest for longer recordings: --quantize int8 --threads 1"
+
+
 def test_a_model_that_is_not_there(w2v):
     done = w2v("bench", "no/such/folder")
     assert done.exit_code == 4

@@ -93,11 +93,13 @@ def bench(
     hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
     plan = Plan(model, hub, seconds, n_clips=8, rounds=rounds)
     ways = ways_of_this_machine(threads)
-    measured = []
+    measured: list[Measurement] = []
     with console.warnings_as_lines(), console.progress(len(ways)) as progress:
         for way in ways:
             progress.begin(way.runtime.quantize or way.runtime.dtype)
-            measured += measure(plan, way)
+            # A folder by w2v quantize has been measured when whole numbers are to be.
+            if way.runtime.quantize not in {one.precision for one in measured}:
+                measured += measure(plan, way)
             progress.input_done()
     name = model or "random weights in the shape of wav2vec2-base"
     typer.echo(as_json(name, measured) if report == "json" else as_table(name, measured))
@@ -148,13 +150,12 @@ def advice(measured: list[Measurement]) -> list[str]:
             f"For many recordings, {n_cores} processes of --threads 1, each with its --shard, may "
             f"do up to {alone.speed * n_cores:.0f} times real time together"
         )
-    if longer.precision == "int8":
-        exact = max(
-            (one for one in measured if one.precision == "float32" and one.batch_seconds is None),
-            key=lambda one: one.speed,
-        )
+    exact = [
+        one.speed for one in measured if one.precision == "float32" and one.batch_seconds is None
+    ]
+    if longer.precision == "int8" and exact:
         lines.append(
-            f"int8 is {longer.speed / exact.speed:.1f} times as fast as float32 and may change a "
+            f"int8 is {longer.speed / max(exact):.1f} times as fast as float32 and may change a "
             f"word now and then: w2v transcribe with and without, and w2v score, tell how many"
         )
     return lines

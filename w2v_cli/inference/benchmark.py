@@ -21,7 +21,7 @@ from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.errors import CheckpointError
 from w2v_cli.inference.form import inference_form, why_not
 from w2v_cli.inference.network import FloatArray, Loading, Network
-from w2v_cli.inference.quantization import int8_form
+from w2v_cli.inference.quantization import int8_form, is_int8_form
 from w2v_cli.inference.runtime import Runtime, choose_device, choose_dtype, set_threads
 from w2v_cli.model.config import Wav2Vec2Config
 from w2v_cli.model.ctc import Wav2Vec2ForCTC
@@ -142,10 +142,13 @@ def _measure_here(plan: Plan, way: Way) -> list[Measurement]:
                 network.hear(rows[start : start + n_together])
             taken[threads, batch_seconds].append(time.perf_counter() - began)
     device = network.model.device.type
+    precision = str(network.model.dtype).removeprefix("torch.")
+    if is_int8_form(network.model):
+        precision = "int8"
     return [
         Measurement(
             device,
-            way.runtime.quantize or str(network.model.dtype).removeprefix("torch."),
+            precision,
             threads,
             batch_seconds,
             sum(map(len, longer if batch_seconds is None else clips))

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from w2v_cli.inference.form import inference_form, why_not
+from w2v_cli.inference.form.mapped import forget
 from w2v_cli.inference.int8 import Int8Product, Int8Products, Int8Weights
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 
@@ -71,8 +72,9 @@ def quantize(model: Wav2Vec2PreTrainedModel) -> None:
     """
     means = _input_means(model)
     for path, least in quantized_layers(model):
-        layer = model.get_submodule(path)
+        layer: Any = model.get_submodule(path)
         model.set_submodule(path, Int8Weights.filled(layer, least=least, mean=means.get(path)))
+        forget(layer.weight)
 
 
 def make_room(model: Wav2Vec2PreTrainedModel) -> None:
