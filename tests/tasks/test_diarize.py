@@ -9,7 +9,6 @@ import transformers
 from w2v_cli.audio.waveforms import Waveforms
 from w2v_cli.batch.local import LocalEngine
 from w2v_cli.batch.outcome import Item
-from w2v_cli.diarization.clustering import VoiceRules
 from w2v_cli.diarization.rules import TurnRules
 from w2v_cli.errors import AudioError, ModelError
 from w2v_cli.inference.network import Network
@@ -310,15 +309,3 @@ def test_pieces_are_as_long_as_what_the_model_was_trained_on(folder, tmp_path):
         chunking = load_diarizer(name, chunks=chunks).chunking
         assert (chunking.chunk_seconds, chunking.stride_seconds) == expected
         assert chunking.whole_seconds == expected[0]
-
-
-def test_the_threshold_is_the_models_own_unless_one_is_given(folder, voices_folder, tmp_path):
-    save(tmp_path, "ForXVector", verification_threshold=0.31)
-    for name, threshold, expected in [
-        (tmp_path, None, 0.31),
-        (tmp_path, 0.7, 0.7),
-        (voices_folder, None, 0.5),
-    ]:
-        choice = SpeakerChoice(str(name), least=2, threshold=threshold)
-        diarizer = load_diarizer(folder, speakers=choice)
-        assert diarizer.voice_rules == VoiceRules(expected, 2, None)

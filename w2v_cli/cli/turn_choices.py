@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,8 +81,6 @@ class WordSpeakers:
 
     def job(self, text: TranscriptionJob) -> NamedTranscriptJob:
         """Return what transcribes as a job says, and names the speakers."""
-        from dataclasses import replace
-
         from w2v_cli.tasks.diarize import DiarizationJob
         from w2v_cli.tasks.spoken_turns import NamedTranscriptJob
 
@@ -165,7 +163,8 @@ def speaker_choice(
     """Return how speakers are told apart over a long recording; see `check_speakers`."""
     from w2v_cli.tasks.diarize import SpeakerChoice
 
-    return SpeakerChoice(model, number or least or 1, number or most, threshold)
+    chosen = SpeakerChoice(model, number or least or 1, number or most)
+    return chosen if threshold is None else replace(chosen, threshold=threshold)
 
 
 def chunks_choice(chunk_seconds: float | None, stride_seconds: float | None) -> Chunks:

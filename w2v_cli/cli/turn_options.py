@@ -139,7 +139,7 @@ VoiceThreshold = Annotated[
         metavar="COSINE",
         callback=cosine,
         help="Voices of at least this mean cosine are one speaker's; higher gives more speakers. "
-        "[default: what the model of speakers says, else 0.5]",
+        "[default: 0.5]",
         show_default=False,
         rich_help_panel=SPEAKERS_GROUP,
     ),

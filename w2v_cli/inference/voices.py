@@ -26,8 +26,6 @@ class Voices:
 
     Attributes:
         description: One line about what runs where.
-        threshold: The cosine from which on two recordings count as one speaker's; None where
-            the model says nothing of it.
 
     Args:
         embedder: The model.
@@ -36,7 +34,6 @@ class Voices:
     def __init__(self, embedder: XVectors) -> None:
         self._embedder = embedder
         self.description = embedder.description
-        self.threshold = embedder.threshold
         self._shortest = max(
             embedder.shortest_samples, round(_SHORTEST_SECONDS * embedder.sample_rate)
         )

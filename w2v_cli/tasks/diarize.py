@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 Regions = Mapping[str, tuple[tuple[float, float], ...]]
 """The regions of each recording that count, by its name: start and end in seconds."""
 
-# Of a model of speakers that says nothing of it.
-_SAME_VOICE = 0.5
-
 
 @dataclass(frozen=True)
 class Chunks:
@@ -68,21 +65,18 @@ class SpeakerChoice:
             other model has outputs.
         least: Speakers at least,
         most: and at most; None for no limit.
-        threshold: Voices of at least this mean cosine are one speaker's; None for what the model
-            of speakers says, or else 0.5.
+        threshold: Voices of at least this mean cosine are one speaker's. It lies below the one at
+            which whole recordings count as one speaker's: these are voices of a second and a half.
     """
 
     model: str | None = None
     least: int = 1
     most: int | None = None
-    threshold: float | None = None
+    threshold: float = 0.5
 
-    def voice_rules(self, voices: Voices) -> VoiceRules:
+    def voice_rules(self) -> VoiceRules:
         """Return how voices become speakers."""
-        threshold = self.threshold
-        if threshold is None:
-            threshold = _SAME_VOICE if voices.threshold is None else voices.threshold
-        return VoiceRules(threshold, self.least, self.most)
+        return VoiceRules(self.threshold, self.least, self.most)
 
 
 class Diarizer(HearingTask["Diarization"]):
@@ -242,7 +236,7 @@ def load_diarizer(
         # A revision is one of the other model.
         places = None if hub is None else replace(hub, revision=HubOptions().revision)
         voices = Voices.load(speakers.model, beside=network, runtime=runtime, hub=places)
-        voice_rules = speakers.voice_rules(voices)
+        voice_rules = speakers.voice_rules()
     return Diarizer(
         network,
         rules,
