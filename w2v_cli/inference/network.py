@@ -149,7 +149,6 @@ class Loading:
         dtype = choose_dtype(runtime.dtype, device)
         check_attention(runtime.attn, device, dtype)
         set_threads(runtime.threads)
-        return_large_arrays()
         return cls(
             name,
             where,
@@ -223,7 +222,10 @@ class Loading:
             if reason is not None:
                 raise UsageError(f"--quantize int8: not here, because {reason}; leave it out")
             return int8_form(loaded)
-        return loaded if reason else inference_form(loaded)
+        if reason is None:
+            return inference_form(loaded)
+        return_large_arrays()
+        return loaded
 
 
 def _as_weights_need(
