@@ -49,9 +49,9 @@ KEEPS_ARRAYS = {
     "MALLOC_TOP_PAD_": str(2**26),
 }
 WAYS = {
-    "recordings": ["pipeline-1", "pipeline-8", "w2v"],
-    "long": ["pipeline-1", "w2v", "w2v-all"],
-    "short": ["pipeline-1", "pipeline-1-malloc", "w2v"],
+    "recordings": ["pipeline-1", "pipeline-8", "w2v", "w2v-int8"],
+    "long": ["pipeline-1", "w2v", "w2v-all", "w2v-int8"],
+    "short": ["pipeline-1", "pipeline-1-malloc", "w2v", "w2v-int8"],
 }
 
 
