@@ -73,3 +73,18 @@ def test_the_default_model_out_of_reach_offers_what_is_embedded(w2v_process, rec
     assert len(run.stderr.splitlines()) == 1
     assert run.stderr.startswith("w2v: facebook/wav2vec2-base-960h: the Hub (http://127.0.0.1:9) ")
     assert "--model mini, embedded in w2v (35 command words and digits)" in run.stderr
+
+
+def test_a_quantized_copy_of_a_model_on_the_hub_needs_no_hub(
+    w2v_process, recording, hub, home, tmp_path
+):
+    path, folder = recording(), tmp_path / "int8"
+    expected = w2v_process(
+        "transcribe", path, "-m", "acme/talker", "--quantize", "int8", env=home(hub.url)
+    )
+    assert expected.exit_code == 0
+    fresh = home(hub.url, HF_HOME=str(tmp_path / "another"))
+    made = w2v_process("quantize", "acme/talker", "--output", folder, env=fresh)
+    assert (made.exit_code, made.stderr) == (0, "")
+    heard = w2v_process("transcribe", path, "-m", folder, env=home("http://127.0.0.1:9"))
+    assert (heard.exit_code, heard.stdout) == (0, expected.stdout)

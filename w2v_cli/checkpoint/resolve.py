@@ -19,6 +19,7 @@ from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.errors import ModelNotFoundError
 
 __all__ = [
+    "COMPANIONS",
     "HubOptions",
     "embedded_folder",
     "embedded_models",
@@ -28,6 +29,18 @@ __all__ = [
     "resolve_file",
     "suggest_embedded",
 ]
+
+COMPANIONS = (
+    "config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "README.md",
+)
+"""The published files of a model besides its weights, adapters and language model."""
 
 EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "models"
 

@@ -13,10 +13,11 @@ from w2v_cli import model as networks
 from w2v_cli.checkpoint.adapters import load_adapter
 from w2v_cli.checkpoint.atomic import make_folder, replacing
 from w2v_cli.checkpoint.configs import CONFIG_FILE
+from w2v_cli.checkpoint.language_models import language_model_folder
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.quantized import read_quantized, refuse_whole_numbers, save_quantized
 from w2v_cli.checkpoint.renames import abbreviate, is_foreign, match_keys
-from w2v_cli.checkpoint.resolve import pin, resolve_file
+from w2v_cli.checkpoint.resolve import COMPANIONS, pin, resolve_file
 from w2v_cli.checkpoint.weights import find_weights
 from w2v_cli.errors import CheckpointError
 from w2v_cli.inference.quantization import make_room, quantize
@@ -110,9 +111,7 @@ def quantize_folder(
         name, dtype=torch.float32, strict=True, **options.arguments()
     )
     quantize(model)
-    source = resolve_file(name, CONFIG_FILE, options)
-    assert source is not None
-    _copy_others(source.parent, make_folder(folder))
+    _copy_others(_with_companions(name, options), make_folder(folder))
     written = save_quantized(model, folder)  # last: without them it is no model
     return sum(path.stat().st_size for path in files.paths), written.stat().st_size
 
@@ -132,6 +131,17 @@ def _class_of(name: str, config: Wav2Vec2Config) -> Any:
             f"Wav2Vec2ForCTC is needed; correct it there"
         )
     return found
+
+
+def _with_companions(name: str | os.PathLike[str], options: HubOptions) -> Path:
+    """Return the folder of a model; from the Hub come all its files but weights and adapters.
+
+    Raises:
+        ModelError: The Hub cannot be reached.
+    """
+    places = [resolve_file(name, filename, options) for filename in COMPANIONS]
+    language_model_folder(name, options)
+    return next(place for place in places if place is not None).parent
 
 
 def _copy_others(source: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from w2v_cli.checkpoint.atomic import make_folder, replacing, write_text
 from w2v_cli.checkpoint.options import HubOptions
-from w2v_cli.checkpoint.resolve import locate, pin, resolve_file
+from w2v_cli.checkpoint.resolve import COMPANIONS, locate, pin, resolve_file
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.labels import fitting_labels
 from w2v_cli.decoding.ngram import ALPHABET_FILE, FOLDER, NGram
@@ -19,17 +19,7 @@ from w2v_cli.language_model.layout import alphabet_json, attrs_json, check_unuse
 
 PROCESSOR_CLASS = "Wav2Vec2ProcessorWithLM"
 
-# The files of a model on the Hub; of a folder all of its own are taken, but no programs.
-_HUB_FILES = (
-    "config.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "README.md",
-)
+# Of a folder all of a model's files are taken, but no programs.
 _WEIGHTS = (
     ("model.safetensors", "model.safetensors.index.json"),
     ("pytorch_model.bin", "pytorch_model.bin.index.json"),
@@ -115,7 +105,7 @@ def _model_files(model: str, hub: HubOptions) -> dict[str, Path]:
 
 
 def _hub_files(model: str, hub: HubOptions) -> dict[str, Path]:
-    found = {name: resolve_file(model, name, hub) for name in _HUB_FILES}
+    found = {name: resolve_file(model, name, hub) for name in COMPANIONS}
     for whole, index in _WEIGHTS:
         found[whole] = resolve_file(model, whole, hub)
         if found[whole] is None and (listed := resolve_file(model, index, hub)) is not None:
