@@ -94,7 +94,8 @@ def link_by_voices(pieces: Sequence[Piece], rules: VoiceRules) -> list[list[int]
     voices, seconds = _voices(pieces, tracks)
     heard = [index for index in range(len(tracks)) if seconds[index] > 0]
     if not heard:
-        return link_by_overlap(pieces)
+        last = len(tracks) if rules.most is None else rules.most - 1
+        return [[min(number, last) for number in order] for order in link_by_overlap(pieces)]
     clear = [index for index in heard if seconds[index] >= _CLEAR_SECONDS] or heard
     found = cluster(voices[clear], seconds[clear], rules)
     speaker = dict(zip(clear, found, strict=True))
