@@ -124,6 +124,7 @@ def test_without_any_voice_the_overlap_decides():
         for p in pieces
     ]
     assert link_by_voices(mute, VoiceRules()) == link_by_overlap(pieces)
+    assert link_by_voices(mute, VoiceRules(most=1)) == [[0, 0]] * len(mute)
 
 
 def test_who_speaks_little_goes_to_the_nearest_voice_or_to_one_that_is_free():

@@ -37,7 +37,7 @@ class SpeakerActivity(Network):
     Attributes:
         n_speakers: How many it tells apart.
         chunk_seconds: How much it should hear at once: as much as it was trained on, where the
-            configuration says that, else 15 s. Of more it mistakes one speaker for another.
+            configuration says that, else 15 s. Of much more it may take one speaker for another.
     """
 
     model: Wav2Vec2ForAudioFrameClassification
