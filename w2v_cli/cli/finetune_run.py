@@ -21,7 +21,8 @@ from w2v_cli.cli.summary import hours
 from w2v_cli.errors import UsageError, W2VError, WriteError
 
 if TYPE_CHECKING:
-    from w2v_cli.training.loop import Material
+    from w2v_cli.training.loop import Material, Trainer
+    from w2v_cli.training.objective import Evaluation
     from w2v_cli.training.options import TrainingOptions
     from w2v_cli.training.processes import OneProcess
     from w2v_cli.training.run import Data, Findings
@@ -177,7 +178,6 @@ def run(
 ) -> None:
     """Train a network that is prepared, and write the report."""
     from w2v_cli.training.loop import Trainer
-    from w2v_cli.training.objective import Evaluation
     from w2v_cli.training.report import Account, write_report
     from w2v_cli.training.run import be_deterministic
 
@@ -211,14 +211,7 @@ def run(
             raise WriteError(f"{error}; {next_step(folder)}") from error
     if not processes.is_first:
         return
-    evaluation = Evaluation()
-    if material.dev or objective.finishes:
-        best = type(objective).model_class.from_pretrained(folder).to(processes.device)
-        if objective.finishes:
-            objective.finish(best, material.train, trainer.recordings)
-            best.save_pretrained(folder)
-        if material.dev:
-            evaluation = objective.evaluate(best, material.dev, trainer.recordings)
+    evaluation = finish(trainer, processes.device)
     account = Account(
         objective=objective,
         data=data,
@@ -237,6 +230,22 @@ def run(
         console.warn(f"{progress.n_skipped} batches were left out: their loss was no number")
     figures = shown_figures(evaluation) or "not measured"
     console.note(f"{folder}: {progress.step} steps; {figures}")
+
+
+def finish(trainer: Trainer, device: Any) -> Evaluation:
+    """Return what the finished model makes of the dev recordings, after its last touch."""
+    from w2v_cli.training.objective import Evaluation
+
+    objective, material, folder = trainer.objective, trainer.material, trainer.folder
+    evaluation = Evaluation()
+    if material.dev or objective.finishes:
+        best = type(objective).model_class.from_pretrained(folder).to(device)
+        if objective.finishes:
+            objective.finish(best, material.train, trainer.recordings)
+            best.save_pretrained(folder)
+        if material.dev:
+            evaluation = objective.evaluate(best, material.dev, trainer.recordings)
+    return evaluation
 
 
 def next_step(folder: Path) -> str:
