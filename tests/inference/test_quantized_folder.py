@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 import w2v_cli
 from w2v_cli.errors import CheckpointError, ModelNotFoundError, UsageError
 from w2v_cli.inference.emitter import Emitter
-from w2v_cli.inference.network import Loading
+from w2v_cli.inference.loading import Loading
 from w2v_cli.inference.quantization import is_int8_form
 from w2v_cli.inference.quantized_folder import quantize_folder
 from w2v_cli.inference.runtime import Runtime

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from w2v_cli.training.processes import OneProcess
     from w2v_cli.training.run import Data, Findings
     from w2v_cli.training.start import Start
+    from w2v_cli.training.state import Progress
 
 _CONFIG_FIELDS = (
     "hidden_dropout",
@@ -200,15 +201,7 @@ def run(
             should_stop=should_stop,
             processes=processes,
         )
-        try:
-            progress = trainer.run()
-        except KeyboardInterrupt:
-            step = trainer.progress.step
-            if processes.is_first:
-                console.error(f"interrupted at step {step}; the same command goes on from there")
-            raise
-        except WriteError as error:
-            raise WriteError(f"{error}; {next_step(folder)}") from error
+        progress = steps(trainer, console)
     if not processes.is_first:
         return
     evaluation = finish(trainer, processes.device)
@@ -230,6 +223,24 @@ def run(
         console.warn(f"{progress.n_skipped} batches were left out: their loss was no number")
     figures = shown_figures(evaluation) or "not measured"
     console.note(f"{folder}: {progress.step} steps; {figures}")
+
+
+def steps(trainer: Trainer, console: Console) -> Progress:
+    """Take all steps, and return how far it came; what ends them early says how to go on.
+
+    Raises:
+        KeyboardInterrupt: The user has interrupted.
+        WriteError: The folder cannot be written.
+    """
+    try:
+        return trainer.run()
+    except KeyboardInterrupt:
+        if trainer.processes.is_first:
+            step = trainer.progress.step
+            console.error(f"interrupted at step {step}; the same command goes on from there")
+        raise
+    except WriteError as error:
+        raise WriteError(f"{error}; {next_step(trainer.folder)}") from error
 
 
 def finish(trainer: Trainer, device: Any) -> Evaluation:
@@ -262,6 +273,7 @@ def start_of(shared: SharedOptions) -> Start:
     """Return what the run begins with."""
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.training.start import Start
+    from w2v_cli.training.state import Progress
 
     fields = {name: getattr(shared, name) for name in _CONFIG_FIELDS}
     chosen = {name: value for name, value in fields.items() if value is not None}

@@ -20,7 +20,8 @@ from w2v_cli import model as networks
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.errors import CheckpointError
 from w2v_cli.inference.form import inference_form, why_not
-from w2v_cli.inference.network import FloatArray, Loading, Network
+from w2v_cli.inference.loading import Loading
+from w2v_cli.inference.network import FloatArray, Network
 from w2v_cli.inference.quantization import int8_form, is_int8_form
 from w2v_cli.inference.runtime import Runtime, choose_device, choose_dtype, set_threads
 from w2v_cli.model.config import Wav2Vec2Config

@@ -13,7 +13,8 @@ import torch
 
 from w2v_cli.checkpoint.resolve import pin
 from w2v_cli.errors import UsageError
-from w2v_cli.inference.network import FloatArray, Head, Loading, Network
+from w2v_cli.inference.loading import Head, Loading
+from w2v_cli.inference.network import FloatArray, Network
 from w2v_cli.inference.pooling import EveryFrame, FrameStatistics, Pool, PoolName, StatisticsPool
 from w2v_cli.results import VectorKind
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import torch
 
 from w2v_cli.errors import CheckpointError, UsageError
-from w2v_cli.inference.network import FloatArray, Head, Loading, Network
+from w2v_cli.inference.loading import Head, Loading
+from w2v_cli.inference.network import FloatArray, Network
 
 if TYPE_CHECKING:
     from w2v_cli.checkpoint.options import HubOptions

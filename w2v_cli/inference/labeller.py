@@ -11,7 +11,8 @@ import torch
 from w2v_cli.errors import CheckpointError
 from w2v_cli.inference.chunk_length import memory_bytes
 from w2v_cli.inference.feature_pieces import FeaturesInPieces
-from w2v_cli.inference.network import FloatArray, Head, Loading, Network
+from w2v_cli.inference.loading import Head, Loading
+from w2v_cli.inference.network import FloatArray, Network
 
 if TYPE_CHECKING:
     from w2v_cli.checkpoint.options import HubOptions

@@ -1,41 +1,26 @@
-"""What a model with any head shares: it is loaded, and hears chunks of recordings.
+"""What a model with any head shares: it hears chunks of recordings.
 
 `Emitter` is the one that transcribes. Whoever adds a head says what is taken from the network
-(`Network.outputs`), and in what a checkpoint has to have (`Head`).
+(`Network.outputs`), and what a checkpoint has to have (`w2v_cli.inference.loading.Head`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from w2v_cli.checkpoint.options import HubOptions
-from w2v_cli.checkpoint.quantized import has_whole_numbers
-from w2v_cli.checkpoint.resolve import pin
-from w2v_cli.errors import AudioError, CheckpointError, ModelError, OutOfMemoryError, UsageError
+from w2v_cli.errors import AudioError, OutOfMemoryError
 from w2v_cli.inference.chunk_length import longest_chunk_seconds
-from w2v_cli.inference.form import inference_form, is_inference_form, why_not
+from w2v_cli.inference.form import is_inference_form, why_not
 from w2v_cli.inference.memory import batch_seconds
-from w2v_cli.inference.quantization import int8_form, is_int8_form
-from w2v_cli.inference.quantized_folder import load_quantized
-from w2v_cli.inference.runtime import (
-    Runtime,
-    check_attention,
-    choose_device,
-    choose_dtype,
-    return_large_arrays,
-    set_threads,
-)
+from w2v_cli.inference.quantization import is_int8_form
 from w2v_cli.processing.feature_extractor import VARIANCE_FLOOR
 
 if TYPE_CHECKING:
@@ -46,203 +31,6 @@ if TYPE_CHECKING:
     from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
 
 FloatArray = npt.NDArray[np.float32]
-AnyModel = TypeVar("AnyModel", bound="Wav2Vec2PreTrainedModel")
-
-# What a model of each published class does, to tell whoever asks it to do something else.
-DOES: Mapping[str, str] = MappingProxyType(
-    {
-        "Wav2Vec2ForCTC": "writes down what is said",
-        "Wav2Vec2ForSequenceClassification": "labels whole recordings",
-        "Wav2Vec2ForAudioFrameClassification": "tells who speaks when",
-        "Wav2Vec2ForXVector": "turns voices into vectors",
-        "Wav2Vec2ForPreTraining": "was pretrained and not yet fine-tuned to any task",
-        "Wav2Vec2Model": "has no head and is not fine-tuned to any task",
-    }
-)
-
-
-@dataclass(frozen=True)
-class Head:
-    """What a job needs of a checkpoint.
-
-    Attributes:
-        architecture: The published class, as configurations name it.
-        job: The command that it is for, such as ``transcribe``.
-        lacks: What another model does not do, such as ``writes no text``.
-        example: A model that has it.
-        weights: What the names of the head's weights begin with, each.
-        weights_name: What to call these weights.
-        cannot: What a model without these weights cannot do.
-    """
-
-    architecture: str
-    job: str
-    lacks: str
-    example: str
-    weights: tuple[str, ...]
-    weights_name: str
-    cannot: str
-
-    def check(self, name: str, config: Wav2Vec2Config) -> None:
-        """Refuse a model that does something else.
-
-        Raises:
-            ModelError: The configuration names another architecture.
-        """
-        architectures = config.architectures or []
-        if not architectures or self.architecture in architectures:
-            return
-        does = DOES.get(architectures[0], "does something else")
-        raise ModelError(
-            f"{name}: this model ({architectures[0]}) {does} and {self.lacks}; {self.job} needs a "
-            f"{self.architecture} model, for instance --model {self.example}"
-        )
-
-    def check_weights(self, name: str, missing_keys: Sequence[str]) -> None:
-        """Refuse a checkpoint without the head.
-
-        Raises:
-            CheckpointError: It has no weights for it.
-        """
-        if any(key.startswith(self.weights) for key in missing_keys):
-            raise CheckpointError(
-                f"{name}: the checkpoint has no weights for {self.weights_name}, so it cannot "
-                f"{self.cannot}; fine-tune it first, or use --model {self.example}"
-            )
-
-
-@dataclass(frozen=True)
-class Loading:
-    """How a checkpoint is loaded: where from, and where to.
-
-    Attributes:
-        name: A folder, an embedded model or a model id.
-        where: Arguments for `from_pretrained`, so that all its files are of one commit.
-        device: Where the network is to run.
-        dtype: In which precision.
-        attn: How attention is calculated.
-        whole_numbers: Whether to calculate in whole numbers of 8 bits.
-        load_in_8bit: Whether to keep linear layers in 8 bits by bitsandbytes.
-    """
-
-    name: str | os.PathLike[str]
-    where: dict[str, Any]
-    device: torch.device
-    dtype: torch.dtype
-    attn: str
-    whole_numbers: bool = False
-    load_in_8bit: bool = False
-
-    @classmethod
-    def prepare(
-        cls, name: str | os.PathLike[str], runtime: Runtime | None, hub: HubOptions | None
-    ) -> Loading:
-        """Return how to load a model, and set this process up to run it.
-
-        Raises:
-            UsageError: The machine cannot run it as asked.
-            ModelError: It is not there.
-        """
-        where = pin(name, hub).arguments()
-        runtime = _as_weights_need(name, runtime or Runtime(), where)
-        device = choose_device(runtime.device)
-        dtype = choose_dtype(runtime.dtype, device)
-        check_attention(runtime.attn, device, dtype)
-        set_threads(runtime.threads)
-        return cls(
-            name,
-            where,
-            device,
-            dtype,
-            runtime.attn,
-            whole_numbers=runtime.quantize is not None,
-            load_in_8bit=runtime.load_in_8bit,
-        )
-
-    def config(self, head: Head | None) -> Wav2Vec2Config:
-        """Return the model's configuration.
-
-        Raises:
-            ModelError: There is none, or it is not of a model with this head.
-        """
-        from w2v_cli.model.config import Wav2Vec2Config
-
-        config: Wav2Vec2Config = Wav2Vec2Config.from_pretrained(self.name, **self.where)
-        if head is not None:
-            head.check(str(self.name), config)
-        return config
-
-    def feature_extractor(self) -> Wav2Vec2FeatureExtractor:
-        """Return what makes input values of waveforms.
-
-        Raises:
-            ModelError: The checkpoint has none.
-        """
-        from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
-
-        extractor: Wav2Vec2FeatureExtractor = Wav2Vec2FeatureExtractor.from_pretrained(
-            self.name, **self.where
-        )
-        return extractor
-
-    def model(self, model_class: type[AnyModel], head: Head | None, **options: Any) -> AnyModel:
-        """Return the network with its weights, in its form for inference where it has one.
-
-        Args:
-            model_class: The published class.
-            head: What must not be missing; None where the class has no head.
-            options: More arguments for its `from_pretrained`.
-
-        Raises:
-            ModelError: The files are not there, or do not fit the class.
-        """
-        config = self.config(None)
-        if has_whole_numbers(config):
-            language = options.get("target_lang")
-            return int8_form(
-                load_quantized(
-                    model_class, self.name, config, self.where, attn=self.attn, target_lang=language
-                )
-            )
-        model, info = model_class.from_pretrained(
-            self.name,
-            dtype=self.dtype,
-            device=self.device,
-            attn_implementation=self.attn,
-            load_in_8bit=self.load_in_8bit,
-            output_loading_info=True,
-            **{"strict": True, **options},
-            **self.where,
-        )
-        if head is not None:
-            head.check_weights(str(self.name), info["missing_keys"])
-        loaded: AnyModel = model
-        reason = why_not(loaded)
-        if self.whole_numbers:
-            if reason is not None:
-                raise UsageError(f"--quantize int8: not here, because {reason}; leave it out")
-            return int8_form(loaded)
-        if reason is None:
-            return inference_form(loaded)
-        return_large_arrays()
-        return loaded
-
-
-def _as_weights_need(
-    name: str | os.PathLike[str], runtime: Runtime, where: dict[str, Any]
-) -> Runtime:
-    """Return how to run a model: one of whole numbers runs on the CPU.
-
-    Raises:
-        UsageError: It was to run elsewhere, or in another precision.
-    """
-    from w2v_cli.model.config import Wav2Vec2Config
-
-    if runtime.quantize is None:
-        if not has_whole_numbers(Wav2Vec2Config.from_pretrained(name, **where)):
-            return runtime
-        runtime.check_whole_numbers(f"{name} is a model by w2v quantize")
-    return replace(runtime, quantize="int8", device="cpu")
 
 
 class Network(ABC):

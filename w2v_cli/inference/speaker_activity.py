@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from w2v_cli.inference.network import Head, Loading, Network
+from w2v_cli.inference.loading import Head, Loading
+from w2v_cli.inference.network import Network
 
 if TYPE_CHECKING:
     from w2v_cli.checkpoint.options import HubOptions
