@@ -273,7 +273,6 @@ def start_of(shared: SharedOptions) -> Start:
     """Return what the run begins with."""
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.training.start import Start
-    from w2v_cli.training.state import Progress
 
     fields = {name: getattr(shared, name) for name in _CONFIG_FIELDS}
     chosen = {name: value for name, value in fields.items() if value is not None}
