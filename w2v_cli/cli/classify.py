@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,12 +12,10 @@ from w2v_cli.cli import batch_options, classify_options, cluster_options, engine
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT, utf8_stdout
-from w2v_cli.formats.format import Format
+from w2v_cli.cli.pictures import PICTURES, Drawn, picture_formats, plot_choice
 from w2v_cli.formats.labels import label_formats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from matplotlib.figure import Figure
 
     from w2v_cli.formats.labels import LabelOptions
@@ -112,10 +111,11 @@ def classify(
     cluster = cluster_options.cluster_choice(
         engine, address, device=device, reads_stdin=reads_stdin
     )
-    known = {**label_formats(written), **picture_formats(written)}
+    draw = partial(drawn, written=written)
+    known = {**label_formats(written), **picture_formats(draw)}
     target = batch_options.output_of(recordings, choice, output, chosen, known)
-    picture = classify_options.plot_choice(plot, n_recordings)
-    draws = picture is not None or any(name in classify_options.PICTURES for name in chosen)
+    picture = plot_choice(plot, n_recordings)
+    draws = picture is not None or any(name in PICTURES for name in chosen)
     runtime = engine_options.runtime_choice(context.params)  # all options of that group
 
     # Only now: help and usage errors must not wait for torch and numpy.
@@ -142,30 +142,10 @@ def classify(
 
         raise typer.Exit(classify_stream(job, raw, live, written, console))
     if picture is not None:
-        from w2v_cli.cli.pictures import Drawn
-
-        target = Drawn(target, lambda result: drawn(result, written), picture)
+        target = Drawn(target, draw, picture)
     writing = {**asdict(written), "plot": plot is not None}
     settings = BatchSettings(batch_seconds, writing, done="classified")
     raise typer.Exit(run(job, recordings, target, choice, console, cluster, settings))
-
-
-def picture_formats(written: LabelOptions) -> Mapping[str, Format[Classification]]:
-    """Return the formats that are pictures, by their names.
-
-    Args:
-        written: Which labels are shown.
-    """
-
-    def draws_as(kind: str) -> Callable[[Classification], bytes]:
-        def write(result: Classification) -> bytes:
-            from w2v_cli.plots.canvas import picture_bytes
-
-            return picture_bytes(drawn(result, written), kind)
-
-        return write
-
-    return {kind: Format(f".{kind}", draws_as(kind)) for kind in classify_options.PICTURES}
 
 
 def drawn(result: Classification, written: LabelOptions) -> Figure:

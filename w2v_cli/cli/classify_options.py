@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -19,9 +18,10 @@ from w2v_cli.cli.options import (
     format_completer,
     format_parser,
 )
+from w2v_cli.cli.pictures import PICTURES
 from w2v_cli.errors import UsageError
 from w2v_cli.formats.labels import LABEL_FORMAT_NAMES, LabelOptions
-from w2v_cli.plots.paths import SUFFIXES, check_plot_path, require_matplotlib
+from w2v_cli.plots.paths import require_matplotlib
 
 if TYPE_CHECKING:
     from w2v_cli.tasks.windows import Windowing
@@ -34,7 +34,6 @@ DEFAULT_TOP_K = 5
 SHORTEST_WINDOW_SECONDS, LONGEST_WINDOW_SECONDS = 0.025, 600.0
 SHORTEST_HOP_SECONDS = 0.01
 
-PICTURES = tuple(suffix[1:] for suffix in SUFFIXES)
 FORMAT_NAMES = (*LABEL_FORMAT_NAMES, *PICTURES)
 LIVE_FORMATS = ("txt", "jsonl")
 
@@ -292,23 +291,6 @@ def format_choice(formats: Sequence[str] | None) -> tuple[str, ...]:
     if ALL_FORMATS not in chosen:
         return chosen
     return (*LABEL_FORMAT_NAMES, *(name for name in chosen if name in PICTURES))
-
-
-def plot_choice(plot: str | None, n_recordings: int) -> Path | None:
-    """Return where the picture of the only recording goes; None for nowhere.
-
-    Raises:
-        UsageError: It cannot go there, or there are several recordings.
-        MissingDependencyError: matplotlib is not installed.
-    """
-    if plot is None:
-        return None
-    if n_recordings != 1:
-        raise UsageError(
-            f"--plot: a picture shows one recording, and there are {n_recordings}; draw each with "
-            f"--format png --output DIR/"
-        )
-    return check_plot_path(plot)
 
 
 def live_format(

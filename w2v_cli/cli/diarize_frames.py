@@ -17,7 +17,7 @@ from w2v_cli.cli import (
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT
-from w2v_cli.cli.pictures import PICTURES, Drawn, picture_formats
+from w2v_cli.cli.pictures import PICTURES, Drawn, picture_formats, plot_choice
 from w2v_cli.cli.turn_options import RULES
 from w2v_cli.formats.turns import turn_formats
 
@@ -134,7 +134,7 @@ def diarize_frames(
     chosen = turn_choices.format_choice(formats, transcribe)
     known = {**turn_formats(), **picture_formats(drawn)}
     target = batch_options.output_of(recordings, choice, output, chosen, known)
-    picture = turn_choices.plot_choice(plot, len(recordings.found.items))
+    picture = plot_choice(plot, len(recordings.found.items))
     runtime = engine_options.runtime_choice(context.params)  # all options of that group
 
     # Only now: help and usage errors must not wait for torch and numpy.

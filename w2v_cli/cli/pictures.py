@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from w2v_cli.batch.ledger import Ledger
 from w2v_cli.cli.sinks import Destination, Result
-from w2v_cli.errors import W2VError
+from w2v_cli.errors import UsageError, W2VError
 from w2v_cli.formats.format import Format
-from w2v_cli.plots.paths import SUFFIXES
+from w2v_cli.plots.paths import SUFFIXES, check_plot_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +19,23 @@ if TYPE_CHECKING:
 
 PICTURES = tuple(suffix[1:] for suffix in SUFFIXES)
 """The formats that are pictures, by their names."""
+
+
+def plot_choice(plot: str | None, n_recordings: int) -> Path | None:
+    """Return where the picture of the only recording goes; None for nowhere.
+
+    Raises:
+        UsageError: It cannot go there, or there are several recordings.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    if plot is None:
+        return None
+    if n_recordings != 1:
+        raise UsageError(
+            f"--plot: a picture shows one recording, and there are {n_recordings}; draw each with "
+            f"--format png --output DIR/"
+        )
+    return check_plot_path(plot)
 
 
 def picture_formats(draw: Callable[[Result], Figure]) -> Mapping[str, Format[Result]]:

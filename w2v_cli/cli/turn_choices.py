@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.cli import options
@@ -14,7 +13,7 @@ from w2v_cli.cli.turn_options import DEFAULT_MODEL
 from w2v_cli.diarization.rules import TurnRules
 from w2v_cli.errors import UsageError
 from w2v_cli.formats.turns import OF_WORDS, TURN_FORMATS
-from w2v_cli.plots.paths import check_plot_path, require_matplotlib
+from w2v_cli.plots.paths import require_matplotlib
 
 if TYPE_CHECKING:
     from w2v_cli.tasks.diarize import Chunks, Regions, SpeakerChoice
@@ -46,23 +45,6 @@ def format_choice(formats: Sequence[str] | None, transcribe: str | None) -> tupl
     left_out = OF_WORDS if transcribe is None else frozenset[str]()
     every = (name for name in TURN_FORMATS if name not in left_out)
     return (*every, *(name for name in chosen if name in PICTURES))
-
-
-def plot_choice(plot: str | None, n_recordings: int) -> Path | None:
-    """Return where the picture of the only recording goes; None for nowhere.
-
-    Raises:
-        UsageError: It cannot go there, or there are several recordings.
-        MissingDependencyError: matplotlib is not installed.
-    """
-    if plot is None:
-        return None
-    if n_recordings != 1:
-        raise UsageError(
-            f"--plot: a picture shows one recording, and there are {n_recordings}; with --format "
-            f"png --output DIR/ each has its own"
-        )
-    return check_plot_path(plot)
 
 
 @dataclass(frozen=True)
