@@ -50,6 +50,15 @@ def test_nothing_heavy_is_loaded(arguments):
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
+def test_the_list_of_commands_imports_none_of_them():
+    script = LOADED.format(heavy=["w2v_cli.cli.models", "w2v_cli.cli.transcribe"])
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--help"], capture_output=True, text=True, check=True
+    )
+    assert "transcribe      Write down" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
 def test_a_command_does_not_wait_for_the_others():
     script = LOADED.format(heavy=["w2v_cli.cli.finetune", "w2v_cli.cli.transcribe"])
     done = subprocess.run(

@@ -91,7 +91,8 @@ def test_verbose_says_what_runs_where(w2v, recording, ctc_folder):
     path = recording()
     run = w2v("transcribe", path, "-v", "--device", "cpu", "--threads", "1", "--attn", "eager")
     loaded, heard = run.stderr.splitlines()
-    assert loaded.startswith(f"w2v: {ctc_folder} on cpu, float32, eager, 1 threads; loaded in ")
+    what = f"w2v: {ctc_folder} on cpu, float32, eager, 1 threads; in the form for inference; "
+    assert loaded.startswith(f"{what}loaded in ")
     assert heard.startswith(f"w2v: {path}: 1.0 s transcribed in ")
     assert w2v("transcribe", path, "-v", "-q").stderr == ""
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Annotated, Any, cast
 
 import typer
@@ -17,21 +18,26 @@ from w2v_cli.cli.console import print_error
 from w2v_cli.cli.grouped_help import GroupedCommand
 from w2v_cli.errors import W2VError
 
-# Each is a function or a group of commands, in the module of its name, with _ for -.
-COMMANDS = (
-    "transcribe",
-    "classify",
-    "align",
-    "diarize-frames",
-    "embed",
-    "score",
-    "lm",
-    "finetune",
-    "evaluate",
-    "quantize",
-    "bench",
-    "models",
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "transcribe": "Write down what is said in recordings.",
+        "classify": "Label recordings: words, languages, emotions.",
+        "align": "Find when each word of a known text is said.",
+        "diarize-frames": "Tell who speaks when, and who says what.",
+        "embed": "Turn recordings into vectors, and compare voices.",
+        "score": "Count what is wrong in a transcript or in turns.",
+        "lm": "Build, attach and tune language models.",
+        "finetune": "Train a model on recordings.",
+        "evaluate": "Measure a model on recordings.",
+        "quantize": "Save a model in whole numbers of 8 bits.",
+        "bench": "Measure how fast a model runs here.",
+        "models": "List the models on this machine.",
+    }
 )
+"""What each command does, in a line: to show it none has to be imported.
+
+Each is a function or a group of commands, in the module of its name, with _ for -.
+"""
 
 SETTINGS: dict[str, Any] = {
     # A bug keeps Python's own traceback, which fits into a report.
@@ -72,6 +78,11 @@ class AllCommands(TyperGroup):
         super().__init__(**settings)
         self.commands = cast(Any, CommandsOnDemand())  # a dict to Typer, which only reads it
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write what each command does."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
 
 app = typer.Typer(name="w2v", cls=AllCommands, no_args_is_help=True, **SETTINGS)
 
@@ -91,7 +102,7 @@ def w2v(
         ),
     ] = False,
 ) -> None:
-    """Turn speech into text with Wav2Vec2 models."""
+    """Work with speech and Wav2Vec2 models: transcribe, label, diarize, embed, fine-tune."""
 
 
 def _fill_in_closed_streams() -> None:
