@@ -10,10 +10,13 @@ from w2v_cli import results
 from w2v_cli.results import (
     Alternative,
     Character,
+    Classification,
     Diarization,
     Embedding,
     FrameActivity,
+    Label,
     Segment,
+    Stretch,
     Transcript,
     Turn,
     VectorKind,
@@ -29,9 +32,23 @@ KIND = VectorKind("mini-speakers", "last", "mean", unit_length=True)
 EMBEDDING = Embedding(np.ones((2, 3), np.float32), KIND, 2.0, "a.wav", (1, 2), np.arange(2.0))
 TURN = Turn(0.5, 0.9, "SPEAKER_00")
 DIARIZATION = Diarization((TURN,), ("SPEAKER_00",), 2.0, "mini-turns", transcript=TRANSCRIPT)
+LABEL = Label("yes", 0.9)
+STRETCH = Stretch(0.5, 0.9)
 
-RESULTS = [CHARACTER, WORD, SEGMENT, ALTERNATIVE, TRANSCRIPT, KIND, EMBEDDING, TURN, DIARIZATION]
-ARRAYS = {FrameActivity}  # of numbers, which are no values
+RESULTS = [
+    CHARACTER,
+    WORD,
+    SEGMENT,
+    ALTERNATIVE,
+    TRANSCRIPT,
+    KIND,
+    EMBEDDING,
+    TURN,
+    DIARIZATION,
+    LABEL,
+    STRETCH,
+]
+ARRAYS = {FrameActivity, Classification}  # of numbers, which are no values
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda r: type(r).__name__)
@@ -50,7 +67,7 @@ def test_every_result_is_tested_here():
 
 
 def test_seconds_are_named_so():
-    units = ("_seconds", "probability", "_score")
+    units = ("_seconds", "probability", "score")
     for result in RESULTS:
         for field in dataclasses.fields(result):
             assert "float" not in field.type or field.name.endswith(units)
