@@ -14,6 +14,7 @@ that of one that transcribes hours; or, with --command, of another command that 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import subprocess
 import sys
@@ -159,13 +160,15 @@ def peak_of(arguments: list[str]) -> tuple[int, float]:
 def joined(recordings: list[Path], folder: Path, seconds: float) -> Path:
     """Write the recordings one after the other, again and again, to a file of so many seconds."""
     path = folder / f"{seconds:.0f}.flac"
-    waveforms = [read_waveforms(recording).channels[0] for recording in recordings]
     missing = round(seconds * RATE)
     with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
-        while missing > 0:
-            for waveform in waveforms:
-                file.write(np.clip(waveform[:missing], -1, 1))
-                missing -= min(len(waveform), missing)
+        for recording in itertools.cycle(recordings):
+            # One at a time: the peak of what is started from here is not below this process's own.
+            waveform = read_waveforms(recording).channels[0][:missing]
+            file.write(np.clip(waveform, -1, 1))
+            missing -= len(waveform)
+            if missing <= 0:
+                break
     return path
 
 
