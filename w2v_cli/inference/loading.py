@@ -22,6 +22,7 @@ from w2v_cli.inference.runtime import (
     check_attention,
     choose_device,
     choose_dtype,
+    keep_memory_together,
     return_large_arrays,
     set_threads,
 )
@@ -134,6 +135,7 @@ class Loading:
         dtype = choose_dtype(runtime.dtype, device)
         check_attention(runtime.attn, device, dtype)
         set_threads(runtime.threads)
+        keep_memory_together()
         return cls(
             name,
             where,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
@@ -150,6 +151,17 @@ def set_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
+def keep_memory_together() -> None:
+    """Have a process not grow with the number of different chunks that it hears.
+
+    Left to itself glibc gives threads heaps of their own, where arrays of many sizes leave holes,
+    and oneDNN keeps what it has prepared for the last thousand shapes.
+    """
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(name, _PREPARED_SHAPES)
+    _tell_malloc(_M_ARENA_MAX, 1)
+
+
 def return_large_arrays() -> None:
     """Have glibc give large arrays back to the system when they are freed.
 
@@ -157,6 +169,10 @@ def return_large_arrays() -> None:
     sizes leave holes: the memory of a process grows by half. Other C libraries do without. The form
     for inference has smaller arrays, and a fifth of its time would go into fetching them anew.
     """
+    _tell_malloc(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def _tell_malloc(parameter: int, value: int) -> None:
     import ctypes
     import sys
 
@@ -164,8 +180,10 @@ def return_large_arrays() -> None:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(parameter, value)
 
 
-_M_MMAP_THRESHOLD = -3  # malloc.h
+_M_ARENA_MAX = -8  # malloc.h
+_M_MMAP_THRESHOLD = -3
 _LARGE_BYTES = 2**20
+_PREPARED_SHAPES = "16"  # about what a network has of one length; each may hold megabytes
