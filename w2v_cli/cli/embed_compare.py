@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.batch.inputs import Found, Selection, add_named
 from w2v_cli.cli.batch_options import BatchChoice, Recordings, check_policy, output_of
 from w2v_cli.cli.embed_options import Comparing
 from w2v_cli.cli.output import STDOUT, Results, check_output
-from w2v_cli.cli.sinks import Destination
+from w2v_cli.cli.sinks import Destination, WrappedDestination
 from w2v_cli.errors import UsageError, W2VError
 from w2v_cli.formats.format import Format, Joining
 from w2v_cli.formats.spoken import as_unicode, one_line
@@ -241,7 +240,7 @@ class _Speakers:
         return self.held.closest(vectors, top_k)
 
 
-class _Enrolling(Destination[Embedding]):
+class _Enrolling(WrappedDestination[Embedding]):
     """Takes the vectors of speakers first, and then writes those that are to be named.
 
     Args:
@@ -254,24 +253,12 @@ class _Enrolling(Destination[Embedding]):
     def __init__(
         self, inner: Destination[Embedding], folder: Path, found: Found, speakers: _Speakers
     ) -> None:
-        self._inner, self._folder, self._speakers = inner, folder, speakers
+        super().__init__(inner)
+        self._folder, self._speakers = folder, speakers
         refused = [item for item, _ in found.refused]
         self._waiting = Counter(item.source for item in (*found.items, *refused))
         self._places = {item.source: item.relative for item in found.items}
         self._enrolled: list[tuple[str, Embedding]] = []
-        self.prints, self.formats, self.files = inner.prints, inner.formats, inner.files
-
-    def __enter__(self) -> _Enrolling:
-        self._inner.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._inner.__exit__(kind, error, trace)
 
     def write(self, result: Embedding) -> None:
         source = result.source or ""
@@ -282,11 +269,11 @@ class _Enrolling(Destination[Embedding]):
             return
         if self._speakers.held is None:
             self._speakers.held = self._all_enrolled()
-        self._inner.write(result)
+        super().write(result)
 
     def fail(self, source: str, error: W2VError) -> None:
         if not self._is_speakers(source):
-            self._inner.fail(source, error)
+            super().fail(source, error)
 
     def _is_speakers(self, source: str) -> bool:
         if not self._waiting[source]:

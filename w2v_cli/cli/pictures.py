@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from w2v_cli.batch.ledger import Ledger
-from w2v_cli.cli.sinks import Destination, Result
-from w2v_cli.errors import UsageError, W2VError
+from w2v_cli.cli.sinks import Destination, Result, WrappedDestination
+from w2v_cli.errors import UsageError
 from w2v_cli.formats.format import Format
 from w2v_cli.plots.paths import SUFFIXES, check_plot_path
 
@@ -52,45 +51,28 @@ def picture_formats(draw: Callable[[Result], Figure]) -> Mapping[str, Format[Res
     return {kind: Format(f".{kind}", drawn_as(kind)) for kind in PICTURES}
 
 
-class Drawn(Destination[Result]):
+class Drawn(WrappedDestination[Result]):
     """A destination whose results also become a picture, one each in the same file.
 
     Args:
-        destination: Where results are written.
+        inner: Where results are written.
         draw: Draws a result.
         path: The picture.
     """
 
     def __init__(
-        self, destination: Destination[Result], draw: Callable[[Result], Figure], path: Path
+        self, inner: Destination[Result], draw: Callable[[Result], Figure], path: Path
     ) -> None:
-        self._destination, self._draw, self._path = destination, draw, path
-        self.journal_path = destination.journal_path
-        self.files = destination.files
-        self.prints = destination.prints
-        self.formats = destination.formats
-
-    def __enter__(self) -> Drawn[Result]:
-        self._destination.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._destination.__exit__(kind, error, trace)
+        super().__init__(inner)
+        self._draw, self._path = draw, path
+        self.journal_path = inner.journal_path
 
     def write(self, result: Result) -> None:
         from w2v_cli.plots.canvas import save_figure
 
         # First, or a run that was killed in between would find nothing left to do.
         save_figure(self._draw(result), self._path)
-        self._destination.write(result)
-
-    def fail(self, source: str, error: W2VError) -> None:
-        self._destination.fail(source, error)
+        super().write(result)
 
     def keeping(self, ledger: Ledger) -> Destination[Result]:
-        return Drawn(self._destination.keeping(ledger), self._draw, self._path)
+        return Drawn(self.inner.keeping(ledger), self._draw, self._path)

@@ -76,6 +76,36 @@ class Destination(ABC, Generic[Result]):
         raise ValueError("nothing can be resumed here")
 
 
+class WrappedDestination(Destination[Result]):
+    """A destination that something is done before; nothing can be resumed unless it says so.
+
+    Args:
+        inner: Where results are written.
+    """
+
+    def __init__(self, inner: Destination[Result]) -> None:
+        self.inner = inner
+        self.files, self.prints, self.formats = inner.files, inner.prints, inner.formats
+
+    def __enter__(self) -> WrappedDestination[Result]:
+        self.inner.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.inner.__exit__(kind, error, trace)
+
+    def write(self, result: Result) -> None:
+        self.inner.write(result)
+
+    def fail(self, source: str, error: W2VError) -> None:
+        self.inner.fail(source, error)
+
+
 class StreamDestination(Destination[Result]):
     """Everything in one format, on stdout or in one file.
 

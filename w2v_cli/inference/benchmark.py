@@ -19,7 +19,7 @@ import torch
 from w2v_cli import model as networks
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.errors import CheckpointError
-from w2v_cli.inference.form import inference_form, why_not
+from w2v_cli.inference.form import has_onednn, inference_form, why_not
 from w2v_cli.inference.loading import Loading
 from w2v_cli.inference.network import FloatArray, Network
 from w2v_cli.inference.quantization import int8_form, is_int8_form
@@ -85,7 +85,7 @@ def ways_of_this_machine(most_threads: int | None = None) -> list[Way]:
     n_cores = most_threads or len(_usable_cores())
     threads = tuple(sorted({1, n_cores}))
     ways = [Way(Runtime(device="cpu"), threads, (0.0, 4.0))]
-    if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if has_onednn():
         ways.append(Way(Runtime(device="cpu", quantize="int8"), threads, (0.0, 4.0)))
     if torch.cuda.is_available():
         ways += [
@@ -111,7 +111,11 @@ def best(measurements: list[Measurement]) -> tuple[Measurement, Measurement]:
     """Return the fastest setting for longer recordings, and the fastest for short ones."""
     longer = [one for one in measurements if one.batch_seconds is None]
     short = [one for one in measurements if one.batch_seconds is not None]
-    return tuple(max(group, key=lambda one: one.speed) for group in (longer, short))  # type: ignore[return-value]
+    return max(longer, key=_speed), max(short, key=_speed)
+
+
+def _speed(measurement: Measurement) -> float:
+    return measurement.speed
 
 
 class _AnyNetwork(Network):

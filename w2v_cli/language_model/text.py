@@ -191,7 +191,7 @@ def _opened(source: str | os.PathLike[str]) -> BinaryIO:
 def _unpacked(file: BinaryIO) -> BinaryIO:
     """Return the file's content, unpacked if it starts as gzip's files do."""
     peeked = file.peek(2)[:2] if isinstance(file, io.BufferedReader) else b""
-    return gzip.GzipFile(fileobj=file) if peeked == _GZIP_MAGIC else file  # type: ignore[return-value]
+    return gzip.GzipFile(fileobj=file) if peeked == _GZIP_MAGIC else file  # type: ignore[return-value]  # reads alike
 
 
 def _shown(source: str | os.PathLike[str]) -> str:

@@ -402,7 +402,7 @@ def _signature() -> inspect.Signature:
 
 
 # What help() and editors show: the fields are declared once, above.
-Wav2Vec2Config.__signature__ = _signature()  # type: ignore[attr-defined]
+Wav2Vec2Config.__signature__ = _signature()  # type: ignore[attr-defined]  # as inspect reads it
 
 
 def _as_torch_dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:

@@ -238,7 +238,7 @@ class CollectedStates:
             self.states.append(hidden_states if wanted else None)
 
     def collected(self) -> tuple[torch.Tensor, ...] | None:
-        return None if self.states is None else tuple(self.states)  # type: ignore[arg-type]
+        return None if self.states is None else tuple(self.states)  # type: ignore[arg-type]  # as published
 
 
 class Wav2Vec2Adapter(nn.Module):

@@ -63,7 +63,7 @@ class ModelOutput(OrderedDict[str, Any]):
         raise TypeError(f"a {type(self).__name__} has fixed fields; update() is not for it")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        values = tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+        values = tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]  # as above
         return type(self), values
 
     def to_tuple(self) -> tuple[Any, ...]:

@@ -4,7 +4,14 @@
 `layers.py`. Their matrix products come from `products.py`, and may come from elsewhere.
 """
 
-from w2v_cli.inference.form.build import inference_form, is_inference_form, why_not
+from w2v_cli.inference.form.build import has_onednn, inference_form, is_inference_form, why_not
 from w2v_cli.inference.form.products import Float32Products, Products
 
-__all__ = ["Float32Products", "Products", "inference_form", "is_inference_form", "why_not"]
+__all__ = [
+    "Float32Products",
+    "Products",
+    "has_onednn",
+    "inference_form",
+    "is_inference_form",
+    "why_not",
+]

@@ -22,6 +22,11 @@ _HEADS = ("lm_head", "projector")
 _FRAME_HEAD = "Wav2Vec2ForAudioFrameClassification"
 
 
+def has_onednn() -> bool:
+    """Return whether this PyTorch has the products that the form is made of."""
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # torch's own
+
+
 def why_not(model: Wav2Vec2PreTrainedModel) -> str | None:
     """Return why a model stays as it was trained; None where it needn't."""
     if model.device.type != "cpu":
@@ -32,7 +37,7 @@ def why_not(model: Wav2Vec2PreTrainedModel) -> str | None:
         return "it is being trained"
     if getattr(model, "is_loaded_in_8bit", False):
         return "its linear layers are in 8 bits"
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if not has_onednn():
         return "this PyTorch has no oneDNN"
     return None
 

@@ -31,9 +31,10 @@ def is_exact_gelu(activation: nn.Module) -> bool:
 
 def activate(activation: nn.Module, values: torch.Tensor) -> torch.Tensor:
     """Return an activation of values that nobody else needs: they may be written over."""
-    if is_exact_gelu(activation):
-        return torch.ops.aten.gelu_(values)  # type: ignore[no-any-return]
-    return activation(values)  # type: ignore[no-any-return]
+    activated: torch.Tensor = (
+        torch.ops.aten.gelu_(values) if is_exact_gelu(activation) else activation(values)
+    )
+    return activated
 
 
 class TiledFeatureEncoder(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -101,12 +101,12 @@ class PackedConvolution(nn.Module):
         gelu: Whether an exact GELU follows.
     """
 
-    def __init__(self, conv: nn.Module, *, gelu: bool = False) -> None:
+    def __init__(self, conv: Any, *, gelu: bool = False) -> None:
         super().__init__()
         weight = _parameter(conv, "weight")
         assert weight is not None
         self.out_channels, self.in_channels, self.kernel = weight.shape
-        self.stride = int(conv.stride[0])  # type: ignore[index]  # of any module
+        self.stride = int(conv.stride[0])
         # (out, kernel, in): the order in which the frames of a place lie in memory
         flat = weight.transpose(1, 2).reshape(self.out_channels, -1)
         self._product = PackedLinear([flat], [_parameter(conv, "bias")], gelu=gelu)
@@ -114,7 +114,8 @@ class PackedConvolution(nn.Module):
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """Return (fewer frames, out_channels) from (frames, in_channels)."""
-        return self._product(places(frames, self.kernel, self.stride))  # type: ignore[no-any-return]
+        product: torch.Tensor = self._product(places(frames, self.kernel, self.stride))
+        return product
 
 
 def places(frames: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
