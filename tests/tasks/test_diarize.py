@@ -10,8 +10,9 @@ from w2v_cli.audio.waveforms import Waveforms
 from w2v_cli.batch.local import LocalEngine
 from w2v_cli.batch.outcome import Item
 from w2v_cli.diarization.rules import TurnRules
-from w2v_cli.errors import AudioError, ModelError
+from w2v_cli.errors import AudioError, ModelError, OutOfMemoryError
 from w2v_cli.inference.network import Network
+from w2v_cli.inference.voices import Voices
 from w2v_cli.tasks.diarize import (
     Chunks,
     DiarizationJob,
@@ -182,6 +183,19 @@ def test_voices_link_more_speakers_than_outputs(folder, voices_folder, monkeypat
     found = diarizer.diarize(waveforms(samples))
     assert len({turn.speaker for turn in found.turns}) == 3
     assert_same_turns(found, said, tolerance_seconds=0.2)
+
+
+def test_memory_that_voices_lack_is_told_with_the_recording_once(
+    folder, voices_folder, babble, monkeypatch
+):
+    def too_small(voices, speech):
+        raise OutOfMemoryError("9 s of audio do not fit")
+
+    monkeypatch.setattr(Voices, "of", too_small)
+    diarizer = load_diarizer(folder, speakers=SpeakerChoice(voices_folder))
+    with pytest.raises(OutOfMemoryError) as caught:
+        diarizer.diarize(waveforms(babble(RATE)), source="talk.wav")
+    assert str(caught.value) == "talk.wav: 9 s of audio do not fit"
 
 
 def unit(rows):

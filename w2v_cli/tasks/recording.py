@@ -147,7 +147,12 @@ class Hearing:
 
     def error(self, error: AudioError) -> AudioError:
         """Return an error that says which recording it is about."""
-        return type(error)(f"{self.source}: {error}") if self.source else error
+        return about(self.source, error)
+
+
+def about(source: str | None, error: AudioError) -> AudioError:
+    """Return an error that says which recording it is about, if that has a name."""
+    return type(error)(f"{source}: {error}") if source else error
 
 
 class HearingTask(ABC, Generic[Result]):
@@ -189,7 +194,7 @@ class HearingTask(ABC, Generic[Result]):
         try:
             self._network.check_rate(stream.sample_rate)
         except AudioError as error:
-            raise AudioError(f"{source}: {error}" if source else str(error)) from error
+            raise about(source, error) from error
         return Hearing(self._network, self.chunker(), stream, source, self.smallest)
 
     def chunker(self) -> Cutter:
@@ -209,11 +214,12 @@ class HearingTask(ABC, Generic[Result]):
             AudioError: The model hears another sample rate, or the memory is too small.
         """
         session = self.session(HeldStream(waveforms), source)
-        try:
-            for chunk in session.chunks():
-                session.take(chunk, *self.run([chunk]))
-        except OutOfMemoryError as error:
-            raise OutOfMemoryError(f"{source}: {error}" if source else str(error)) from error
+        for chunk in session.chunks():
+            try:
+                outputs = self.run([chunk])
+            except OutOfMemoryError as error:
+                raise about(source, error) from error
+            session.take(chunk, *outputs)  # its errors name the recording
         return session.finish()
 
     @property
