@@ -260,6 +260,18 @@ def test_too_large_for_half_the_precision(speakers, babble):
         task.embed(in_memory(babble(RATE)), source="a.wav")
 
 
+def test_frames_too_large_for_half_the_precision(speakers, babble):
+    embedder = load_embedder(speakers[0], pool_name="none")
+    with torch.no_grad():
+        norm = embedder.model.encoder.layers[-1].final_layer_norm  # after which the output comes
+        if embedder.model.config.do_stable_layer_norm:
+            norm = embedder.model.encoder.layer_norm
+        norm.weight.mul_(1e6)
+    task = Vectorizer(embedder, VectorOptions("float16"))
+    with pytest.raises(AudioError, match="do not fit into float16; use --vector-dtype float32"):
+        task.embed(in_memory(babble(RATE)), source="a.wav")
+
+
 @pytest.mark.parametrize(
     ("waveform", "message"),
     [

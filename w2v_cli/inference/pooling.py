@@ -120,7 +120,8 @@ class EveryFrame:
 
     def add(self, first_frame: int, frames: FloatArray) -> None:
         """Take in frames; see `Pool`."""
-        self._blocks.append(frames.astype(self._dtype))
+        with np.errstate(over="ignore"):  # whoever asked for a type looks at what became of them
+            self._blocks.append(frames.astype(self._dtype))
         self._numbers.append(np.arange(first_frame, first_frame + len(frames)))
 
     def vectors(self) -> FloatArray:
