@@ -11,6 +11,7 @@ import torch
 from w2v_cli.errors import CheckpointError
 from w2v_cli.inference.chunk_length import memory_bytes
 from w2v_cli.inference.feature_pieces import FeaturesInPieces
+from w2v_cli.inference.form import is_inference_form
 from w2v_cli.inference.loading import Head, Loading
 from w2v_cli.inference.network import FloatArray, Network
 
@@ -88,7 +89,8 @@ class Labeller(Network):
         extractor = loading.feature_extractor()
         model = loading.model(Wav2Vec2ForSequenceClassification, LABEL_HEAD)
         labeller = cls(str(name), model, extractor)
-        labeller.hear_in_pieces(piece_seconds or labeller.longest_chunk_seconds)
+        if not is_inference_form(model):  # which takes the convolutions tile by tile anyway
+            labeller.hear_in_pieces(piece_seconds or labeller.longest_chunk_seconds)
         return labeller
 
     def hear_in_pieces(self, seconds: float) -> None:
