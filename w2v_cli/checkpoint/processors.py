@@ -62,12 +62,6 @@ def save_feature_extractor(
     return [str(path)]
 
 
-def processor_settings(name: Name, kwargs: Json) -> tuple[Json, Json]:
-    """Return what processor_config.json says, {} without one, and the other `kwargs`."""
-    options = HubOptions.take_from(kwargs)
-    return read_if_there(name, PROCESSOR_FILE, options) or {}, kwargs
-
-
 def save_processor(
     processor: Wav2Vec2Processor, folder: Name, *, push_to_hub: bool = False
 ) -> list[str]:

@@ -12,11 +12,12 @@ from w2v_cli.cli.pictures import PICTURES
 from w2v_cli.cli.turn_options import DEFAULT_MODEL
 from w2v_cli.diarization.rules import TurnRules
 from w2v_cli.errors import UsageError
-from w2v_cli.formats.turns import OF_WORDS, TURN_FORMATS
+from w2v_cli.formats.turns import OF_WORDS, TURN_FORMATS, WITHOUT_WORDS
 from w2v_cli.plots.paths import require_matplotlib
 
 if TYPE_CHECKING:
-    from w2v_cli.tasks.diarize import Chunks, Regions, SpeakerChoice
+    from w2v_cli.scoring.turn_files import Regions
+    from w2v_cli.tasks.diarize import Chunks, SpeakerChoice
     from w2v_cli.tasks.spoken_turns import NamedTranscriptJob
     from w2v_cli.tasks.transcribe import TranscriptionJob
 
@@ -29,7 +30,7 @@ def format_choice(formats: Sequence[str] | None, transcribe: str | None) -> tupl
         transcribe: The model that writes down what is said; None for none.
 
     Raises:
-        UsageError: One is of words, and there will be none.
+        UsageError: One is of words, and there will be none; or none has a place for them.
         MissingDependencyError: One is a picture, and matplotlib is not installed.
     """
     chosen = tuple(formats or (("rttm",) if transcribe is None else ("txt",)))
@@ -40,6 +41,11 @@ def format_choice(formats: Sequence[str] | None, transcribe: str | None) -> tupl
             )
         if name in PICTURES:
             require_matplotlib(f"--format {name}")
+    if transcribe is not None and WITHOUT_WORDS.union(PICTURES).issuperset(chosen):
+        raise UsageError(
+            f"--transcribe: {' and '.join(chosen)} cannot say what is said; leave it out, or add "
+            f"--format txt or another format with words"
+        )
     if options.ALL_FORMATS not in chosen:
         return chosen
     left_out = OF_WORDS if transcribe is None else frozenset[str]()
@@ -89,6 +95,8 @@ def word_speakers(params: Mapping[str, Any]) -> WordSpeakers | None:
             if params[name] is not None:
                 raise UsageError(f"--{name.replace('_', '-')} is about speakers; add --speakers")
         return None
+    if set(params["formats"] or ()) == {"ctm"}:
+        raise UsageError("--speakers: ctm names no speakers; leave it out, or use --format stm")
     check_speakers(params["speakers_model"], params["num_speakers"], None, None)
     model = params["turns_model"] or DEFAULT_MODEL
     return WordSpeakers(model, params["speakers_model"], params["num_speakers"])

@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from w2v_cli.diarization.assignment import cheapest_pairs
-from w2v_cli.diarization.pieces import Piece, shared_frames
+from w2v_cli.diarization.pieces import SPEAKS, Piece, shared_frames
 
 SILENT = -1
 """The speaker of an output that is silent."""
 
-_SPEAKS = 0.5
 # Two outputs are surely one speaker if they speak together for so many frames,
 _SURE_FRAMES = 25
 # and for this share of the frames in which either of them speaks.
@@ -79,7 +78,7 @@ def tracks_of(pieces: Sequence[Piece], threshold: float = -1.0) -> list[Track]:
     for index, piece in enumerate(pieces):
         goes_on = sure_pairs(*shared_frames(pieces[index - 1], piece)) if index else {}
         for output in range(piece.n_outputs):
-            if not (piece.probabilities[:, output] > _SPEAKS).any():
+            if not (piece.probabilities[:, output] > SPEAKS).any():
                 continue
             before = goes_on.get(output, SILENT)
             number = track_of.get((index - 1, before))
@@ -110,7 +109,7 @@ def sure_pairs(before: npt.NDArray[Any], now: npt.NDArray[Any]) -> dict[int, int
     """
     if not len(now):
         return {}
-    speaks_before, speaks_now = before > _SPEAKS, now > _SPEAKS
+    speaks_before, speaks_now = before > SPEAKS, now > SPEAKS
     together = speaks_now.astype(np.float64).T @ speaks_before
     either = speaks_now.sum(0)[:, None] + speaks_before.sum(0) - together
     if len(together) <= together.shape[1]:

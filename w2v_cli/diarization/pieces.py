@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
+SPEAKS = 0.5
+"""Above this probability an output speaks, where chunks are put together."""
+
 
 @dataclass(frozen=True, eq=False)
 class Piece:

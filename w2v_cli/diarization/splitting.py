@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2v_cli.diarization.clustering import VoiceRules, cluster
-from w2v_cli.diarization.turns import BoolArray
+from w2v_cli.diarization.turns import BoolArray, runs_of
 
 Window = tuple[int, int]
 """The first frame of a stretch, and the frame after its last."""
@@ -37,9 +37,8 @@ def windows_of(alone: BoolArray, step_seconds: float) -> list[Window]:
         alone: In which frames it does, (frames,).
         step_seconds: From frame to frame.
     """
-    padded = np.concatenate([[False], alone, [False]]).astype(np.int8)
     windows = []
-    for first, end in np.flatnonzero(np.diff(padded)).reshape(-1, 2):
+    for first, end in runs_of(alone):
         seconds = (end - first) * step_seconds
         if seconds < _SHORTEST_SECONDS:
             continue

@@ -89,9 +89,19 @@ def spans_of(active: BoolArray, edges_seconds: npt.NDArray[np.float64]) -> Spans
         active: (frames,).
         edges_seconds: Where each frame begins, and where the last ends, (frames + 1,).
     """
-    changes = np.flatnonzero(np.diff(np.concatenate([[False], active, [False]]).astype(np.int8)))
-    spans: Spans = edges_seconds[changes.reshape(-1, 2)]
+    spans: Spans = edges_seconds[runs_of(active)]
     return spans
+
+
+def runs_of(active: BoolArray) -> npt.NDArray[np.intp]:
+    """Return where stretches of active frames begin, and the frames after them, (stretches, 2).
+
+    >>> runs_of(np.array([True, True, False, True]))
+    array([[0, 2],
+           [3, 4]])
+    """
+    edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0))
+    return edges.reshape(-1, 2)
 
 
 def frame_edges(

@@ -66,8 +66,9 @@ class SpeakerActivity(Network):
 
         loading = Loading.prepare(name, runtime, hub)
         loading.config(FRAMES_HEAD)
+        extractor = loading.feature_extractor()
         model = loading.model(Wav2Vec2ForAudioFrameClassification, FRAMES_HEAD)
-        return cls(str(name), model, loading.feature_extractor())
+        return cls(str(name), model, extractor)
 
     @property
     def n_speakers(self) -> int:

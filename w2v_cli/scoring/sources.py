@@ -52,7 +52,7 @@ def read_texts(source: str, *, by_line: bool = False) -> list[NamedText]:
     path = Path(source)
     if path.is_dir():
         return [text for file in _files(path) for text in _texts_of_file(file, path)]
-    return _texts(_content(path), source, path.suffix.lower(), by_line)
+    return _texts(content_of(path), source, path.suffix.lower(), by_line)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -69,26 +69,40 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _texts_of_file(path: Path, folder: Path) -> list[NamedText]:
-    texts = _texts(_content(path), str(path), path.suffix.lower(), by_line=False)
+    texts = _texts(content_of(path), str(path), path.suffix.lower(), by_line=False)
     if len(texts) == 1:  # a file for each recording, named like it
         return [NamedText(path.relative_to(folder).as_posix(), texts[0].text)]
     return texts
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _texts(content: bytes, source: str, suffix: str, by_line: bool) -> list[NamedText]:
+def decoded(content: bytes, source: str) -> str:
+    """Return what a file holds as text.
+
+    Raises:
+        UsageError: It is none in UTF-8.
+    """
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{source}: not in UTF-8; convert it, for instance: iconv -f latin1 -t utf-8 {source}"
         ) from error
+
+
+def _texts(content: bytes, source: str, suffix: str, by_line: bool) -> list[NamedText]:
+    text = decoded(content, source)
     # What comes by a pipe has no suffix; a spoken text does not begin with a bracket and a quote.
     is_json = suffix in (".json", ".jsonl") or (not suffix and _looks_like_json(text))
     if not is_json:

@@ -9,7 +9,7 @@ from pathlib import Path
 from w2v_cli.errors import UsageError
 from w2v_cli.formats.rttm import parse_rttm, parse_uem
 from w2v_cli.results import Turn
-from w2v_cli.scoring.sources import STDIN
+from w2v_cli.scoring.sources import STDIN, content_of, decoded
 
 Turns = dict[str, tuple[Turn, ...]]
 """The turns of each recording, by its name."""
@@ -52,26 +52,12 @@ def _contents(source: str, suffix: str) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each file."""
     path = Path(source)
     if source == STDIN:
-        yield "standard input", _decoded(sys.stdin.buffer.read(), "standard input")
+        yield "standard input", decoded(sys.stdin.buffer.read(), "standard input")
     elif suffix and path.is_dir():
         files = [f for f in sorted(path.rglob("*")) if f.suffix.lower() == suffix and f.is_file()]
         if not files:
             raise UsageError(f"{source}: no {suffix} files in this folder")
         for file in files:
-            yield str(file), _decoded(_read(file), str(file))
+            yield str(file), decoded(content_of(file), str(file))
     else:
-        yield source, _decoded(_read(path), source)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _decoded(content: bytes, label: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{label}: no text in UTF-8, at byte {error.start}") from error
+        yield source, decoded(content_of(path), source)

@@ -12,6 +12,7 @@ import numpy as np
 from w2v_cli.errors import AudioError, UsageError
 from w2v_cli.inference.chunks import Chunk, Chunker, Chunking
 from w2v_cli.inference.labeller import Labeller
+from w2v_cli.inference.pooling import FrameStatistics
 from w2v_cli.results import Classification, Stretch
 from w2v_cli.tasks.recording import Cutter, Hearing, HearingTask, Ready, RecordingJob
 from w2v_cli.tasks.windows import Window, WindowCutter, Windowing
@@ -201,7 +202,7 @@ class ClassificationSession:
     def __init__(self, classifier: Classifier, hearing: Hearing) -> None:
         self._classifier, self._hearing = classifier, hearing
         self._stream = hearing.stream
-        self._sums: dict[int, FrameSum] = {}
+        self._frames: dict[int, FrameStatistics] = {}
         self._windows: list[Window] = []
         self._means: list[FloatArray] = []
         self._envelope = None
@@ -228,7 +229,7 @@ class ClassificationSession:
             self._windows.append(chunk.without_samples())
             self._means.append(_mean(kept))
         else:
-            self._sums.setdefault(chunk.channel, FrameSum()).add(kept)
+            self._frames.setdefault(chunk.channel, FrameStatistics()).add(kept)
 
     def finish(self) -> Ready[Classification]:
         """Return the labels.
@@ -272,28 +273,9 @@ class ClassificationSession:
                 )
                 for window in self._windows
             ]
-        channels = sorted(self._sums)
-        self._means = [self._sums[channel].mean for channel in channels]
+        channels = sorted(self._frames)
+        self._means = [self._frames[channel].mean for channel in channels]
         return [Stretch(start, end, number(channel)) for channel in channels]
-
-
-class FrameSum:
-    """The mean of frames that come piece by piece."""
-
-    def __init__(self) -> None:
-        self._total: Any = 0.0
-        self._n_frames = 0
-
-    def add(self, frames: FloatArray) -> None:
-        """Take in frames, (frames, size)."""
-        self._total = self._total + frames.sum(axis=0, dtype=np.float64)
-        self._n_frames += len(frames)
-
-    @property
-    def mean(self) -> FloatArray:
-        """Their mean, float32 (size,)."""
-        mean: FloatArray = (self._total / self._n_frames).astype(np.float32)
-        return mean
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from w2v_cli.audio.parts import split_part
 from w2v_cli.diarization.clustering import link_by_voices
 from w2v_cli.diarization.linking import link_by_overlap
-from w2v_cli.diarization.pieces import Piece
+from w2v_cli.diarization.pieces import SPEAKS, Piece
 from w2v_cli.diarization.splitting import Window, columns_of, split, windows_of
 from w2v_cli.diarization.stitching import stitch
 from w2v_cli.diarization.turns import Spans, speaker_spans, within
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from w2v_cli.inference.chunks import Chunk
     from w2v_cli.inference.network import FloatArray
     from w2v_cli.tasks.diarize import Diarizer
-
-_SPEAKS = 0.5
 
 
 class DiarizationSession:
@@ -156,7 +154,7 @@ class DiarizationSession:
 
     def _with_voices(self, chunk: Chunk, probabilities: FloatArray) -> Piece:
         """Return a piece whose outputs have voices; one of two voices is split."""
-        speaks = probabilities > _SPEAKS
+        speaks = probabilities > SPEAKS
         alone = speaks & (speaks.sum(axis=1, keepdims=True) == 1)
         step_seconds = self._network.hop_samples / self._network.sample_rate
         threshold = self._diarizer.voice_rules.threshold

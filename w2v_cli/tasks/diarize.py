@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
     from w2v_cli.inference.runtime import Runtime
     from w2v_cli.inference.voices import Voices
     from w2v_cli.results import Diarization
-
-Regions = Mapping[str, tuple[tuple[float, float], ...]]
-"""The regions of each recording that count, by its name: start and end in seconds."""
+    from w2v_cli.scoring.turn_files import Regions
 
 
 @dataclass(frozen=True)

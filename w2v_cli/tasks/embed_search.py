@@ -22,9 +22,7 @@ FloatArray = npt.NDArray[np.float32]
 AnyFloatArray = npt.NDArray[np.floating[Any]]
 
 
-def cosines(
-    vectors: npt.NDArray[np.floating[Any]], others: npt.NDArray[np.floating[Any]]
-) -> FloatArray:
+def cosines(vectors: AnyFloatArray, others: AnyFloatArray) -> FloatArray:
     """Return the cosine of each vector with each of the others, (vectors, others), -1 to 1.
 
     Args:
