@@ -99,6 +99,18 @@ def test_pictures(classify, recording, tmp_path):
     assert "draw each with --format png --output DIR/" in run.stderr
 
 
+def test_a_picture_is_drawn_in_every_run(classify, recording, tmp_path):
+    path, picture = recording(), tmp_path / "out.png"
+    options = ["-o", f"{tmp_path}/out/", "--plot", picture, "-v"]
+    for _ in range(2):
+        run = classify(path, *options)
+        assert (run.exit_code, run.stderr.count(" classified in ")) == (0, 1)
+        assert picture.read_bytes().startswith(PNG)
+        picture.unlink()
+    assert " classified in " not in classify(path, *options[:2], "-v").stderr
+    assert classify(path, *options, "--dry-run").stdout.startswith("do\t")
+
+
 def test_all_formats_are_those_of_text(classify, recording, tmp_path):
     assert classify(recording(), "-f", "all", "-o", tmp_path / "out").exit_code == 0
     names = sorted(file.name for file in tmp_path.glob("out*"))
@@ -161,6 +173,9 @@ def test_a_stream(w2v_process, label_folder, babble):
         (1.5, 2.5),
     ]
     assert all(len(row["labels"]) == 1 for row in rows)
+    run = w2v_process(*command, "--quantize", "int8", "--verbose", stdin=samples)
+    assert (run.exit_code, len(run.stdout.splitlines())) == (0, 4)
+    assert "in whole numbers of 8 bits" in run.stderr
 
 
 @pytest.mark.parametrize(
@@ -178,6 +193,7 @@ def test_a_stream(w2v_process, label_folder, babble):
         (["--plot", "x.jpg"], "--plot: x.jpg: pictures are .png or .svg; give such a name"),
         (["--raw", "16000"], "--raw reads standard input and nothing else"),
         (["-f", "txt", "-f", "csv"], "several formats don't fit on stdout"),
+        (["--plot", "x.png", "--skip-existing", "-o", "out/"], "--plot draws what is heard, and"),
         (["--list-labels"], "hears nothing; leave out talk.wav, or the option"),
     ],
 )
@@ -185,6 +201,16 @@ def test_command_lines_that_are_wrong(classify, arguments, said):
     run = classify("talk.wav", *arguments)
     assert run.exit_code == 2
     assert said in " ".join(run.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "options", [["--output", "x.txt"], ["--top-k", "3"], ["--files-from", "x"], ["--format", "csv"]]
+)
+def test_list_labels_goes_alone(classify, options):
+    run = classify("--list-labels", *options)
+    assert run.exit_code == 2
+    said = f"{options[0]} is for recordings that are heard; leave it out, or --list-labels"
+    assert said in run.stderr
 
 
 @pytest.mark.parametrize(

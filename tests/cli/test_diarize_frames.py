@@ -150,6 +150,10 @@ def test_a_picture(diarize, recording, tmp_path):
     run = diarize(one, "--plot", picture)
     assert (run.exit_code, run.stderr) == (0, "")
     assert picture.read_bytes().startswith(b"\x89PNG")
+    for _ in range(2):  # the turns are there already, and the picture isn't
+        picture.unlink()
+        assert diarize(one, "--plot", picture, "-o", f"{tmp_path}/out/").exit_code == 0
+        assert picture.exists()
     run = diarize(one, two, "-f", "svg", "-o", f"{tmp_path}/pictures/")
     assert (run.exit_code, run.stderr) == (0, "")
     written = sorted(path.name for path in (tmp_path / "pictures").glob("*.svg"))
@@ -203,6 +207,8 @@ def test_a_run_goes_on_where_it_was(diarize, recording, tmp_path):
         (["--format", "lrc"], "is no format"),
         (["--plot", "turns.jpg"], "pictures are .png or .svg"),
         (["--uem", "none.uem"], "none.uem"),
+        (["--transcribe", "mini", "-f", "rttm", "-f", "png"], "rttm and png cannot say what is"),
+        (["--plot", "turns.png", "--skip-existing", "-o", "out/"], "--plot draws what is heard"),
     ],
 )
 def test_command_lines_that_are_wrong(diarize, recording, arguments, said):
@@ -221,6 +227,8 @@ def test_more_that_is_wrong(diarize, w2v, recording, models):
     assert "more than" in diarize(one, *few).stderr
     run = w2v("transcribe", one, "--turns-model", "x")
     assert (run.exit_code, "add --speakers" in run.stderr) == (2, True)
+    run = w2v("transcribe", one, "--speakers", "-f", "ctm")
+    assert (run.exit_code, "ctm names no speakers" in run.stderr) == (2, True)
     run = w2v("diarize-frames", one, "-m", models / "voices")
     assert (run.exit_code, "does not tell speakers apart" in run.stderr) == (4, True)
     run = diarize(one, "--speakers-model", models / "frames")

@@ -95,6 +95,9 @@ def test_the_only_recording_in_a_file(embed, calls, tmp_path):
     assert embed(calls[0], "-o", "one.npy").exit_code == 0
     assert np.load("one.npy").shape == (1, 8)
     assert json.loads((tmp_path / "one.npy.names.json").read_text())["sources"] == [calls[0]]
+    assert embed(calls[0], "-f", "npy", "-f", "npz", "-o", "two").exit_code == 0
+    assert (tmp_path / "two.npy.names.json").exists()
+    assert embed("--search", "two.npy", calls[0]).stdout == f"{calls[0]}\t{calls[0]}\t1.0000\n"
 
 
 def test_a_file_for_each_recording(embed, calls, tmp_path, vectors_of):
@@ -363,6 +366,10 @@ def test_vectors_of_another_layer_are_not_searched(embed, calls):
         (
             ["--plot", "a.png", "-o", "b.txt", "a.wav"],
             "--output: where the cosines go, which --matrix asks for; --plot names the picture",
+        ),
+        (
+            ["--plot", "a.png", "-f", "csv", "a.wav"],
+            "--format csv: how the cosines are written, which --matrix asks for",
         ),
         (
             ["--search", "gone.usearch", "a.wav"],

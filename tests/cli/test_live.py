@@ -45,6 +45,12 @@ def test_segments_are_lines(live, demo_pcm):
     assert (run.exit_code, run.stdout.splitlines(), run.stderr) == (0, SEGMENTS, "")
 
 
+def test_whole_numbers(live, demo_pcm):
+    run = live(demo_pcm, "--quantize", "int8", "--verbose")
+    assert (run.exit_code, run.stdout.splitlines()) == (0, SEGMENTS)
+    assert "in whole numbers of 8 bits" in run.stderr
+
+
 def test_words_that_may_change_are_shown_on_stderr(live, demo_pcm):
     run = live(demo_pcm, "--partial")
     assert run.stdout.splitlines() == SEGMENTS

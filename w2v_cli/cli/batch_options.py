@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -232,6 +232,21 @@ def batch_choice(params: Mapping[str, Any]) -> BatchChoice:
     )
 
 
+def drawing(choice: BatchChoice, plot: str | None) -> BatchChoice:
+    """Return the choice of a run that may draw its only recording, which is heard again for it.
+
+    Raises:
+        UsageError: The recording is to be left out where its files are there.
+    """
+    if plot is None:
+        return choice
+    if choice.policy.skip_existing:
+        raise UsageError(
+            "--plot draws what is heard, and --skip-existing leaves it out; choose one"
+        )
+    return replace(choice, policy=replace(choice.policy, overwrite=True))
+
+
 _LISTS = ("include", "exclude", "files_from", "manifest")
 
 
@@ -256,6 +271,11 @@ class Recordings:
     def many(self) -> bool:
         """Whether the run is a batch, which is summed up in the end."""
         return not self.named or len(self.found.items) >= _MANY_NAMES
+
+    @property
+    def reads_stdin(self) -> bool:
+        """Whether one of them comes on standard input."""
+        return any(item.source == STDIN for item in self.found.items)
 
 
 def recordings(inputs: Sequence[str], choice: BatchChoice) -> Recordings:

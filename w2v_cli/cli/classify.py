@@ -10,7 +10,6 @@ import typer
 
 from w2v_cli.cli import batch_options, classify_options, cluster_options, engine_options, options
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT, utf8_stdout
 from w2v_cli.cli.pictures import PICTURES, Drawn, picture_formats, plot_choice
 from w2v_cli.formats.labels import label_formats
@@ -94,7 +93,7 @@ def classify(
     4 no model, 5 a package is missing, 130 interrupted.
     """
     if list_labels:
-        classify_options.check_nothing_is_heard(inputs)
+        classify_options.check_nothing_is_heard(inputs, context)
         print_labels(model, revision=revision, cache_dir=cache_dir, offline=offline)
         return
     start_seconds = options.checked_start(start, end)
@@ -104,12 +103,11 @@ def classify(
     only = classify_options.label_names(labels)
     chosen = classify_options.format_choice(formats)
     live = classify_options.live_format(raw, window, inputs or [], chosen, context)
-    choice = batch_options.batch_choice(context.params)  # all options of that group
+    choice = batch_options.drawing(batch_options.batch_choice(context.params), plot)
     recordings = batch_options.recordings(inputs or [], choice)
     n_recordings = len(recordings.found.items)
-    reads_stdin = any(item.source == STDIN for item in recordings.found.items)
     cluster = cluster_options.cluster_choice(
-        engine, address, device=device, reads_stdin=reads_stdin
+        engine, address, device=device, reads_stdin=recordings.reads_stdin
     )
     draw = partial(drawn, written=written)
     known = {**label_formats(written), **picture_formats(draw)}
@@ -143,8 +141,7 @@ def classify(
         raise typer.Exit(classify_stream(job, raw, live, written, console))
     if picture is not None:
         target = Drawn(target, draw, picture)
-    writing = {**asdict(written), "plot": plot is not None}
-    settings = BatchSettings(batch_seconds, writing, done="classified")
+    settings = BatchSettings(batch_seconds, asdict(written), done="classified")
     raise typer.Exit(run(job, recordings, target, choice, console, cluster, settings))
 
 

@@ -189,9 +189,15 @@ Plot = Annotated[
 _LIVE_PARAMETERS = frozenset(
     {
         *("inputs", "raw", "formats", "quiet", "verbose", "window", "hop"),
-        *("model", "revision", "cache_dir", "offline", "device", "dtype", "threads", "attn"),
+        *("model", "revision", "cache_dir", "offline", "device", "dtype"),
+        *("threads", "attn", "quantize", "load_in_8bit"),
         *("top_k", "function", "threshold", "labels"),
     }
+)
+
+# And what --list-labels can.
+_LIST_PARAMETERS = frozenset(
+    {"list_labels", "model", "revision", "cache_dir", "offline", "quiet", "verbose"}
 )
 
 
@@ -224,8 +230,8 @@ def label_names(labels: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(names))
 
 
-def check_nothing_is_heard(inputs: Sequence[str] | None) -> None:
-    """Refuse recordings beside --list-labels.
+def check_nothing_is_heard(inputs: Sequence[str] | None, context: typer.Context) -> None:
+    """Refuse recordings beside --list-labels, and options about them.
 
     Raises:
         UsageError: There are some.
@@ -235,6 +241,7 @@ def check_nothing_is_heard(inputs: Sequence[str] | None) -> None:
             f"--list-labels prints what the model knows and hears nothing; leave out {inputs[0]}, "
             f"or the option"
         )
+    check_alone(context, _LIST_PARAMETERS, "--list-labels", "recordings that are heard")
 
 
 def check_windowing(window: float | None, hop: float | None) -> None:
@@ -309,7 +316,7 @@ def live_format(
         return None
     if list(inputs) != [STDIN]:
         raise UsageError("--raw reads standard input and nothing else; name - as the only input")
-    check_alone(context, _LIVE_PARAMETERS)
+    check_alone(context, _LIVE_PARAMETERS, "--raw", "recordings that end")
     if window is None:
         raise UsageError("--raw labels a stream window by window; add --window SECONDS")
     if len(formats) != 1 or formats[0] not in LIVE_FORMATS:

@@ -95,8 +95,7 @@ def destination(
             f"{said}: {len(items)} recordings don't fit into one file a format; name a "
             f"folder for the files: --output {_as_folder(output)}"
         )
-    stem = _without_suffix(output, chosen)
-    paths = {name: Path(stem + form.suffix) for name, form in chosen.items()}
+    paths = files_beside(output, {name: form.suffix for name, form in chosen.items()})
     check_place(str(next(iter(paths.values()))))  # that there is a folder
     files = {items[0].source: paths}
     check_files(files)
@@ -177,13 +176,24 @@ def _as_folder(output: str) -> str:
     return "DIR/" if output == STDOUT else output.rstrip("/") + "/"
 
 
-def _without_suffix(output: str, formats: Mapping[str, Format[Any]]) -> str:
+def files_beside(output: str, suffixes: Mapping[str, str]) -> dict[str, Path]:
+    """Return the files of one recording in several formats, by these.
+
+    Args:
+        output: What was given as --output.
+        suffixes: That of each format.
+    """
+    stem = _without_suffix(output, suffixes.values())
+    return {name: Path(stem + suffix) for name, suffix in suffixes.items()}
+
+
+def _without_suffix(output: str, suffixes: Iterable[str]) -> str:
     """Return a name without a suffix that one of the formats adds again.
 
-    >>> _without_suffix("talk.SRT", {"srt": Format(".srt", str)})
+    >>> _without_suffix("talk.SRT", [".srt"])
     'talk'
     """
-    for suffix in (form.suffix for form in formats.values()):
+    for suffix in suffixes:
         if output.lower().endswith(suffix.lower()) and Path(output).name.lower() != suffix.lower():
             return output[: -len(suffix)]
     return output

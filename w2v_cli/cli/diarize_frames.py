@@ -15,7 +15,6 @@ from w2v_cli.cli import (
     turn_options,
 )
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT
 from w2v_cli.cli.pictures import PICTURES, Drawn, picture_formats, plot_choice
 from w2v_cli.cli.turn_options import RULES
@@ -106,13 +105,13 @@ def diarize_frames(
     4 no model, 5 a package is missing, 130 interrupted.
     """
     start_seconds = options.checked_start(start, end)
-    choice = batch_options.batch_choice(context.params)  # all options of that group
+    choice = batch_options.drawing(batch_options.batch_choice(context.params), plot)
     recordings = batch_options.recordings(inputs or [], choice)
     cluster = cluster_options.cluster_choice(
         engine,
         address,
         device=device,
-        reads_stdin=any(item.source == STDIN for item in recordings.found.items),
+        reads_stdin=recordings.reads_stdin,
     )
     rules = turn_choices.turn_rules(
         offset,
@@ -160,7 +159,7 @@ def diarize_frames(
 
     if picture is not None:
         target = Drawn(target, drawn, picture)
-    settings = BatchSettings(batch_seconds, {"plot": plot is not None}, done="heard")
+    settings = BatchSettings(batch_seconds, done="heard")
     console = Console(quiet=quiet, verbose=verbose)
     job = job_of(turns, transcribe)
     raise typer.Exit(run(job, recordings, target, choice, console, cluster, settings))

@@ -11,7 +11,6 @@ from w2v_cli.cli import batch_options, cluster_options, engine_options, long_opt
 from w2v_cli.cli import embed_options as own
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.embed_formats import chosen_vector_formats, vector_formats
-from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT
 
 if TYPE_CHECKING:
@@ -115,15 +114,16 @@ def embed(
     )
     batch = batch_options.batch_choice(context.params)  # all options of that group
     recordings = batch_options.recordings(inputs or [], batch)
-    reads_stdin = any(item.source == STDIN for item in recordings.found.items)
     cluster = cluster_options.cluster_choice(
-        engine, address, device=device, reads_stdin=reads_stdin
+        engine, address, device=device, reads_stdin=recordings.reads_stdin
     )
     console = Console(quiet=quiet, verbose=verbose)
     target = None
     if choice.mode == "vectors":
         chosen = chosen_vector_formats(formats, output)
-        target = batch_options.output_of(recordings, batch, output, chosen, vector_formats(output))
+        target = batch_options.output_of(
+            recordings, batch, output, chosen, vector_formats(output, chosen)
+        )
     format_name = "" if target is not None else own.one_format(formats, choice, output)
     runtime = engine_options.runtime_choice(context.params)  # all options of that group
 

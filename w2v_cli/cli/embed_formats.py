@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
+from w2v_cli.cli.destinations import chosen_formats, files_beside
 from w2v_cli.cli.options import ALL_FORMATS
 from w2v_cli.cli.output import STDOUT
 from w2v_cli.errors import UsageError
@@ -37,14 +38,20 @@ _NAMES_BESIDE = frozenset({"npy", INDEX_FORMAT})
 VECTOR_FORMATS = (DEFAULT_FORMAT, *_BINARY)
 
 
-def vector_formats(output: str) -> dict[str, Format[Embedding]]:
+def vector_formats(output: str, format_names: Sequence[str]) -> dict[str, Format[Embedding]]:
     """Return the formats by their names.
 
     Args:
-        output: What was given as --output: beside a file of its name lie the names that some
-            formats have no place for.
+        output: What was given as --output: beside its files lie the names that some formats have
+            no place for.
+        format_names: What was given as --format, each time, or the default.
     """
-    beside = None if output == STDOUT or is_folder(output) else Path(output)
+    chosen = chosen_formats(format_names, VECTOR_FORMATS)
+    files = {name: Path(output) for name in chosen}
+    if output == STDOUT or is_folder(output):
+        files = {}
+    elif len(chosen) > 1:
+        files = files_beside(output, {name: f".{name}" for name in chosen})
     formats: dict[str, Format[Embedding]] = {
         DEFAULT_FORMAT: Format(
             ".jsonl",
@@ -55,7 +62,7 @@ def vector_formats(output: str) -> dict[str, Format[Embedding]]:
     for name, writer in _BINARY.items():
         if name == INDEX_FORMAT and is_folder(output):
             continue  # an index for each recording finds nothing
-        formats[name] = _binary(name, writer, beside if name in _NAMES_BESIDE else None)
+        formats[name] = _binary(name, writer, files.get(name) if name in _NAMES_BESIDE else None)
     return formats
 
 

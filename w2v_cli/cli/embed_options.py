@@ -279,6 +279,11 @@ def one_format(formats: list[str] | None, choice: Comparing, output: str) -> str
     Raises:
         UsageError: It is written in others.
     """
+    if choice.mode == "matrix" and not choice.print_matrix and formats:
+        raise UsageError(
+            f"--format {formats[0]}: how the cosines are written, which --matrix asks for; the "
+            f"name of --plot says what the picture is"
+        )
     allowed = MATRIX_FORMATS if choice.mode == "matrix" else TEXT_FORMATS
     suffix = Path(output).suffix.lower().removeprefix(".")
     chosen = list(dict.fromkeys(formats or [suffix if suffix in allowed else "txt"]))

@@ -86,7 +86,7 @@ _LIVE_PARAMETERS = frozenset(
     {
         *("inputs", "raw", "partial", "formats", "quiet", "verbose"),
         *("model", "lang", "revision", "cache_dir", "offline"),
-        *("device", "dtype", "threads", "attn"),
+        *("device", "dtype", "threads", "attn", "quantize", "load_in_8bit"),
         *("lm", "decoder", "beam_width", "alpha", "beta", "hotword", "hotwords", "workers"),
     }
 )
@@ -166,7 +166,7 @@ def live_choice(
         return None
     if list(inputs) != [STDIN]:
         raise UsageError("--raw reads standard input and nothing else; name - as the only input")
-    check_alone(context, _LIVE_PARAMETERS)
+    check_alone(context, _LIVE_PARAMETERS, "--raw", "recordings that end")
     chosen = tuple(dict.fromkeys(formats or DEFAULT_FORMATS))
     if len(chosen) != 1 or chosen[0] not in _LIVE_FORMATS:
         raise UsageError(
@@ -176,12 +176,14 @@ def live_choice(
     return LiveChoice(raw, chosen[0], partial)
 
 
-def check_alone(context: typer.Context, allowed: Collection[str]) -> None:
-    """Refuse options that a stream has no use for.
+def check_alone(context: typer.Context, allowed: Collection[str], beside: str, what: str) -> None:
+    """Refuse options that have no effect beside another one, such as those of a stream.
 
     Args:
         context: The command line.
-        allowed: What a stream can have, by the names of the command's parameters.
+        allowed: What that one can have, by the names of the command's parameters.
+        beside: That one.
+        what: What the others are for.
 
     Raises:
         UsageError: Another was given.
@@ -190,6 +192,4 @@ def check_alone(context: typer.Context, allowed: Collection[str]) -> None:
         source = context.get_parameter_source(parameter.name or "")
         given = source is not None and source.name == "COMMANDLINE"
         if given and parameter.name not in allowed:
-            raise UsageError(
-                f"{parameter.opts[0]} is for recordings that end; leave it out, or --raw"
-            )
+            raise UsageError(f"{parameter.opts[0]} is for {what}; leave it out, or {beside}")

@@ -17,7 +17,6 @@ from w2v_cli.cli import (
     turn_options,
 )
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.options import SUBTITLE_DEFAULTS
 from w2v_cli.cli.output import STDOUT
 from w2v_cli.formats import transcript_formats
@@ -123,7 +122,7 @@ def transcribe(
         engine,
         address,
         device=device,
-        reads_stdin=any(item.source == STDIN for item in recordings.found.items),
+        reads_stdin=recordings.reads_stdin,
     )
     subtitles = options.subtitle_choice(context.params)  # all options of that group
     voices = turn_choices.word_speakers(context.params)

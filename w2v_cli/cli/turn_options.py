@@ -14,6 +14,7 @@ from w2v_cli.formats.turns import TURN_FORMATS
 
 DEFAULT_MODEL = "mini-turns"
 RULES = TurnRules()
+FORMAT_NAMES = (*TURN_FORMATS, *PICTURES)
 
 SPEAKERS_GROUP = "Speakers"
 TURNS_GROUP = "Turns"
@@ -39,12 +40,6 @@ def seconds(value: float | None) -> float | None:
     if value is not None and not 0 <= value < math.inf:
         raise typer.BadParameter(f"{value:g}: it must be 0 or more, in seconds")
     return value
-
-
-def complete_turn_format(incomplete: str) -> list[str]:
-    """Return the formats whose names begin like that."""
-    names = (*TURN_FORMATS, *PICTURES, options.ALL_FORMATS)
-    return [name for name in names if name.startswith(incomplete.lower())]
 
 
 TurnsModel = Annotated[
@@ -261,8 +256,8 @@ Formats = Annotated[
         "--format",
         "-f",
         metavar="NAME",
-        parser=options.format_parser((*TURN_FORMATS, *PICTURES)),
-        autocompletion=complete_turn_format,
+        parser=options.format_parser(FORMAT_NAMES),
+        autocompletion=options.format_completer(FORMAT_NAMES),
         help="rttm: for scoring. txt: for people. json and jsonl: all that is known. csv: a row a "
         "turn. textgrid: for Praat. audacity: labels. npz: the probabilities of all frames. srt, "
         "vtt: subtitles, with --transcribe. png, svg: pictures. May be repeated; all is each but "

@@ -26,6 +26,8 @@ CSV_COLUMNS = ("source", "start", "end", "speaker", "channel")
 
 # Formats of nothing but words.
 OF_WORDS = frozenset({"srt", "vtt"})
+# Formats that have no place for words.
+WITHOUT_WORDS = frozenset({"rttm", "csv", "npz"})
 
 
 def turns_text(diarization: Diarization) -> str:
