@@ -92,6 +92,10 @@ def test_a_folder_of_whole_numbers_is_measured_once(w2v, monkeypatch):
     assert lines[-2] == "Fastest for longer recordings: --quantize int8 --threads 1"
 
 
+def test_a_recording_without_end(w2v):
+    assert w2v("bench", "mini", "--seconds", "inf").exit_code == 2
+
+
 def test_a_model_that_is_not_there(w2v):
     done = w2v("bench", "no/such/folder")
     assert done.exit_code == 4

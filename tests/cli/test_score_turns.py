@@ -63,6 +63,7 @@ def test_what_has_no_partner_is_named(w2v, files):
         (["--rttm", "-n", "basic"], "--normalizer is about texts"),
         (["--rttm", "--collar", "-1"], "0 or more"),
         (["--rttm", "--uem", "none.uem"], "none.uem"),
+        (["--rttm", "--uem", __file__, "-o", __file__], "this is an input too"),
     ],
 )
 def test_command_lines_that_are_wrong(w2v, files, arguments, said):

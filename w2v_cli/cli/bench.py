@@ -35,6 +35,7 @@ Seconds = Annotated[
     typer.Option(
         "--seconds",
         min=1.0,
+        max=600.0,
         metavar="SECONDS",
         help="How long the longer recording is; the short ones have a second each.",
         rich_help_panel=MEASURE_GROUP,

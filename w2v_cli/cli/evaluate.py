@@ -159,7 +159,7 @@ def evaluate(
     Exit codes: 0 done, 1 failed, 2 wrong command line or no such manifest, 3 some recordings
     could not be read, 4 no model, 5 a package is missing, 130 interrupted.
     """
-    check_output(output, manifests)
+    check_output(output, [*manifests, *([] if uem is None else [uem])])
     if plot is not None:
         check_plot_path(plot)
     rules = scoring_rules(collar, skip_overlap) if collar is not None or skip_overlap else None

@@ -144,7 +144,7 @@ def score(
             "--skip-overlap": skip_overlap,
         },
     )
-    check_output(output, [reference, hypothesis])
+    check_output(output, [reference, hypothesis, *([] if uem is None else [uem])])
     console = Console(quiet=quiet)
     if rttm:
         rules = scoring_rules(collar, skip_overlap)
