@@ -8,6 +8,7 @@ import torch
 from w2v_cli.model.ctc import Wav2Vec2ForCTC
 from w2v_cli.training.examples import Composer, Recordings
 from w2v_cli.training.manifests import Example
+from w2v_cli.training.objective import listen
 from w2v_cli.training.speakers import at_speeds
 from w2v_cli.training.start import Start, start_speakers
 
@@ -35,6 +36,25 @@ def test_what_is_trained_begins_as_what_is_compared(small_network):
     with torch.no_grad():
         output = model.eval()(torch.randn(2, 8000))
     assert torch.allclose(output.logits, output.embeddings + model.classifier.bias)
+
+
+def test_vectors_that_are_measured_do_not_depend_on_the_batch(small_network, tmp_path):
+    """As they are embedded; the loss of a padded batch is as published, dilation left out."""
+    settings = {"tdnn_dim": [16, 16], "tdnn_kernel": [3, 3], "tdnn_dilation": [1, 3]}
+    start = Start(str(small_network), from_scratch=True, settings=settings)
+    model, objective = start_speakers(start, ["anna", "ben"])
+    examples = []
+    for name, seconds in (("anna", 0.5), ("ben", 0.9)):
+        path = tmp_path / f"{name}.wav"
+        random = np.random.default_rng(len(examples))
+        soundfile.write(path, 0.1 * random.normal(size=round(16000 * seconds)), 16000)
+        examples.append(Example(str(path), speaker=name, seconds=seconds))
+    together = listen(objective, model, examples, Recordings()).results
+    for example, one in zip(examples, together, strict=True):
+        (alone,) = listen(objective, model, [example], Recordings()).results
+        np.testing.assert_allclose(one.heard, alone.heard, atol=1e-5)
+    assert model.training
+    assert not model.padding_invariant
 
 
 def test_fewer_layers_are_those_of_the_beginning():

@@ -128,7 +128,6 @@ def load_measured(
         )
     _check_is_used(name, objective, choice)
     model = start.trained_model(type(objective).model_class).to(device)
-    model.padding_invariant = True  # each recording as it is heard alone, and by w2v embed
     return model, objective
 
 

@@ -162,8 +162,9 @@ def listen(
     Recordings that cannot be decoded are left out, with a warning. A network that was trained
     without attention mask hears each recording alone, since padding would change what it hears.
     """
-    was_training = model.training
+    was_training, was_invariant = model.training, model.padding_invariant
     model.eval()
+    model.padding_invariant = True  # each recording as it is heard alone
     by_length = sorted(range(len(examples)), key=lambda index: examples[index].seconds or 0.0)
     found: dict[int, Result] = {}
     try:
@@ -176,6 +177,7 @@ def listen(
                 found[number] = Result(found[number].example, found[number].reference, heard)
     finally:
         model.train(was_training)
+        model.padding_invariant = was_invariant
     results = tuple(found[index] for index in sorted(found))
     return Evaluation(results, objective.measure(results))
 
