@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from w2v_cli import (
     Wav2Vec2ForXVector,
     Wav2Vec2Processor,
 )
+from w2v_cli.cli.finetune_options import SharedOptions
+from w2v_cli.cli.finetune_run import start_of
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 
@@ -174,6 +177,7 @@ def test_speakers(w2v, quick, tmp_path, voices):
     assert f"eer {100 * measured['figures']['eer']['value']:.2f} %" in run.stderr
     model = Wav2Vec2ForXVector.from_pretrained(tmp_path / "run")
     assert model.config.id2label == {0: "s0", 1: "s1"}
+    assert "mistakes" not in (tmp_path / "run" / "report.md").read_text()  # vectors have none
 
 
 def test_other_speeds_and_other_fields(w2v, quick, tmp_path, voices):
@@ -311,6 +315,34 @@ def test_what_cannot_be_done_is_refused(w2v, tmp_path, more, message):
     run = w2v("finetune", "ctc", manifest, "-o", tmp_path / "run", *more)
     assert (run.exit_code, run.stderr.count("\n")) == (2, run.stderr.count("w2v: "))
     assert message in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "message"),
+    [
+        ("ctc", ["--noise-dir", "."], "--noise-dir: nothing of it would be heard; add --noise"),
+        ("ctc", ["--room-dir", "."], "--room-dir: nothing of it would be heard; add --reverb"),
+        ("speakers", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
+        ("frames", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
+        ("keywords", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
+        ("pretrain", ["--balance", 0.5], "--balance: is about texts and labels"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(w2v, tmp_path, kind, more, message):
+    rows = [{"audio_filepath": clip("stop.opus"), "text": "stop"}]
+    manifest = write_manifest(tmp_path / "list.jsonl", rows)
+    run = w2v("finetune", kind, manifest, "--model", "mini", "-o", tmp_path / "run", *more)
+    assert run.exit_code == 2
+    assert message in run.stderr
+
+
+def test_masks_that_are_asked_for_are_drawn_in_a_model_that_switched_them_off():
+    asked = SharedOptions(output="run", model="mini", mask_time_prob=0.2)
+    assert start_of(asked).config().apply_spec_augment
+    off = replace(asked, settings=["apply_spec_augment=false"])
+    assert not start_of(off).config().apply_spec_augment
+    silent = SharedOptions(output="run", model="mini", settings=["apply_spec_augment=false"])
+    assert not start_of(replace(silent, mask_time_prob=0.0)).config().apply_spec_augment
 
 
 def test_a_folder_that_holds_another_run_is_not_touched(w2v, quick, tmp_path):

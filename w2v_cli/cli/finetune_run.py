@@ -77,6 +77,7 @@ def train(
         KeyboardInterrupt: The user has interrupted; the run can go on.
     """
     shared.check()
+    check_used(name, shared)
     if "WORLD_SIZE" in os.environ:  # or torch remarks in each process that all weights are in use
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
@@ -114,6 +115,18 @@ def train(
                 lambda: material_of(shared, data, crop_seconds, **sampling)
             )
             run(prepared, material, settings, shared, console, processes)
+
+
+def check_used(name: str, shared: SharedOptions) -> None:
+    """Refuse shared options that this kind of training has no use for.
+
+    Raises:
+        UsageError: There is one.
+    """
+    if shared.final_dropout is not None and name in ("keywords", "frames", "speakers"):
+        raise UsageError("--final-dropout: only a head that writes texts has it; leave it out")
+    if name == "pretrain" and shared.balance != 1:
+        raise UsageError("--balance: is about texts and labels, which are not heard; leave it out")
 
 
 @dataclass(frozen=True)
@@ -276,13 +289,15 @@ def start_of(shared: SharedOptions) -> Start:
 
     fields = {name: getattr(shared, name) for name in _CONFIG_FIELDS}
     chosen = {name: value for name, value in fields.items() if value is not None}
+    masks = bool(shared.mask_time_prob or shared.mask_feature_prob)
+    asked = {"apply_spec_augment": True} if masks else {}  # some published models switch it off
     return Start(
         name=shared.model or shared.from_scratch or "",
         from_scratch=shared.from_scratch is not None,
         hub=HubOptions(
             revision=shared.revision, cache_dir=shared.cache_dir, local_files_only=shared.offline
         ),
-        settings={**settings_of(shared.settings or ()), **chosen},
+        settings={**asked, **settings_of(shared.settings or ()), **chosen},
         filter_bank=shared.filter_bank,
         seed=shared.seed,
     )
@@ -342,19 +357,27 @@ def material_of(
             noise=shared.noise,
             band_limit=shared.band_limit,
             trim=shared.trim,
-            noise_files=recordings_in("--noise-dir", shared.noise_dir),
-            room_files=recordings_in("--room-dir", shared.room_dir),
+            noise_files=recordings_in("--noise-dir", shared.noise_dir, "--noise", shared.noise),
+            room_files=recordings_in("--room-dir", shared.room_dir, "--reverb", shared.reverb),
         ),
         cache_mb=shared.cache_mb,
         crop_seconds=crop_seconds,
     )
 
 
-def recordings_in(option: str, folders: Sequence[str] | None) -> tuple[str, ...]:
+def recordings_in(
+    option: str, folders: Sequence[str] | None, use: str, share: float
+) -> tuple[str, ...]:
     """Return the recordings in folders, by their names.
 
+    Args:
+        option: Names the folders.
+        folders: The folders; None for none.
+        use: The option that has them heard.
+        share: How often they are.
+
     Raises:
-        UsageError: There are none in one of them.
+        UsageError: There are none in one of them, or they would not be heard.
     """
     from w2v_cli.batch.inputs import Found, Selection, add_named
 
@@ -364,6 +387,10 @@ def recordings_in(option: str, folders: Sequence[str] | None) -> tuple[str, ...]
     for folder in folders:
         if not Path(folder).is_dir():
             raise UsageError(f"{option} {folder}: no such folder")
+    if not share:
+        raise UsageError(
+            f"{option}: nothing of it would be heard; add {use} SHARE, or leave it out"
+        )
     add_named(found, folders, Selection(recursive=True))
     if found.refused:
         raise UsageError(f"{option}: {found.refused[0][1]}")

@@ -216,11 +216,11 @@ def _log_table(log: Sequence[Record]) -> str:
 
 
 def _mistakes(account: Account) -> list[str]:
-    """Return the most frequent mistakes of the finished network."""
+    """Return the most frequent mistakes of the finished network, in texts or labels."""
     wrong = Counter(
-        (result.reference, result.hypothesis)
+        (result.reference, result.heard)
         for result in account.evaluation.results
-        if result.reference != result.hypothesis
+        if isinstance(result.heard, str) and result.reference != result.heard
     )
     if not wrong:
         return []
