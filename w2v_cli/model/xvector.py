@@ -14,6 +14,9 @@ from w2v_cli.model.heads import ModelWithLayerSum
 from w2v_cli.model.outputs import XVectorOutput
 from w2v_cli.model.wav2vec2 import HiddenStatesChoice
 
+MARGIN = 0.4
+"""How much nearer a vector has to be to its speaker's place than to any other, as published."""
+
 
 class TDNNLayer(nn.Module):
     """A dilated convolution over time, its weights kept as a linear layer's (published keys)."""
@@ -44,7 +47,7 @@ class AMSoftmaxLoss(nn.Module):
     """Additive-margin softmax (Wang et al. 2018): cosines, the true one less a margin."""
 
     def __init__(
-        self, input_dim: int, num_labels: int, scale: float = 30.0, margin: float = 0.4
+        self, input_dim: int, num_labels: int, scale: float = 30.0, margin: float = MARGIN
     ) -> None:
         super().__init__()
         self.scale = scale

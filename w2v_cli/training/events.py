@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from w2v_cli.errors import MissingDependencyError, WriteError
+from w2v_cli.checkpoint.atomic import explain_failure
+from w2v_cli.errors import MissingDependencyError
 from w2v_cli.training.state import Progress
 from w2v_cli.training.watcher import Record, SilentWatcher, read_log
 
@@ -87,5 +88,4 @@ class EventWriter(SilentWatcher):
         try:
             yield
         except OSError as error:
-            reason = error.strerror or error
-            raise WriteError(f"{self._folder}: cannot be written ({reason})") from error
+            raise explain_failure(self._folder, error) from error

@@ -10,15 +10,11 @@ import numpy as np
 import torch
 
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
-from w2v_cli.model.xvector import Wav2Vec2ForXVector
+from w2v_cli.model.xvector import MARGIN, Wav2Vec2ForXVector
 from w2v_cli.scoring.verification import Pairs, equal_error_rate, pair_up
 from w2v_cli.training.examples import Batch, Item, Recordings, make_batch
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import FloatArray, Objective, Result, listen
-
-MARGIN = 0.4
-"""How much nearer a vector has to be to its speaker's place than to any other, as published."""
-
 
 _CENTRE_RECORDINGS = 500
 

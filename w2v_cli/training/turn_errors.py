@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from w2v_cli.audio import SAMPLE_RATE, Waveforms
+from w2v_cli.diarization.turns import runs_of, within
 from w2v_cli.errors import AudioError
 from w2v_cli.formats.spoken import recording_name
 from w2v_cli.results import Turn
@@ -129,17 +130,16 @@ class TurnsObjective(FramesObjective):
 
     def _annotated(self, example: Example, waveform: Waveform) -> Conversation:
         start = example.start_seconds
-        part = [(start, start + len(waveform) / SAMPLE_RATE)]
-        spans = [(turn.start_seconds, turn.end_seconds) for turn in example.turns]
+        part = np.array([(start, start + len(waveform) / SAMPLE_RATE)])
         turns = tuple(
-            SpokenTurn(*both, turn.speaker)
-            for turn, span in zip(example.turns, spans, strict=True)
-            for both in overlaps([span], part)
+            SpokenTurn(begin, end, turn.speaker)
+            for turn in example.turns
+            for begin, end in within(np.array([turn[:2]]), part).tolist()
         )
         if self.regions is None:
             return Conversation(waveform, start, turns, None)
-        regions = overlaps(self.regions[recording_name(example.audio)], part)
-        return Conversation(waveform, start, turns, regions)
+        regions = within(np.array(self.regions[recording_name(example.audio)]), part)
+        return Conversation(waveform, start, turns, regions.tolist())
 
     def _wrong(self, diarizer: Diarizer, conversation: Conversation) -> TurnErrors:
         """Return what is wrong.
@@ -195,20 +195,9 @@ SpokenTurn(start_seconds=0.04, end_seconds=0.05, speaker='0'))
     per_second = SAMPLE_RATE / BLOCK_SAMPLES
     turns = []
     for speaker, row in enumerate(activity):
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], row, [0]])))
-        for start, end in edges.reshape(-1, 2):
+        for start, end in runs_of(row > 0):
             turns.append(SpokenTurn(start / per_second, end / per_second, str(speaker)))
     return tuple(turns)
-
-
-def overlaps(spans: Spans, regions: Spans) -> list[tuple[float, float]]:
-    """Return the parts of spans that lie in regions.
-
-    >>> overlaps([(0, 4)], [(1, 2), (3, 9)])
-    [(1, 2), (3, 4)]
-    """
-    parts = [(max(a, c), min(b, d)) for a, b in spans for c, d in regions]
-    return [(start, end) for start, end in parts if start < end]
 
 
 def _rows(turns: Sequence[SpokenTurn], start_seconds: float, n_samples: int) -> Activity:
