@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import w2v_cli
+from w2v_cli.checkpoint.resolve import EMBEDDED_FOLDER
 from w2v_cli.errors import CheckpointError, ModelNotFoundError, UsageError
 from w2v_cli.inference.emitter import Emitter
 from w2v_cli.inference.loading import Loading
@@ -94,6 +95,15 @@ def test_it_is_not_quantized_again(folder, tmp_path):
     with pytest.raises(CheckpointError, match="which w2v quantize cannot hold"):
         quantize_folder(folder, tmp_path / "again")
     assert not (tmp_path / "again").exists()
+
+
+def test_a_folder_within_the_model_is_not_copied_into_itself(tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(EMBEDDED_FOLDER / "mini", model)
+    quantize_folder(model, model / "int8")
+    quantize_folder(model, model / "int8")
+    assert (model / "int8" / "vocab.json").is_file()
+    assert not (model / "int8" / "int8").exists()
 
 
 def test_a_file_that_is_missing_is_named(folder, tmp_path):

@@ -147,10 +147,14 @@ def _with_companions(name: str | os.PathLike[str], options: HubOptions) -> Path:
 def _copy_others(source: Path, target: Path) -> None:
     """Copy what a checkpoint has besides its weights: tokenizer, adapters, language model, card.
 
+    A target within the source is not copied into itself.
+
     Raises:
         WriteError: The folder cannot be written.
     """
     for path in sorted(source.rglob("*")):
+        if path.resolve().is_relative_to(target.resolve()):
+            continue
         place = path.relative_to(source)
         is_adapter = path.name.startswith(_ADAPTER)
         if not path.is_file() or place.parts[0].startswith("."):
