@@ -169,7 +169,7 @@ def _network(plan: Plan, runtime: Runtime) -> Network:
     if plan.model is None:
         return _AnyNetwork("random", _random_model(runtime), Wav2Vec2FeatureExtractor())
     loading = Loading.prepare(plan.model, runtime, plan.hub)
-    named = (loading.config(None).architectures or [""])[0]
+    named = (loading.config.architectures or [""])[0]
     if named not in networks.__all__:
         raise CheckpointError(
             f"{plan.model}: its config.json names no network that runs here ({named or 'none'})"

@@ -246,13 +246,12 @@ def load_embedder(
     from w2v_cli.model.xvector import Wav2Vec2ForXVector
 
     loading = Loading.prepare(name, runtime, hub)
-    config = loading.config(None)
-    if layer is None and pool_name is None and has_x_vectors(config):
+    if layer is None and pool_name is None and has_x_vectors(loading.config):
         speakers = loading.model(Wav2Vec2ForXVector, XVECTOR_HEAD)
         return XVectors(str(name), speakers, loading.feature_extractor())
     layer, pool_name = layer or LAST_LAYER, pool_name or DEFAULT_POOL
     if layer != LAST_LAYER:  # before minutes are spent on loading
-        layer_index(str(name), int(layer), config.num_hidden_layers)
+        layer_index(str(name), int(layer), loading.config.num_hidden_layers)
     model = loading.model(Wav2Vec2Model, None)
     return HiddenStates(str(name), model, loading.feature_extractor(), layer, pool_name)
 

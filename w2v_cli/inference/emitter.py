@@ -81,8 +81,8 @@ class Emitter(Network):
         from w2v_cli.model.ctc import Wav2Vec2ForCTC
 
         loading = Loading.prepare(name, runtime, hub)
-        config = loading.config(CTC_HEAD)
-        check_languages(str(name), config, target_lang)
+        loading.check(CTC_HEAD)
+        check_languages(str(name), loading.config, target_lang)
         processor = load_processor(name, target_lang, loading.where)
         language = {} if target_lang is None else {"target_lang": target_lang}
         return cls(str(name), loading.model(Wav2Vec2ForCTC, CTC_HEAD, **language), processor)

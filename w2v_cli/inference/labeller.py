@@ -85,7 +85,7 @@ class Labeller(Network):
         from w2v_cli.model.classification import Wav2Vec2ForSequenceClassification
 
         loading = Loading.prepare(name, runtime, hub)
-        loading.config(LABEL_HEAD)
+        loading.check(LABEL_HEAD)
         extractor = loading.feature_extractor()
         model = loading.model(Wav2Vec2ForSequenceClassification, LABEL_HEAD)
         labeller = cls(str(name), model, extractor)

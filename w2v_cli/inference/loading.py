@@ -104,6 +104,7 @@ class Loading:
     Attributes:
         name: A folder, an embedded model or a model id.
         where: Arguments for `from_pretrained`, so that all its files are of one commit.
+        config: Its configuration.
         device: Where the network is to run.
         dtype: In which precision.
         attn: How attention is calculated.
@@ -113,6 +114,7 @@ class Loading:
 
     name: str | os.PathLike[str]
     where: dict[str, Any]
+    config: Wav2Vec2Config
     device: torch.device
     dtype: torch.dtype
     attn: str
@@ -129,8 +131,11 @@ class Loading:
             UsageError: The machine cannot run it as asked.
             ModelError: It is not there.
         """
+        from w2v_cli.model.config import Wav2Vec2Config
+
         where = pin(name, hub).arguments()
-        runtime = _as_weights_need(name, runtime or Runtime(), where)
+        config: Wav2Vec2Config = Wav2Vec2Config.from_pretrained(name, **where)
+        runtime = _as_weights_need(name, runtime or Runtime(), config)
         device = choose_device(runtime.device)
         dtype = choose_dtype(runtime.dtype, device)
         check_attention(runtime.attn, device, dtype)
@@ -139,6 +144,7 @@ class Loading:
         return cls(
             name,
             where,
+            config,
             device,
             dtype,
             runtime.attn,
@@ -146,18 +152,9 @@ class Loading:
             load_in_8bit=runtime.load_in_8bit,
         )
 
-    def config(self, head: Head | None) -> Wav2Vec2Config:
-        """Return the model's configuration.
-
-        Raises:
-            ModelError: There is none, or it is not of a model with this head.
-        """
-        from w2v_cli.model.config import Wav2Vec2Config
-
-        config: Wav2Vec2Config = Wav2Vec2Config.from_pretrained(self.name, **self.where)
-        if head is not None:
-            head.check(str(self.name), config)
-        return config
+    def check(self, head: Head) -> None:
+        """Refuse a model that does something else than this head; errors are `Head.check`'s."""
+        head.check(str(self.name), self.config)
 
     def feature_extractor(self) -> Wav2Vec2FeatureExtractor:
         """Return what makes input values of waveforms.
@@ -183,12 +180,16 @@ class Loading:
         Raises:
             ModelError: The files are not there, or do not fit the class.
         """
-        config = self.config(None)
-        if has_whole_numbers(config):
+        if has_whole_numbers(self.config):
             language = options.get("target_lang")
             return int8_form(
                 load_quantized(
-                    model_class, self.name, config, self.where, attn=self.attn, target_lang=language
+                    model_class,
+                    self.name,
+                    self.config,
+                    self.where,
+                    attn=self.attn,
+                    target_lang=language,
                 )
             )
         model, info = model_class.from_pretrained(
@@ -216,17 +217,15 @@ class Loading:
 
 
 def _as_weights_need(
-    name: str | os.PathLike[str], runtime: Runtime, where: dict[str, Any]
+    name: str | os.PathLike[str], runtime: Runtime, config: Wav2Vec2Config
 ) -> Runtime:
     """Return how to run a model: one of whole numbers runs on the CPU.
 
     Raises:
         UsageError: It was to run elsewhere, or in another precision.
     """
-    from w2v_cli.model.config import Wav2Vec2Config
-
     if runtime.quantize is None:
-        if not has_whole_numbers(Wav2Vec2Config.from_pretrained(name, **where)):
+        if not has_whole_numbers(config):
             return runtime
         runtime.check_whole_numbers(f"{name} is a model by w2v quantize")
     return replace(runtime, quantize="int8", device="cpu")

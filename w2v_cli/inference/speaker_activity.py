@@ -65,7 +65,7 @@ class SpeakerActivity(Network):
         from w2v_cli.model.classification import Wav2Vec2ForAudioFrameClassification
 
         loading = Loading.prepare(name, runtime, hub)
-        loading.config(FRAMES_HEAD)
+        loading.check(FRAMES_HEAD)
         extractor = loading.feature_extractor()
         model = loading.model(Wav2Vec2ForAudioFrameClassification, FRAMES_HEAD)
         return cls(str(name), model, extractor)
