@@ -193,6 +193,18 @@ def test_chosen_labels_keep_their_scores(label_folder, babble):
         Classifier(labeller, labels=("left",))
 
 
+@pytest.mark.parametrize("windowing", [None, Windowing(1.0, 0.5)])
+def test_scores_that_are_no_numbers_are_an_error(label_folder, babble, windowing):
+    """As where an output is too large for half precision: a softmax would make nan of it."""
+    classifier = Classifier.load(label_folder, windowing=windowing)
+    classifier.labeller.model.classifier.bias.fill_(np.inf)
+    with pytest.raises(AudioError, match=r"a\.wav: .* gave what is not a number"):
+        classifier.classify(in_memory(babble(RATE)), source="a.wav")
+    if windowing is not None:
+        with pytest.raises(AudioError, match=r"standard input: .* gave what is not a number"):
+            list(classifier.windows(iter([babble(RATE)])))
+
+
 def test_no_samples_have_no_label(label_folder):
     classifier = Classifier.load(label_folder)
     with pytest.raises(AudioError, match=r"^x\.wav: no samples, so there is nothing to label$"):

@@ -14,7 +14,7 @@ from w2v_cli.inference.chunks import Chunk, Chunker, Chunking
 from w2v_cli.inference.labeller import Labeller
 from w2v_cli.inference.pooling import FrameStatistics
 from w2v_cli.results import Classification, Stretch
-from w2v_cli.tasks.recording import Cutter, Hearing, HearingTask, Ready, RecordingJob
+from w2v_cli.tasks.recording import Cutter, Hearing, HearingTask, Ready, RecordingJob, about
 from w2v_cli.tasks.windows import Window, WindowCutter, Windowing
 
 if TYPE_CHECKING:
@@ -152,13 +152,15 @@ class Classifier(HearingTask[Classification]):
         rate = self.labeller.sample_rate
         for window in cutter.chunks(lambda: (block[None] for block in blocks)):
             (frames,) = self.run([window])
-            if np.isnan(frames).any():
-                raise AudioError(f"standard input: {self.labeller.not_a_number()}")
+            try:
+                scores = self.scores(_mean(frames)[None])
+            except AudioError as error:
+                raise about("standard input", error) from error
             span = Stretch(window.start_sample / rate, window.end_sample / rate)
             yield Classification(
                 names=self.names,
                 stretches=(span,),
-                scores=self.scores(_mean(frames)[None]),
+                scores=scores,
                 function=self.function,
                 windowed=True,
                 duration_seconds=span.end_seconds,
@@ -186,8 +188,15 @@ class Classifier(HearingTask[Classification]):
         return ClassificationSession(self, hearing)
 
     def scores(self, means: FloatArray) -> FloatArray:
-        """Return the scores of the chosen labels, (rows, labels), of means of frames."""
-        scores: FloatArray = apply_function(self.function, self.labeller.logits(means))
+        """Return the scores of the chosen labels, (rows, labels), of means of frames.
+
+        Raises:
+            AudioError: They would not be numbers: half precision is too small for what leads there.
+        """
+        logits = self.labeller.logits(means)
+        if not np.isfinite(logits).all():
+            raise self.labeller.not_a_number()
+        scores: FloatArray = apply_function(self.function, logits)
         return scores[:, self._columns]
 
 
@@ -235,12 +244,15 @@ class ClassificationSession:
         """Return the labels.
 
         Raises:
-            AudioError: There are no samples.
+            AudioError: There are no samples, or the precision is too small.
         """
         stretches = self._stretches()
         if not stretches:
             raise self._hearing.error(AudioError("no samples, so there is nothing to label"))
-        scores = self._classifier.scores(np.stack(self._means))
+        try:
+            scores = self._classifier.scores(np.stack(self._means))
+        except AudioError as error:
+            raise self._hearing.error(error) from error
         order = sorted(range(len(stretches)), key=lambda i: stretches[i].start_seconds)
         return Ready(
             Classification(
