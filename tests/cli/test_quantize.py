@@ -19,6 +19,9 @@ def test_a_quantized_folder_is_a_model(w2v, tmp_path):
     heard = w2v("transcribe", "--model", str(folder), "--verbose", SEVEN)
     assert heard.stdout == "seven\n"
     assert "in whole numbers of 8 bits" in heard.stderr
+    again = w2v("quantize", str(folder), "--output", str(tmp_path / "smaller"))
+    assert again.exit_code == 4
+    assert again.stderr.startswith(f"w2v: {folder}: its weights are whole numbers by w2v quantize")
 
 
 def test_a_folder_with_files_in_it_is_kept_unless_forced(w2v, tmp_path):

@@ -87,8 +87,9 @@ def test_what_others_quantized_is_refused(folder, tmp_path, mark, message):
     (copy / "config.json").write_text(json.dumps({**config, "quantization_config": mark}))
     with pytest.raises(CheckpointError, match=message):
         Emitter.load(copy)
-    with pytest.raises(CheckpointError, match=message):
+    with pytest.raises(CheckpointError, match=message) as raised:
         w2v_cli.Wav2Vec2ForCTC.from_pretrained(copy)
+    assert str(raised.value).startswith(f"{copy}: ")
 
 
 def test_it_is_not_quantized_again(folder, tmp_path):

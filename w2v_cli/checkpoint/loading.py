@@ -140,7 +140,7 @@ def load_model(
     settings, kwargs = _choose_config(cls, name, config, options, kwargs)
     if state_dict is None:
         assert name is not None
-        refuse_whole_numbers(settings, cls.__name__)
+        refuse_whole_numbers(name, settings, cls.__name__)
         files = find_weights(name, options, use_safetensors=use_safetensors, variant=variant)
         weights = read_weights(files)
     else:

@@ -29,8 +29,12 @@ VERSION = 1
 _METADATA = {"format": "pt"}
 
 
-def has_whole_numbers(config: Any) -> bool:
+def has_whole_numbers(name: str | os.PathLike[str], config: Any) -> bool:
     """Return whether a configuration is that of a folder by `w2v quantize`.
+
+    Args:
+        name: The folder, for errors.
+        config: Its configuration.
 
     Raises:
         CheckpointError: It is, by a later version of it; or its weights are of another method.
@@ -41,27 +45,32 @@ def has_whole_numbers(config: Any) -> bool:
     method = mark.get("quant_method") if isinstance(mark, dict) else None
     if method != METHOD:
         raise CheckpointError(
-            f"{config.name_or_path}: its weights are quantized by {method or 'another program'}, "
+            f"{os.fspath(name)}: its weights are quantized by {method or 'another program'}, "
             f"which is not read; use the model that it was made from, with --load-in-8bit or "
             f"--quantize int8"
         )
     if mark.get("version") != VERSION:
         raise CheckpointError(
-            f"{config.name_or_path}: quantized by another version of w2v (layout "
+            f"{os.fspath(name)}: quantized by another version of w2v (layout "
             f"{mark.get('version')}, this is {VERSION}); quantize the model again"
         )
     return True
 
 
-def refuse_whole_numbers(config: Any, kind: str) -> None:
+def refuse_whole_numbers(name: str | os.PathLike[str], config: Any, kind: str) -> None:
     """Refuse a folder whose weights are whole numbers where a trained network is wanted.
+
+    Args:
+        name: The folder.
+        config: Its configuration.
+        kind: What wants one.
 
     Raises:
         CheckpointError: It is one.
     """
-    if has_whole_numbers(config):
+    if has_whole_numbers(name, config):
         raise CheckpointError(
-            f"{config.name_or_path}: its weights are whole numbers by w2v quantize, which {kind} "
+            f"{os.fspath(name)}: its weights are whole numbers by w2v quantize, which {kind} "
             f"cannot hold; give the folder to w2v transcribe and the like as --model, or load the "
             f"model that it was made from"
         )

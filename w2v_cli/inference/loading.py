@@ -180,7 +180,7 @@ class Loading:
         Raises:
             ModelError: The files are not there, or do not fit the class.
         """
-        if has_whole_numbers(self.config):
+        if has_whole_numbers(self.name, self.config):
             language = options.get("target_lang")
             return int8_form(
                 load_quantized(
@@ -225,7 +225,7 @@ def _as_weights_need(
         UsageError: It was to run elsewhere, or in another precision.
     """
     if runtime.quantize is None:
-        if not has_whole_numbers(config):
+        if not has_whole_numbers(name, config):
             return runtime
         runtime.check_whole_numbers(f"{name} is a model by w2v quantize")
     return replace(runtime, quantize="int8", device="cpu")

@@ -104,7 +104,7 @@ def quantize_folder(
     """
     options = pin(name, hub)
     config = Wav2Vec2Config.from_pretrained(name, **options.arguments())
-    refuse_whole_numbers(config, "w2v quantize")
+    refuse_whole_numbers(name, config, "w2v quantize")
     model_class = _class_of(str(name), config)
     files = find_weights(name, options)
     model = model_class.from_pretrained(
