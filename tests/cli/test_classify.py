@@ -191,6 +191,7 @@ def test_a_stream(w2v_process, label_folder, babble):
         (["--top-k", "0"], "'0' is no number of labels; write 1, 2, ... or all"),
         (["--format", "srt"], "'srt' is no format; choose from txt, json, jsonl, csv, png, svg"),
         (["--plot", "x.jpg"], "--plot: x.jpg: pictures are .png or .svg; give such a name"),
+        (["--plot", "x.png", "-o", "./x.png"], "--plot: x.png: the results go there, by --output"),
         (["--raw", "16000"], "--raw reads standard input and nothing else"),
         (["-f", "txt", "-f", "csv"], "several formats don't fit on stdout"),
         (["--plot", "x.png", "--skip-existing", "-o", "out/"], "--plot draws what is heard, and"),

@@ -207,6 +207,7 @@ def test_a_run_goes_on_where_it_was(diarize, recording, tmp_path):
         (["--format", "lrc"], "is no format"),
         (["--plot", "turns.jpg"], "pictures are .png or .svg"),
         (["--uem", "none.uem"], "none.uem"),
+        (["--uem", __file__, "-o", __file__], "this is an input too"),
         (["--transcribe", "mini", "-f", "rttm", "-f", "png"], "rttm and png cannot say what is"),
         (["--plot", "turns.png", "--skip-existing", "-o", "out/"], "--plot draws what is heard"),
     ],

@@ -368,6 +368,10 @@ def test_vectors_of_another_layer_are_not_searched(embed, calls):
             "--output: where the cosines go, which --matrix asks for; --plot names the picture",
         ),
         (
+            ["--matrix", "--plot", "a.png", "-o", "a.png", "a.wav"],
+            "--plot: a.png: the results go there, by --output; name another file",
+        ),
+        (
             ["--plot", "a.png", "-f", "csv", "a.wav"],
             "--format csv: how the cosines are written, which --matrix asks for",
         ),

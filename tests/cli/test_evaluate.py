@@ -278,6 +278,11 @@ def test_options_about_turns_are_refused_for_others(w2v, manifest, arguments):
     assert "is about who speaks when, which mini does not tell" in run.stderr
 
 
+def test_a_picture_does_not_replace_the_figures(w2v, manifest, tmp_path):
+    run = w2v("evaluate", "mini", manifest, "--plot", tmp_path / "a.png", "-o", tmp_path / "a.png")
+    assert (run.exit_code, "the results go there" in run.stderr) == (2, True)
+
+
 def test_a_picture_of_words(w2v, manifest, tmp_path):
     picture = tmp_path / "words.png"
     run = w2v("evaluate", "mini", manifest, "--plot", picture)

@@ -112,7 +112,7 @@ def classify(
     draw = partial(drawn, written=written)
     known = {**label_formats(written), **picture_formats(draw)}
     target = batch_options.output_of(recordings, choice, output, chosen, known)
-    picture = plot_choice(plot, n_recordings)
+    picture = plot_choice(plot, n_recordings, output)
     draws = picture is not None or any(name in PICTURES for name in chosen)
     runtime = engine_options.runtime_choice(context.params)  # all options of that group
 

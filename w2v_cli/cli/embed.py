@@ -107,6 +107,7 @@ def embed(
         identify=identify,
         matrix=matrix,
         plot=plot,
+        output=output,
         search=search,
         top_k=top_k,
         pool=pool,

@@ -205,6 +205,7 @@ def comparing(
     identify: bool,
     matrix: bool,
     plot: str | None,
+    output: str,
     search: str | None,
     top_k: int | None,
     pool: PoolName | None,
@@ -219,6 +220,7 @@ def comparing(
         identify: See there.
         matrix: See there.
         plot: See there.
+        output: See there.
         search: See there.
         top_k: See there.
         pool: See there.
@@ -261,7 +263,7 @@ def comparing(
     if plot is not None:
         from w2v_cli.plots.paths import check_plot_path
 
-        check_plot_path(plot)
+        check_plot_path(plot, output)
     return Comparing(
         mode=mode,
         threshold=threshold,

@@ -161,7 +161,7 @@ def evaluate(
     """
     check_output(output, [*manifests, *([] if uem is None else [uem])])
     if plot is not None:
-        check_plot_path(plot)
+        check_plot_path(plot, output)
     rules = scoring_rules(collar, skip_overlap) if collar is not None or skip_overlap else None
     console = Console(quiet=quiet, verbose=verbose)
 

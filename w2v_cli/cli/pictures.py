@@ -20,7 +20,7 @@ PICTURES = tuple(suffix[1:] for suffix in SUFFIXES)
 """The formats that are pictures, by their names."""
 
 
-def plot_choice(plot: str | None, n_recordings: int) -> Path | None:
+def plot_choice(plot: str | None, n_recordings: int, output: str) -> Path | None:
     """Return where the picture of the only recording goes; None for nowhere.
 
     Raises:
@@ -34,7 +34,7 @@ def plot_choice(plot: str | None, n_recordings: int) -> Path | None:
             f"--plot: a picture shows one recording, and there are {n_recordings}; draw each with "
             f"--format png --output DIR/"
         )
-    return check_plot_path(plot)
+    return check_plot_path(plot, output)
 
 
 def picture_formats(draw: Callable[[Result], Figure]) -> Mapping[str, Format[Result]]:

@@ -12,15 +12,18 @@ EXTRA = "plots"
 SUFFIXES = (".png", ".svg")
 
 
-def check_plot_path(path: str | os.PathLike[str], *, purpose: str = "--plot") -> Path:
+def check_plot_path(
+    path: str | os.PathLike[str], results: str | None = None, *, purpose: str = "--plot"
+) -> Path:
     """Return where a picture is to go, if it can; matplotlib is looked for and not imported.
 
     Args:
         path: Its file; the suffix says what it is written as.
+        results: What was given as --output, where there is such an option.
         purpose: What the user wanted, as the start of a sentence.
 
     Raises:
-        UsageError: The suffix is none of a picture, or there is no such folder.
+        UsageError: The suffix is none of a picture, there is no such folder, or results go there.
         MissingDependencyError: matplotlib is not installed.
 
     >>> check_plot_path("turns.jpg")
@@ -34,6 +37,8 @@ def check_plot_path(path: str | os.PathLike[str], *, purpose: str = "--plot") ->
         raise UsageError(f"{purpose}: {path} is a folder; name a file")
     if not plot.parent.is_dir():
         raise UsageError(f"{purpose}: {plot.parent}: no such folder; make it first")
+    if results is not None and os.path.realpath(results) == os.path.realpath(plot):
+        raise UsageError(f"{purpose}: {path}: the results go there, by --output; name another file")
     require_matplotlib(purpose)
     return plot
 
