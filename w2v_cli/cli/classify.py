@@ -105,14 +105,13 @@ def classify(
     live = classify_options.live_format(raw, window, inputs or [], chosen, context)
     choice = batch_options.drawing(batch_options.batch_choice(context.params), plot)
     recordings = batch_options.recordings(inputs or [], choice)
-    n_recordings = len(recordings.found.items)
     cluster = cluster_options.cluster_choice(
         engine, address, device=device, reads_stdin=recordings.reads_stdin
     )
     draw = partial(drawn, written=written)
     known = {**label_formats(written), **picture_formats(draw)}
     target = batch_options.output_of(recordings, choice, output, chosen, known)
-    picture = plot_choice(plot, n_recordings, output)
+    picture = plot_choice(plot, len(recordings.found.items), output)
     draws = picture is not None or any(name in PICTURES for name in chosen)
     runtime = engine_options.runtime_choice(context.params)  # all options of that group
 

@@ -108,10 +108,7 @@ def diarize_frames(
     choice = batch_options.drawing(batch_options.batch_choice(context.params), plot)
     recordings = batch_options.recordings(inputs or [], choice)
     cluster = cluster_options.cluster_choice(
-        engine,
-        address,
-        device=device,
-        reads_stdin=recordings.reads_stdin,
+        engine, address, device=device, reads_stdin=recordings.reads_stdin
     )
     rules = turn_choices.turn_rules(
         offset,

@@ -119,10 +119,7 @@ def transcribe(
     choice = batch_options.batch_choice(context.params)  # all options of that group
     recordings = batch_options.recordings(inputs or [], choice)
     cluster = cluster_options.cluster_choice(
-        engine,
-        address,
-        device=device,
-        reads_stdin=recordings.reads_stdin,
+        engine, address, device=device, reads_stdin=recordings.reads_stdin
     )
     subtitles = options.subtitle_choice(context.params)  # all options of that group
     voices = turn_choices.word_speakers(context.params)
