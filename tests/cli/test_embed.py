@@ -52,9 +52,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def embed(w2v, monkeypatch, folder):
-    """Return a function that runs `w2v embed` with that model."""
-    monkeypatch.setenv("W2V_MODEL", str(folder))
-    return lambda *arguments: w2v("embed", *arguments)
+    """Return a function that runs `w2v embed` with that model, whatever model transcribes."""
+    monkeypatch.setenv("W2V_MODEL", "mini")
+    return lambda *arguments: w2v("embed", "--model", folder, *arguments)
 
 
 @pytest.fixture
@@ -405,5 +405,5 @@ def test_the_model_must_be_there(embed, recording):
 @pytest.mark.slow
 def test_standard_input(w2v_process, folder, recording):
     content = recording().read_bytes()
-    run = w2v_process("embed", "-", stdin=content, env={"W2V_MODEL": str(folder)})
+    run = w2v_process("embed", "--model", folder, "-", stdin=content)
     assert json.loads(run.stdout)["source"] == "-"

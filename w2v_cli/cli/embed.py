@@ -27,7 +27,7 @@ DEFAULT_MODEL = "mini-speakers"
 def embed(
     context: typer.Context,
     inputs: batch_options.Inputs = None,
-    model: options.Model = DEFAULT_MODEL,
+    model: own.Model = DEFAULT_MODEL,
     revision: options.Revision = "main",
     cache_dir: options.CacheDir = None,
     offline: options.Offline = False,
