@@ -52,7 +52,9 @@ def main() -> None:
     parser.add_argument("--command", choices=list(MODELS), default="transcribe")
     parser.add_argument("--hours", type=float, help="join the recordings to so much")
     parser.add_argument("--chunk-seconds", type=float, default=60.0)
-    parser.add_argument("--options", nargs="*", default=[], help="for the command (memory)")
+    parser.add_argument(
+        "--options", nargs=argparse.REMAINDER, default=[], help="for the command (memory), at last"
+    )
     chosen = parser.parse_args()
     chosen.model = chosen.model or MODELS[chosen.command]
     recordings = sorted(p for p in chosen.folder.iterdir() if p.suffix in SUFFIXES)

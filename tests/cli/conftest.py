@@ -16,6 +16,49 @@ from w2v_cli.cli import main
 sys.path.insert(0, str(Path(__file__).parent))  # for `many`, which several tests share
 
 
+# A small model with any head; its TDNN hears less than the published one, as calls are short.
+SMALL = {
+    "conv_dim": (16,) * 7,
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+    "tdnn_dim": (20, 20, 20, 20, 28),
+    "tdnn_kernel": (3, 3, 1, 1, 1),
+    "tdnn_dilation": (1, 1, 1, 1, 1),
+    "xvector_output_dim": 12,
+    "initializer_range": 0.4,
+    "num_labels": 2,
+}
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """A model of frames and one of speakers, with random weights."""
+    import torch
+
+    from w2v_cli import (
+        Wav2Vec2Config,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2ForAudioFrameClassification,
+        Wav2Vec2ForXVector,
+    )
+
+    folder = tmp_path_factory.mktemp("turns")
+    torch.manual_seed(8)
+    for name, kind in (
+        ("frames", Wav2Vec2ForAudioFrameClassification),
+        ("voices", Wav2Vec2ForXVector),
+    ):
+        kind(Wav2Vec2Config(**SMALL)).save_pretrained(folder / name)
+        Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder / name)
+    return folder
+
+
 @dataclass(frozen=True)
 class Run:
     """How a run ended."""

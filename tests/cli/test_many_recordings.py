@@ -10,22 +10,21 @@ import time
 from collections import Counter
 
 import many
+import numpy as np
 import pytest
 
 from w2v_cli.audio import read_waveforms
 from w2v_cli.formats import format_transcript
+from w2v_cli.inference.embedder import load_embedder
 from w2v_cli.tasks.classify import Classifier
+from w2v_cli.tasks.diarize import load_diarizer
+from w2v_cli.tasks.embed import Vectorizer
 from w2v_cli.tasks.transcribe import Transcriber
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX permissions and signals"),
 ]
-
-
-@pytest.fixture(scope="module")
-def transcriber(ctc_folder):
-    return Transcriber.load(ctc_folder)
 
 
 @pytest.fixture
@@ -61,46 +60,98 @@ def records(journal):
     return Counter(line["source"] for line in lines if "source" in line)
 
 
+def check_nothing_was_done_twice(counts, folder, bad):
+    """Return how many there are that cannot be read, which is no longer counted."""
+    unreadable = [p for p, k in bad.items() if k in (many.no_permission, many.broken_link)]
+    for name in names(folder, unreadable):  # without content to tell it by, it is tried again
+        counts.pop(name, None)
+    assert set(counts.values()) == {1}, "something was done twice"
+    return len(unreadable)
+
+
 def expected_labels(classifier, folder, name):
     result = classifier.classify(read_waveforms(folder / name), source=name)
-    return [label.text for label in result.labels]
+    return [label.text for label in result.labels][:5]
 
 
-@pytest.mark.parametrize("command", ["transcribe", "classify"])
-def test_a_hundred_bad_ones_among_five_thousand(
-    tmp_path, start, transcriber, ctc_folder, label_folder, command
-):
+@pytest.fixture
+def folders(ctc_folder, label_folder, models):
+    """Models with random weights, by the commands that they are for."""
+    return {
+        "transcribe": ctc_folder,
+        "classify": label_folder,
+        "diarize-frames": models / "frames",
+        "embed": models / "voices",
+    }
+
+
+# What a command writes beside jsonl, and how to compare that with what it gives one by one.
+FORMATS = {"transcribe": "txt", "classify": "txt", "diarize-frames": "npz", "embed": "npy"}
+
+
+def check_results(command, model, folder, names):
+    """See that results of a batch are what each recording gives alone."""
+    files = {name: (folder / "out" / name).with_suffix(f".{FORMATS[command]}") for name in names}
+    if command == "transcribe":
+        transcriber = Transcriber.load(model)
+        for name, file in files.items():
+            assert file.read_text() == expected_text(transcriber, folder, name)
+    elif command == "classify":  # scores differ in their last digits
+        classifier = Classifier.load(model)
+        for name, file in files.items():
+            labels = [line.split("  ")[1] for line in file.read_text().splitlines()]
+            assert labels == expected_labels(classifier, folder, name)
+    elif command == "diarize-frames":
+        diarizer = load_diarizer(model)
+        for name, file in files.items():
+            expected = diarizer.diarize(read_waveforms(folder / name), source=name).frames
+            found = np.load(file)["probabilities"]
+            np.testing.assert_allclose(found, expected.probabilities, atol=1e-5)
+    else:
+        vectorizer = Vectorizer(load_embedder(model))
+        for name, file in files.items():
+            expected = vectorizer.embed(read_waveforms(folder / name), source=name).vectors
+            np.testing.assert_allclose(np.load(file), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("command", FORMATS)
+def test_a_hundred_bad_ones_among_five_thousand(tmp_path, start, folders, command):
+    """The run is killed among them, and the next one goes on."""
     good, bad = many.write_many(tmp_path / "in", 4900, 10)
     everything = names(tmp_path, [*good, *bad])
-    model = ctc_folder if command == "transcribe" else label_folder
-    arguments = ("-m", model, "--files-from", "-", "-0", "-f", "jsonl", "-f", "txt", "-o", "out/")
+    suffix = FORMATS[command]
+    arguments = ["-m", folders[command], "--files-from", "list", "-0"]
+    arguments += ["-f", "jsonl", "-f", suffix, "-o", "out/"]
+    (tmp_path / "list").write_bytes(b"\0".join(map(os.fsencode, everything)))
+    journal = tmp_path / "out" / ".w2v-journal"
     with start(*arguments, command=command) as w2v:
-        _, stderr = w2v.communicate(b"\0".join(map(os.fsencode, everything)))
+        kill_at(w2v, journal, lambda: journal.exists() and len(journal.read_bytes()) > 250_000)
+    n_finished = len(records(journal))
+    assert 100 < n_finished < 4900
+    with start(*arguments, command=command) as w2v:
+        _, stderr = w2v.communicate()
     lines = stderr.decode().splitlines()
     assert w2v.returncode == 3
     for path, kind in bad.items():
         name = path.relative_to(tmp_path).as_posix()
         (line,) = [line for line in lines if line.startswith(f"w2v: {name}: ")]
+        line = line.removesuffix(" (failed before; try again with --retry-failed)")
         assert many.BAD_KINDS[kind] in line
         record = json.loads((tmp_path / "out" / name).with_suffix(".jsonl").read_text())
         assert (f"w2v: {record['error']}", record["exit_code"]) == (line, 1)
     errors = [line for line in lines if line.startswith("w2v: ")]
     assert len(errors) == 100
     summary = [line.split() for line in lines[len(errors) :]]
-    assert summary[0][:2] == ["done", "4,900"]
-    assert summary[1] == ["failed", "100"]
-    assert [row[0] for row in summary[2:]] == ["10"] * 10
-    texts = {path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.txt")}
-    assert texts == {path.relative_to(tmp_path).with_suffix(".txt") for path in good}
-    classifier = Classifier.load(label_folder)
-    for path in random.Random(5).sample(good, 50):
-        name = path.relative_to(tmp_path).as_posix()
-        text = (tmp_path / "out" / name).with_suffix(".txt").read_text()
-        if command == "transcribe":
-            assert text == expected_text(transcriber, tmp_path, name)
-        else:  # scores differ in their last digits
-            labels = [line.split("  ")[1] for line in text.splitlines()]
-            assert labels == expected_labels(classifier, tmp_path, name)[:5]
+    assert [row[0] for row in summary] == ["done", "skipped", "failed", *["10"] * 10]
+    n_done, n_skipped, n_failed = (int(row[1].replace(",", "")) for row in summary[:3])
+    assert (n_done + n_skipped, n_failed) == (4900, 100)
+    assert n_skipped >= n_finished - 100
+    assert not list(tmp_path.rglob("*.w2v-part"))
+    check_nothing_was_done_twice(records(journal), tmp_path, bad)
+    found = {p.relative_to(tmp_path / "out") for p in (tmp_path / "out").rglob(f"*.{suffix}")}
+    assert found == {path.relative_to(tmp_path).with_suffix(f".{suffix}") for path in good}
+    some = [path.relative_to(tmp_path).as_posix() for path in random.Random(5).sample(good, 50)]
+    check_results(command, folders[command], tmp_path, some)
 
 
 def same(one, other):
@@ -122,6 +173,17 @@ def without_scores(value):
 
 def progress_of(journal):
     return journal.stat().st_size if journal.exists() else 0
+
+
+def kill_at(w2v, journal, moment):
+    """Kill a run as soon as a moment has come."""
+    deadline = time.monotonic() + 120
+    while not moment():
+        assert w2v.poll() is None, w2v.communicate()
+        assert time.monotonic() < deadline, "it stands still"
+        time.sleep(0.001)
+    w2v.send_signal(signal.SIGKILL)
+    w2v.communicate()
 
 
 def kill_at_a_random_moment(w2v, journal, rng):
@@ -161,12 +223,9 @@ def test_killed_at_twenty_random_moments(tmp_path, start, output):
     with start(*arguments, output) as w2v:
         w2v.communicate()
     assert w2v.returncode == 3
-    unreadable = [p for p, k in bad.items() if k in (many.no_permission, many.broken_link)]
     counts = records(journal)
-    for name in names(tmp_path, unreadable):  # without content to tell it by, it is tried again
-        counts.pop(name, None)
-    assert set(counts.values()) == {1}, "something was done twice"
-    assert len(counts) == len(good) + len(bad) - len(unreadable) - 2  # folders are looked into
+    n_unreadable = check_nothing_was_done_twice(counts, tmp_path, bad)
+    assert len(counts) == len(good) + len(bad) - n_unreadable - 2  # folders are looked into
     assert not list(tmp_path.rglob("*.w2v-part"))
     for straight in tmp_path.glob(f"straight-{output}"):
         files = [straight] if straight.is_file() else sorted(straight.rglob("[!.]*.*"))
