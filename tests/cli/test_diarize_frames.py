@@ -162,6 +162,7 @@ def test_a_run_goes_on_where_it_was(diarize, recording, tmp_path):
         (["--min-duration-on", "-1"], "0 or more"),
         (["--num-speakers", "2"], "add --speakers-model"),
         (["--voice-threshold", "0.5"], "add --speakers-model"),
+        (["--channel", "all", "--speakers-model", "mini-speakers"], "each channel is a speaker"),
         (["--chunk-seconds", "0.5"], "1 or more"),
         (["--chunk-seconds", "9", "--stride-seconds", "4"], "a third"),
         (["--format", "srt"], "add --transcribe"),
@@ -191,6 +192,9 @@ def test_more_that_is_wrong(diarize, w2v, recording, models):
     assert (run.exit_code, "add --speakers" in run.stderr) == (2, True)
     run = w2v("transcribe", one, "--speakers", "-f", "ctm")
     assert (run.exit_code, "ctm names no speakers" in run.stderr) == (2, True)
+    voices = ["--speakers", "--channel", "all", "--speakers-model", models / "voices"]
+    run = w2v("transcribe", one, *voices)
+    assert (run.exit_code, "each channel is a speaker" in run.stderr) == (2, True)
     run = w2v("diarize-frames", one, "-m", models / "voices")
     assert (run.exit_code, "does not tell speakers apart" in run.stderr) == (4, True)
     run = diarize(one, "--speakers-model", models / "frames")

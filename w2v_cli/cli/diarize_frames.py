@@ -125,6 +125,7 @@ def diarize_frames(
         num_speakers,
         min_speakers,
         max_speakers,
+        channel=channel,
         voice_threshold=voice_threshold,
     )
     chosen = turn_choices.format_choice(formats, transcribe)

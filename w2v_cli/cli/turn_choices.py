@@ -16,6 +16,7 @@ from w2v_cli.formats.turns import OF_WORDS, TURN_FORMATS, WITHOUT_WORDS
 from w2v_cli.plots.paths import require_matplotlib
 
 if TYPE_CHECKING:
+    from w2v_cli.audio.streams import ChannelChoice
     from w2v_cli.scoring.turn_files import Regions
     from w2v_cli.tasks.diarize import Chunks, SpeakerChoice
     from w2v_cli.tasks.spoken_turns import NamedTranscriptJob
@@ -97,7 +98,9 @@ def word_speakers(params: Mapping[str, Any]) -> WordSpeakers | None:
         return None
     if set(params["formats"] or ()) == {"ctm"}:
         raise UsageError("--speakers: ctm names no speakers; leave it out, or use --format stm")
-    check_speakers(params["speakers_model"], params["num_speakers"], None, None)
+    check_speakers(
+        params["speakers_model"], params["num_speakers"], None, None, channel=params["channel"]
+    )
     model = params["turns_model"] or DEFAULT_MODEL
     return WordSpeakers(model, params["speakers_model"], params["num_speakers"])
 
@@ -115,15 +118,22 @@ def turn_rules(offset: float | None, **chosen: Any) -> TurnRules:
 
 
 def check_speakers(
-    model: str | None, number: int | None, least: int | None, most: int | None, **others: Any
+    model: str | None,
+    number: int | None,
+    least: int | None,
+    most: int | None,
+    *,
+    channel: ChannelChoice,
+    **others: Any,
 ) -> None:
-    """Refuse a number of speakers that contradicts another, or that nothing would obey.
+    """Refuse what contradicts something else about speakers, or what nothing would obey.
 
     Args:
         model: The model of speakers.
         number: How many there are.
         least: How many at least.
         most: How many at most.
+        channel: Which channels are heard.
         others: What else needs such a model, by the names of its options.
 
     Raises:
@@ -137,6 +147,11 @@ def check_speakers(
                 f"{option}: speakers are counted by their voices; add --speakers-model MODEL, such "
                 f"as mini-speakers"
             )
+    if model is not None and channel == "all":
+        raise UsageError(
+            "--speakers-model: with --channel all each channel is a speaker, and no voices are "
+            "compared; leave it out, or choose --channel mix or a channel"
+        )
     if number is not None and (least is not None or most is not None):
         raise UsageError("--num-speakers says it all; leave out --min-speakers and --max-speakers")
     if least is not None and most is not None and least > most:
