@@ -8,11 +8,18 @@ FOLDER holds examples.json, network.json; losses.json is written into it.
 import json
 import math
 import sys
+import zlib
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch.nn import functional as F
 
 from w2v_cli.training.conversations import Mixing
+from w2v_cli.training.examples import Batch
 from w2v_cli.training.loop import Material, Trainer
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.options import TrainingOptions
@@ -24,6 +31,7 @@ from w2v_cli.training.start import (
     start_ctc,
     start_frames,
     start_keywords,
+    start_pretraining,
     start_speakers,
 )
 from w2v_cli.training.watcher import SilentWatcher
@@ -44,7 +52,11 @@ NETWORK = {
     "classifier_proj_size": 16,
     "tdnn_dim": [16, 16, 32],
     "tdnn_kernel": [3, 3, 1],
-    "tdnn_dilation": [1, 1, 1],  # with others, as published, padding counts a little
+    "tdnn_dilation": [1, 2, 1],  # as published, padding counts a little with it
+    "num_codevectors_per_group": 8,
+    "codevector_dim": 16,
+    "proj_codevector_dim": 16,
+    "num_negatives": 10,
     "hidden_dropout": 0.0,
     "attention_dropout": 0.0,
     "activation_dropout": 0.0,
@@ -85,6 +97,36 @@ def frames(start, examples):
     return start_frames(start, Mixing(2, 0.8, 1.0))
 
 
+def hears_padding(start, examples):
+    """A network that was trained without attention mask, as those with group norm were."""
+    settings = {"feat_extract_norm": "group", "do_stable_layer_norm": False}
+    return ctc(replace(start, settings=settings), examples)
+
+
+def pretrain(start, examples):
+    """Masks and distractors of a recording are the same ones wherever it is heard."""
+    model, objective = start_pretraining(start)
+    draw = objective.draw
+
+    def draw_alike(model, batch):
+        drawn = []
+        for row, mask in zip(batch.input_values, batch.attention_mask, strict=True):
+            np.random.seed(zlib.crc32(row.numpy().tobytes()))
+            drawn.append(draw(model, Batch(row[None], mask[None], row[:1], 0.0)))
+        masks, negatives = (torch.cat(column) for column in zip(*drawn, strict=True))
+        first = torch.arange(len(masks))[:, None, None] * masks.shape[1]
+        return masks, negatives + first
+
+    objective.draw = draw_alike
+    return model, objective
+
+
+def choose_alike(scores, tau, hard):
+    """The Gumbel softmax of Jang et al. 2017 without its noise."""
+    soft = (scores / tau).softmax(-1)
+    return F.one_hot(soft.argmax(-1), soft.shape[-1]) - soft.detach() + soft
+
+
 def with_lost_batches(start, examples):
     """A loss that is no number now and then, in the first process alone."""
     model, objective = ctc(start, examples)
@@ -100,6 +142,8 @@ CASES = {
     "keywords": (keywords, {}),
     "speakers": (speakers, {}),
     "frames": (frames, {}),
+    "group norm": (hears_padding, {}),
+    "pretrain": (pretrain, {}),
     "lost": (with_lost_batches, {}),
 }
 
@@ -127,7 +171,8 @@ def train(name, folder, examples, network, processes=None, *, stop_at=None):
             bool(stop_at) and processes.is_first and trainer.progress.step == stop_at
         ),
     )
-    progress = trainer.run()
+    with patch.object(F, "gumbel_softmax", choose_alike):
+        progress = trainer.run()
     best = [figure for figure, _ in progress.best]
     return {"losses": watcher.losses, "lost": progress.n_skipped, "best": best}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,6 +19,11 @@ IGNORED_TARGET = -100
 
 class Wav2Vec2GumbelVectorQuantizer(nn.Module):
     """Features to entries of product codebooks (Baevski et al. 2020, 2; Jang et al. 2017).
+
+    Attributes:
+        temperature: How sharply entries are chosen in training.
+        average: Makes a mean of a sum and a count. Where processes share a batch, another function
+            here makes that of all.
 
     Raises:
         ValueError: codevector_dim is not a multiple of num_codevector_groups.
@@ -38,9 +44,11 @@ class Wav2Vec2GumbelVectorQuantizer(nn.Module):
         )
         self.weight_proj = nn.Linear(config.conv_dim[-1], n_codevectors)
         self.temperature: float = 2  # lowered in training with set_gumbel_temperature
+        self.average: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = torch.div
 
-    @staticmethod
-    def _compute_perplexity(probs: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def _compute_perplexity(
+        self, probs: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return the exponential of the mean distribution's entropy, summed over groups.
 
         Args:
@@ -51,7 +59,7 @@ class Wav2Vec2GumbelVectorQuantizer(nn.Module):
             mean = probs.mean(dim=0)
         else:
             counted = mask.flatten()[:, None, None]
-            mean = torch.where(counted, probs, 0.0).sum(dim=0) / mask.sum()
+            mean = self.average(torch.where(counted, probs, 0.0).sum(dim=0), mask.sum())
         return torch.exp(-torch.xlogy(mean, mean).sum(dim=-1)).sum()
 
     def forward(

@@ -72,7 +72,7 @@ class CTCObjective(Objective):
         """Return the text as it is to be written."""
         return self.rules(example.text or "")
 
-    def collate(self, items: Sequence[Item]) -> Batch:
+    def collate(self, items: Sequence[Item], *, n_samples: int | None = None) -> Batch:
         """Return items with the ids of their letters, padded with -100."""
         texts = [" ".join(filter(None, map(self.kind, item.examples))) for item in items]
         ids = [self.processor.tokenizer(text).input_ids for text in texts]
@@ -80,7 +80,7 @@ class CTCObjective(Objective):
         labels = torch.full((len(ids), longest), IGNORED_LABEL)
         for row, letters in enumerate(ids):
             labels[row, : len(letters)] = torch.tensor(letters, dtype=torch.long)
-        return make_batch(items, self.processor.feature_extractor, labels)
+        return make_batch(items, self.processor.feature_extractor, labels, n_samples=n_samples)
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """Return the CTC loss, with what `consistency` and `mwer_weight` add to it."""

@@ -81,12 +81,44 @@ class Batch:
         )
 
 
-def make_batch(items: Sequence[Item], feature_extractor: Any, labels: torch.Tensor) -> Batch:
-    """Return items as the feature extractor pads them, with their labels."""
+@dataclass(frozen=True)
+class Part:
+    """What one process has of a batch.
+
+    Attributes:
+        items: What is heard.
+        batch: The items, as long as the longest of them.
+    """
+
+    items: Sequence[Item]
+    batch: Batch
+
+    @property
+    def n_samples(self) -> int:
+        """How long the batch is, padding included."""
+        return self.batch.input_values.shape[1]
+
+
+def make_batch(
+    items: Sequence[Item],
+    feature_extractor: Any,
+    labels: torch.Tensor,
+    *,
+    n_samples: int | None = None,
+) -> Batch:
+    """Return items as the feature extractor pads them, with their labels.
+
+    Args:
+        items: What is heard.
+        feature_extractor: What normalises and pads waveforms.
+        labels: What is learnt.
+        n_samples: How long the batch becomes; None for as long as the longest item.
+    """
     inputs = feature_extractor(
         [item.waveform for item in items],
         sampling_rate=feature_extractor.sampling_rate,
-        padding=True,
+        padding="longest" if n_samples is None else "max_length",
+        max_length=n_samples,
         return_tensors="pt",
     )
     return Batch(
@@ -220,11 +252,11 @@ class Composer:
 
 
 def batches_ahead(
-    make: Callable[[int], Batch | None], numbers: Sequence[int]
-) -> Iterator[tuple[int, Batch | None]]:
-    """Yield each number with the batch that `make` makes of it, made ahead in a thread."""
+    make: Callable[[int], Part | None], numbers: Sequence[int]
+) -> Iterator[tuple[int, Part | None]]:
+    """Yield each number with the part of a batch that `make` makes of it, ahead in a thread."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
-        waiting: deque[tuple[int, Future[Batch | None]]] = deque()
+        waiting: deque[tuple[int, Future[Part | None]]] = deque()
         try:
             for number in numbers:
                 waiting.append((number, pool.submit(make, number)))

@@ -86,13 +86,13 @@ class FramesObjective(Objective):
         """Return what makes conversations."""
         return ConversationComposer(examples, recordings, seed=seed, mixing=self.mixing)
 
-    def collate(self, items: Sequence[Item]) -> Batch:
+    def collate(self, items: Sequence[Item], *, n_samples: int | None = None) -> Batch:
         """Return items with who speaks in each frame, (batch, frames, speakers), -1 in padding."""
         n_frames = [self.count_frames(len(item.waveform)) for item in items]
         labels = torch.full((len(items), max(n_frames), self.mixing.n_speakers), _UNKNOWN)
         for row, (item, length) in enumerate(zip(items, n_frames, strict=True)):
             labels[row, :length] = torch.from_numpy(self.targets(item, length)).T
-        return make_batch(items, self.feature_extractor, labels)
+        return make_batch(items, self.feature_extractor, labels, n_samples=n_samples)
 
     def count_frames(self, n_samples: int) -> int:
         """Return how many frames a network makes of samples."""

@@ -84,10 +84,10 @@ class KeywordsObjective(Objective):
         """Return the label."""
         return example.label or ""
 
-    def collate(self, items: Sequence[Item]) -> Batch:
+    def collate(self, items: Sequence[Item], *, n_samples: int | None = None) -> Batch:
         """Return items with the ids of their labels, (batch,)."""
         ids = [self._ids[self.kind(item.examples[0])] for item in items]
-        return make_batch(items, self.feature_extractor, torch.tensor(ids))
+        return make_batch(items, self.feature_extractor, torch.tensor(ids), n_samples=n_samples)
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """Return the cross-entropy."""

@@ -27,7 +27,7 @@ from w2v_cli.training.checkpoints import (
     remove_partial,
     write_checkpoint,
 )
-from w2v_cli.training.examples import Batch, Recordings, batches_ahead
+from w2v_cli.training.examples import Batch, Part, Recordings, batches_ahead
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import Evaluation, Objective
 from w2v_cli.training.options import TrainingOptions
@@ -107,7 +107,7 @@ class Trainer:
         self.options, self.folder = options, folder
         self.watcher = watcher or SilentWatcher()
         self.should_stop = should_stop
-        self.processes = processes or OneProcess(model.device)
+        self.processes = objective.processes = processes or OneProcess(model.device)
         self.progress = Progress()
         self.recordings = Recordings(material.cache_mb)
         self._composer = objective.composer(material.train, self.recordings, seed=options.seed)
@@ -156,31 +156,40 @@ class Trainer:
         progress = self.progress
         while True:
             plan = self.plan(progress.epoch)
-            make = functools.partial(self._make_batch, plan, progress.epoch)
+            make = functools.partial(self._make_part, plan, progress.epoch)
             found, first = False, progress.batch
-            for number, batch in batches_ahead(make, range(first, len(plan))):
+            for number, part in batches_ahead(make, range(first, len(plan))):
                 progress.batch = number + 1
-                if self.processes.any(batch is not None):
-                    if batch is None:
+                n_samples = self.processes.most(part.n_samples if part else 0)
+                if n_samples:
+                    if part is None:
                         raise W2VError("recordings that other processes read cannot be read here")
                     found = True
-                    yield batch
+                    yield self._padded(part, n_samples)
             if not found and first == 0:
                 raise W2VError("none of the recordings can be decoded; see the warnings")
             progress.epoch, progress.batch = progress.epoch + 1, 0
 
-    def _make_batch(self, plan: list[list[Group]], epoch: int, number: int) -> Batch | None:
+    def _make_part(self, plan: list[list[Group]], epoch: int, number: int) -> Part | None:
         """Return this process's part of a batch; None where none of it can be decoded."""
         groups = plan[number]
         items_at = functools.partial(self._composer.items, groups, epoch=epoch, number=number)
         own = self.processes.share(len(groups))
         items = items_at(places=own)
         if items:
-            return self.objective.collate(items)
+            return Part(items, self.objective.collate(items))
         for place in range(len(groups)):
             if place not in own and (items := items_at(places=[place])):
-                return replace(self.objective.collate(items), seconds=0.0, counts=False)
+                batch = replace(self.objective.collate(items), seconds=0.0, counts=False)
+                return Part(items, batch)
         return None
+
+    def _padded(self, part: Part, n_samples: int) -> Batch:
+        """Return a part as long as the longest of all: some networks hear padding."""
+        if part.n_samples == n_samples:
+            return part.batch
+        longer = self.objective.collate(part.items, n_samples=n_samples)
+        return replace(longer, seconds=part.batch.seconds, counts=part.batch.counts)
 
     def run(self) -> Progress:
         """Train until the end, and return how it went.

@@ -138,6 +138,26 @@ class ManyProcesses(OneProcess):
             if isinstance(module, FSDPModule):
                 module.reshard()
 
+    def mean(self, total: torch.Tensor, count: torch.Tensor, *, counts: bool) -> torch.Tensor:
+        """Return the mean over the whole batch; gradients flow to this process's part alone.
+
+        What depends on the mean is taken to be in each process's loss as often as its part
+        counts, so that what the others' losses say about this part is added here: nothing has to
+        be sent on the way back.
+        """
+        share = float(counts)
+        known = torch.cat([total.detach().flatten(), count.reshape(1).to(total.dtype)]) * share
+        distributed.all_reduce(known)
+        whole, n_whole = known[:-1].view_as(total), known[-1]
+        own = (total - total.detach()) * (share * n_whole / count)
+        return (whole + own) / n_whole
+
+    def most(self, value: int) -> int:
+        """Return the highest value of all processes."""
+        highest = torch.tensor([value], device=self.device)
+        distributed.all_reduce(highest, distributed.ReduceOp.MAX)
+        return int(highest.item())
+
     def any(self, value: bool) -> bool:
         """Return whether it is so in any process."""
         total = torch.tensor([float(value)], device=self.device)

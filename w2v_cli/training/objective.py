@@ -16,6 +16,7 @@ from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_batch
 from w2v_cli.training.figures import Tally, ratios
 from w2v_cli.training.manifests import Example
+from w2v_cli.training.processes import OneProcess
 from w2v_cli.training.sampler import Sampling, plan_epoch
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -67,6 +68,7 @@ class Objective(ABC):
         is_sum: Whether the loss of a batch is a sum of its recordings, not a mean.
         model_class: The class of its networks.
         feature_extractor: What normalises and pads waveforms.
+        processes: Those that share each batch.
     """
 
     name: str
@@ -78,14 +80,20 @@ class Objective(ABC):
     is_sum = False
     model_class: type[Wav2Vec2PreTrainedModel]
     feature_extractor: Any
+    processes = OneProcess(torch.device("cpu"))
 
     @abstractmethod
     def kind(self, example: Example) -> str:
         """Return the text or label that an example is an instance of."""
 
     @abstractmethod
-    def collate(self, items: Sequence[Item]) -> Batch:
-        """Return items as a batch."""
+    def collate(self, items: Sequence[Item], *, n_samples: int | None = None) -> Batch:
+        """Return items as a batch.
+
+        Args:
+            items: What is heard.
+            n_samples: How long the batch becomes; None for as long as the longest item.
+        """
 
     @abstractmethod
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:

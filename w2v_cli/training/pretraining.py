@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,9 +64,11 @@ class PretrainObjective(Objective):
         """All speech is alike."""
         return ""
 
-    def collate(self, items: Sequence[Item]) -> Batch:
+    def collate(self, items: Sequence[Item], *, n_samples: int | None = None) -> Batch:
         """Return items; what is masked is drawn when they are heard."""
-        return make_batch(items, self.feature_extractor, torch.zeros(len(items)))
+        return make_batch(
+            items, self.feature_extractor, torch.zeros(len(items)), n_samples=n_samples
+        )
 
     def begin_step(self, model: Any, step: int) -> None:
         """Set the temperature."""
@@ -99,8 +102,16 @@ class PretrainObjective(Objective):
         return self.weighed_loss(model, batch)[0]
 
     def weighed_loss(self, model: Any, batch: Batch) -> tuple[torch.Tensor, float]:
-        """Return the loss of a batch, and how many frames were masked in it."""
-        output, n_masked = self._output(model, batch)
+        """Return the loss of a batch, and how many frames were masked in it.
+
+        Which entries of the codebooks are in use is a matter of the whole batch.
+        """
+        quantizer = model.quantizer
+        quantizer.average = functools.partial(self.processes.mean, counts=batch.counts)
+        try:
+            output, n_masked = self._output(model, batch)
+        finally:
+            quantizer.average = torch.div
         loss: torch.Tensor = output.loss / n_masked
         return loss, float(n_masked)
 

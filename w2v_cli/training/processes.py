@@ -86,6 +86,20 @@ class OneProcess:
         """
         return Weighed(loss.item(), seconds, loss)
 
+    def mean(self, total: torch.Tensor, count: torch.Tensor, *, counts: bool) -> torch.Tensor:
+        """Return the mean over a batch, from what this process's part adds to it.
+
+        Args:
+            total: The sum over the part.
+            count: How many are in the part, a number.
+            counts: Whether the part belongs to the batch.
+        """
+        return total / count
+
+    def most(self, value: int) -> int:
+        """Return the highest value of all processes."""
+        return value
+
     def any(self, value: bool) -> bool:
         """Return whether it is so in any process."""
         return value

@@ -45,10 +45,10 @@ class SpeakersObjective(Objective):
         """Return the speaker."""
         return example.speaker or ""
 
-    def collate(self, items: Sequence[Item]) -> Batch:
+    def collate(self, items: Sequence[Item], *, n_samples: int | None = None) -> Batch:
         """Return items with the ids of their speakers, (batch,)."""
         ids = [self._ids[self.kind(item.examples[0])] for item in items]
-        return make_batch(items, self.feature_extractor, torch.tensor(ids))
+        return make_batch(items, self.feature_extractor, torch.tensor(ids), n_samples=n_samples)
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
         """Return the additive-margin softmax loss (Wang et al. 2018), as published."""
