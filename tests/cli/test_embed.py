@@ -120,7 +120,7 @@ def test_lines_on_stdout(embed, calls, vectors_of):
 
 
 def test_evaluate_measures_the_same_vectors(calls, folder, vectors_of):
-    model, objective = load_measured(str(folder), HubOptions(), Choice(), torch.device("cpu"))
+    model, objective = load_measured(str(folder), HubOptions(), Choice())
     examples = [Example(call, speaker=call[6:9], seconds=1.0) for call in calls]
     results = objective.evaluate(model, examples, Recordings()).results
     for result, vector in zip(results, vectors_of(calls), strict=True):

@@ -271,6 +271,30 @@ def test_recordings_that_a_uem_lacks_do_not_count(w2v, meeting, model_of):
     assert "no recording here can be measured on" in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("head", "figure"),
+    [("ForXVector", "threshold"), ("ForAudioFrameClassification", "results")],
+)
+def test_whole_numbers_are_measured_as_a_quantized_folder_is(
+    w2v, voices, model_of, tmp_path, head, figure
+):
+    folder, whole = model_of(head, num_labels=2), tmp_path / "whole"
+    w2v("quantize", folder, "--output", whole)
+
+    def measured(*arguments):
+        run = w2v("evaluate", *arguments, voices, "--format", "json")
+        assert run.exit_code == 0, run.stderr
+        return json.loads(run.stdout)[figure]
+
+    assert measured(folder, "--quantize", "int8") == measured(whole) != measured(folder)
+
+
+def test_whole_numbers_are_for_processors(w2v, manifest):
+    run = w2v("evaluate", "mini", manifest, "--quantize", "int8", "--device", "cuda")
+    assert run.exit_code == 2
+    assert "--quantize int8: runs on the CPU only" in run.stderr
+
+
 @pytest.mark.parametrize("arguments", [("--collar", 0.25), ("--skip-overlap",)])
 def test_options_about_turns_are_refused_for_others(w2v, manifest, arguments):
     run = w2v("evaluate", "mini", manifest, *arguments)

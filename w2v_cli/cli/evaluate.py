@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from w2v_cli.cli import options
+from w2v_cli.cli import engine_options, options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.evaluate_report import measured_json, measured_table
 from w2v_cli.cli.output import STDOUT, Results, check_output
@@ -129,6 +129,7 @@ def evaluate(
     output: options.OutputFile = STDOUT,
     device: options.Device = "auto",
     threads: options.Threads = None,
+    quantize: engine_options.Quantize = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -140,6 +141,7 @@ def evaluate(
       w2v evaluate my-model test.tsv --split test --normalizer english
       w2v evaluate my-keywords commands.jsonl --other-label _unknown_ --empty-label _silence_
       w2v evaluate my-turns meetings.rttm --uem meetings.uem --collar 0.25
+      w2v evaluate my-model dev.jsonl --quantize int8
       w2v evaluate my-model list.jsonl --format json -o figures.json --plot figures.png
 
     Of a ctc model, the share of words (wer) and letters (cer) that are wrong and of recordings
@@ -167,16 +169,16 @@ def evaluate(
 
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.checkpoint.progress import show_progress
-    from w2v_cli.inference.runtime import choose_device, set_threads
+    from w2v_cli.inference.runtime import Runtime
     from w2v_cli.scoring.turn_files import read_regions
     from w2v_cli.training.evaluation import Choice, load_measured, measure_model
 
-    set_threads(threads)
+    runtime = Runtime(device=device, dtype="float32", threads=threads, quantize=quantize)
     regions = None if uem is None else read_regions(uem)
     chosen = Choice(split, normalizer, other_label, empty_label, bootstrap, rules, regions)
     hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
     with console.warnings_as_lines(), console.progress(1) as progress, show_progress(progress):
-        trained = load_measured(model, hub, chosen, choose_device(device))
+        trained = load_measured(model, hub, chosen, runtime)
         progress.begin("opening recordings")
         measured = measure_model(*trained, manifests, chosen, progress.begin)
     for name, reason in measured.unreadable:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import pin, resolve_file
 from w2v_cli.errors import CheckpointError, UsageError
+from w2v_cli.inference.loading import Loading
 from w2v_cli.inference.runtime import Runtime
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.scoring import normalize
@@ -94,13 +93,19 @@ class Measured:
 
 
 def load_measured(
-    name: str, hub: HubOptions, choice: Choice, device: torch.device
+    name: str, hub: HubOptions, choice: Choice, runtime: Runtime | None = None
 ) -> tuple[Any, Measurable]:
     """Return a model, or for frames what tells turns with it, and the objective that measures it.
 
+    Args:
+        name: A folder, a model id or an embedded model.
+        hub: Where a model id is looked for.
+        choice: How is measured.
+        runtime: How the network runs; None for the defaults.
+
     Raises:
         ModelError: There is no such model, or it has no head that is measured here.
-        UsageError: The choice is for a model of another kind.
+        UsageError: The choice is for a model of another kind, or it cannot run like this.
     """
     start = Start(name, hub=hub)
     config = start.config()
@@ -116,7 +121,6 @@ def load_measured(
     elif architecture == SpeakersObjective.model_class.__name__:
         objective = SpeakersObjective(start.feature_extractor(config), ())
     elif architecture == TurnsObjective.model_class.__name__:
-        runtime = Runtime(device=str(device), dtype="float32")
         diarizer = load_diarizer(name, runtime=runtime, hub=hub)
         objective = TurnsObjective(diarizer, choice.rules or ScoringRules(), choice.regions)
         _check_is_used(name, objective, choice)
@@ -127,7 +131,7 @@ def load_measured(
             f"of a task"
         )
     _check_is_used(name, objective, choice)
-    model = start.trained_model(type(objective).model_class).to(device)
+    model = Loading.prepare(name, runtime, hub).model(type(objective).model_class, None)
     return model, objective
 
 

@@ -133,14 +133,6 @@ class Start:
             raise UsageError(f"{self.name}: {error}") from error
         return model.train()
 
-    def trained_model(self, model_class: Any) -> Any:
-        """Return the network as it is, in float32; every weight has to be there.
-
-        Raises:
-            ModelError: It cannot be loaded, or doesn't fit.
-        """
-        return model_class.from_pretrained(self.name, dtype=torch.float32, **self._where())
-
     def _pinned(self) -> HubOptions:
         return HubOptions() if Path(self.name).is_file() else pin(self.name, self.hub)
 
