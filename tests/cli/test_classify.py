@@ -40,6 +40,19 @@ def test_json_has_the_scores_of_the_reference(classify, recording, pipeline):
         assert ours["score"] == pytest.approx(theirs["score"], abs=1e-5)
 
 
+def test_what_is_longer_is_heard_whole_if_one_says_so(classify, recording, pipeline):
+    path = recording(seconds=4)
+    rows = pipeline(read_waveforms(path).channels[0], top_k=None)
+    reference = {row["label"]: row["score"] for row in rows}
+    found = []
+    for seconds in ("5", "3"):
+        lengths = ("--whole-seconds", seconds, "--chunk-seconds", "1")
+        run = classify("-f", "json", "-k", "all", *lengths, path)
+        rows = json.loads(run.stdout)["labels"]
+        found.append(max(abs(row["score"] - reference[row["label"]]) for row in rows))
+    assert found[0] < 1e-5 < found[1]
+
+
 def test_which_labels_are_written(classify, recording):
     path = recording()
     (best,) = classify(path, "-k", "1").stdout.splitlines()
@@ -188,6 +201,8 @@ def test_a_stream(w2v_process, label_folder, babble):
         (["--labels", "a,,b"], "--labels: an empty name"),
         (["--threshold", "inf"], "--threshold inf: it must be a number"),
         (["--chunk-seconds", "-1"], "--chunk-seconds -1: it must be more than 0"),
+        (["--whole-seconds", "nan"], "--whole-seconds nan: it must be more than 0"),
+        (["--whole-seconds", "9", "--window", "1"], "with --window each window is heard alone"),
         (["--top-k", "0"], "'0' is no number of labels; write 1, 2, ... or all"),
         (["--format", "srt"], "'srt' is no format; choose from txt, json, jsonl, csv, png, svg"),
         (["--plot", "x.jpg"], "--plot: x.jpg: pictures are .png or .svg; give such a name"),

@@ -1,7 +1,5 @@
 """Labels are those of transformers' audio-classification pipeline, whatever the way there."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import transformers
@@ -96,12 +94,33 @@ def test_a_long_recording_is_as_the_whole(pipeline, folder, babble, piece_second
     assert max(differences(result, 0, expected(pipeline, waveform))) < 1e-5
 
 
-def test_beyond_ten_minutes_frames_are_pooled_over_chunks(pipeline, folder, babble):
+def test_beyond_some_length_frames_are_pooled_over_chunks(pipeline, folder, babble):
     """What is cut hears less around itself, so that it is near and not the same."""
     waveform = babble(40 * RATE)
-    chunking = replace(label_chunking(10.0), whole_seconds=30.0)
-    result = Classifier.load(folder, chunking=chunking).classify(in_memory(waveform))
-    assert max(differences(result, 0, expected(pipeline, waveform))) < 0.05
+    found = {}
+    for whole_seconds in (30.0, 45.0):
+        chunking = label_chunking(10.0, whole_seconds)
+        result = Classifier.load(folder, chunking=chunking).classify(in_memory(waveform))
+        found[whole_seconds] = max(differences(result, 0, expected(pipeline, waveform)))
+    assert 1e-5 < found[30.0] < 0.05
+    assert found[45.0] < 1e-5
+
+
+@pytest.mark.slow
+def test_twelve_minutes_whole_as_the_reference(pipeline, folder, babble):
+    waveform = babble(12 * 60 * RATE) * np.linspace(0.1, 1.0, 12 * 60 * RATE, dtype=np.float32)
+    classifier = Classifier.load(folder, chunking=label_chunking(whole_seconds=1000.0))
+    result = classifier.classify(in_memory(waveform))
+    assert max(differences(result, 0, expected(pipeline, waveform))) < 1e-5
+
+
+def test_no_more_is_heard_whole_than_memory_has_room_for(label_folder):
+    labeller = Labeller.load(label_folder)
+    room = labeller.longest_whole_seconds
+    assert room > 600
+    Classifier(labeller, chunking=label_chunking(whole_seconds=room))
+    with pytest.raises(UsageError, match=f"has room for {room:.0f} s; choose no more"):
+        Classifier(labeller, chunking=label_chunking(whole_seconds=room + 1))
 
 
 def test_a_window_is_heard_as_if_it_were_cut_out(pipeline, labeller, babble):

@@ -39,6 +39,7 @@ def classify(
     window: classify_options.WindowSeconds = None,
     hop: classify_options.HopSeconds = None,
     chunk_seconds: classify_options.ChunkSeconds = None,
+    whole_seconds: classify_options.WholeSeconds = None,
     raw: classify_options.Raw = None,
     recursive: batch_options.Recursive = False,
     include: batch_options.Include = None,
@@ -82,10 +83,10 @@ def classify(
       w2v classify --recursive calls/ --format jsonl --format png --output labels/
       arecord -f S16_LE -r 16000 | w2v classify - --raw 16000 --window 1 --threshold 0.8
 
-    A recording is heard whole, up to ten minutes as published, and longer ones in pieces whose
-    frames are averaged together. With --window each window is heard as if it had been cut out.
-    The default model knows ten command words (yes, no, up, down, left, right, on, off, stop, go),
-    other words, and silence.
+    A recording of up to ten minutes is heard whole, as published, and longer ones in pieces whose
+    frames are averaged together (--whole-seconds). With --window each window is heard as if it
+    had been cut out. The default model knows ten command words (yes, no, up, down, left, right,
+    on, off, stop, go), other words, and silence.
 
     Many recordings, resumed runs and bad inputs are as in w2v transcribe.
 
@@ -98,7 +99,7 @@ def classify(
         return
     start_seconds = options.checked_start(start, end)
     classify_options.check_windowing(window, hop)
-    classify_options.check_chunk_seconds(chunk_seconds)
+    classify_options.check_lengths(chunk_seconds, whole_seconds, window)
     written = classify_options.label_options(top_k, threshold, windowed=window is not None)
     only = classify_options.label_names(labels)
     chosen = classify_options.format_choice(formats)
@@ -124,7 +125,7 @@ def classify(
         model=model,
         runtime=runtime,
         hub=HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline),
-        chunking=label_chunking(chunk_seconds),
+        chunking=label_chunking(chunk_seconds, whole_seconds),
         channel=channel,
         start_seconds=start_seconds,
         end_seconds=end,

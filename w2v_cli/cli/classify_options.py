@@ -142,8 +142,19 @@ ChunkSeconds = Annotated[
         "--chunk-seconds",
         metavar="SECONDS",
         help="The longest piece that the convolutions hear at once. Labels don't depend on it in "
-        "recordings of up to ten minutes; longer ones are heard in such pieces. [default: what "
+        "recordings that are heard whole; longer ones are heard in such pieces. [default: what "
         "memory has room for, up to 30]",
+        show_default=False,
+        rich_help_panel=LONG_GROUP,
+    ),
+]
+WholeSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--whole-seconds",
+        metavar="SECONDS",
+        help="Hear recordings of up to this length whole, as published: each frame attends to all "
+        "others, which takes time with the square of the length. [default: 600]",
         show_default=False,
         rich_help_panel=LONG_GROUP,
     ),
@@ -266,14 +277,19 @@ def check_windowing(window: float | None, hop: float | None) -> None:
         )
 
 
-def check_chunk_seconds(seconds: float | None) -> None:
-    """Refuse a length of pieces that cannot be.
+def check_lengths(
+    chunk_seconds: float | None, whole_seconds: float | None, window: float | None
+) -> None:
+    """Refuse lengths that cannot be, or that nothing would obey.
 
     Raises:
-        UsageError: It is not more than 0.
+        UsageError: One is not more than 0, or windows are heard and not the whole.
     """
-    if seconds is not None and not 0 < seconds < math.inf:
-        raise UsageError(f"--chunk-seconds {seconds:g}: it must be more than 0")
+    for option, seconds in (("chunk", chunk_seconds), ("whole", whole_seconds)):
+        if seconds is not None and not 0 < seconds < math.inf:
+            raise UsageError(f"--{option}-seconds {seconds:g}: it must be more than 0")
+    if whole_seconds is not None and window is not None:
+        raise UsageError("--whole-seconds: with --window each window is heard alone; leave one out")
 
 
 def windowing_choice(window: float | None, hop: float | None) -> Windowing | None:

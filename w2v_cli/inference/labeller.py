@@ -32,13 +32,12 @@ LABEL_HEAD = Head(
     cannot="classify",
 )
 
-# Attention over all of a recording takes time with the square of its length: of ten minutes,
-# with a base model, some minutes on a processor. Networks were trained on seconds.
-_MOST_WHOLE_SECONDS = 600.0
 # As `chunk_length` has it, of the whole memory.
 _SHARE_OF_MEMORY = 0.125
-# Arrays as wide as the hidden size that lie in memory at once while a layer is calculated.
+# Arrays as wide as the hidden size that lie in memory at once while a layer is calculated,
 _HIDDEN_COPIES = 10
+# and of samples: as they were read, joined, and normalised.
+_SAMPLE_COPIES = 3
 
 
 class Labeller(Network):
@@ -107,17 +106,21 @@ class Labeller(Network):
 
     @property
     def longest_whole_seconds(self) -> float:
-        """How long a recording may be so that all its frames attend to each other."""
+        """How long a recording may be so that memory has room for it whole.
+
+        All its frames attend to each other then, which takes time with the square of its length.
+        """
         config: Wav2Vec2Config = self.model.config
         if config._attn_implementation == "eager":  # its weights are frames times frames
             return self.longest_chunk_seconds
         floats = _HIDDEN_COPIES * config.hidden_size + 2 * config.intermediate_size
+        floats += _SAMPLE_COPIES * self.hop_samples
         if config.use_weighted_layer_sum:
             floats += 3 * (config.num_hidden_layers + 1) * config.hidden_size
         room = _SHARE_OF_MEMORY * memory_bytes(self.model.device)
         n_frames = room / (floats * int(self.model.dtype.itemsize))
         seconds = n_frames * self.hop_samples / self.sample_rate
-        return min(max(seconds, self.longest_chunk_seconds), _MOST_WHOLE_SECONDS)
+        return max(seconds, self.longest_chunk_seconds)
 
     def outputs(
         self, input_values: torch.Tensor, attention_mask: torch.Tensor | None

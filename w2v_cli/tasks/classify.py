@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 FunctionName = Literal["softmax", "sigmoid", "none"]
 
-# Longer recordings are cut: their frames no longer all attend to each other.
+# Longer recordings are cut, unless one says otherwise: their frames no longer all attend to each
+# other, which takes time with the square of the length. Networks were trained on seconds.
 WHOLE_SECONDS = 600.0
 
 # As transformers' audio-classification pipeline has them.
@@ -73,7 +74,8 @@ class Classifier(HearingTask[Classification]):
         draws: Keep what a waveform looks like.
 
     Raises:
-        UsageError: The model has no such label.
+        UsageError: The model has no such label, or memory has no room for what is longer than
+            `WHOLE_SECONDS` and to be heard whole.
     """
 
     smallest = "a label"
@@ -94,6 +96,7 @@ class Classifier(HearingTask[Classification]):
         self.names, self._columns = _chosen(labeller, labels)
         self.windowing = windowing
         self.draws = draws
+        self._check_whole()
 
     @classmethod
     def load(
@@ -115,6 +118,17 @@ class Classifier(HearingTask[Classification]):
         piece_seconds = None if chunking is None else chunking.chunk_seconds
         labeller = Labeller.load(name, runtime=runtime, hub=hub, piece_seconds=piece_seconds)
         return cls(labeller, function, labels, windowing, chunking, draws=draws)
+
+    def _check_whole(self) -> None:
+        asked_seconds, room_seconds = (
+            self.chunking.whole_seconds,
+            self.labeller.longest_whole_seconds,
+        )
+        if asked_seconds > max(WHOLE_SECONDS, room_seconds):
+            raise UsageError(
+                f"--whole-seconds {asked_seconds:g}: with {self.labeller.name} the memory of "
+                f"{self.labeller.model.device} has room for {room_seconds:.0f} s; choose no more"
+            )
 
     @property
     def description(self) -> str:
@@ -338,13 +352,17 @@ def _mean(frames: FloatArray) -> FloatArray:
     return mean
 
 
-def label_chunking(chunk_seconds: float | None = None) -> Chunking:
+def label_chunking(
+    chunk_seconds: float | None = None, whole_seconds: float | None = None
+) -> Chunking:
     """Return how recordings are cut: those of up to ten minutes are heard whole.
 
     Args:
         chunk_seconds: How much is heard at once of longer ones, and by the convolutions of all.
+        whole_seconds: Another length up to which they are heard whole.
     """
-    return Chunking(chunk_seconds, whole_seconds=WHOLE_SECONDS, context_seconds=None)
+    whole_seconds = WHOLE_SECONDS if whole_seconds is None else whole_seconds
+    return Chunking(chunk_seconds, whole_seconds=whole_seconds, context_seconds=None)
 
 
 def _chosen(
