@@ -303,7 +303,10 @@ def test_how_long_recordings_may_be_is_obeyed(w2v, tmp_path):
         (["--from-scratch", "x", "--model", "mini"], "one of them"),
         ([], "say what to begin with"),
         (["--model", "mini", "--bf16", "--fp16"], "--bf16 and --fp16: one of them"),
-        (["--model", "mini", "--noise-dir", "no/such"], "--noise-dir no/such: no such folder"),
+        (
+            ["--model", "mini", "--noise", 1, "--noise-dir", "no/such"],
+            "--noise-dir no/such: no such folder",
+        ),
         (["--model", "mini", "--set", "hiden_size=3"], "did you mean hidden_size?"),
         (["--model", "mini", "--set", "hidden_size"], "needs FIELD=VALUE"),
         (["--model", "mini", "--chars-to-ignore", "", "--outside-vocabulary", "refuse"], "lacks"),
@@ -320,8 +323,6 @@ def test_what_cannot_be_done_is_refused(w2v, tmp_path, more, message):
 @pytest.mark.parametrize(
     ("kind", "more", "message"),
     [
-        ("ctc", ["--noise-dir", "."], "--noise-dir: nothing of it would be heard; add --noise"),
-        ("ctc", ["--room-dir", "."], "--room-dir: nothing of it would be heard; add --reverb"),
         ("speakers", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
         ("frames", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
         ("keywords", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
@@ -333,6 +334,31 @@ def test_an_option_that_would_do_nothing_is_refused(w2v, tmp_path, kind, more, m
     manifest = write_manifest(tmp_path / "list.jsonl", rows)
     run = w2v("finetune", kind, manifest, "--model", "mini", "-o", tmp_path / "run", *more)
     assert run.exit_code == 2
+    assert message in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "message"),
+    [
+        ("ctc", ["--filter-bank"], "without --from-scratch; add --from-scratch CONFIG"),
+        ("ctc", ["--hold-ratio", 0.4], "without --lr-scheduler-type; add --lr-scheduler-type tri"),
+        ("ctc", ["--final-scale", 0.1, "--lr-scheduler-type", "cosine"], "--lr-scheduler-type tri"),
+        ("speakers", ["--early-stopping-threshold", 1], "add --early-stopping-patience N"),
+        ("frames", ["--noise-dir", "."], "without --noise; add --noise SHARE, or leave it out"),
+        ("ctc", ["--room-dir", "."], "without --reverb; add --reverb SHARE, or leave it out"),
+        ("ctc", ["--join-seconds", 10], "without --join; add --join SHARE"),
+        ("adapter", ["--lang", "fra", "--mwer-samples", 4], "add --mwer-weight WEIGHT"),
+        ("keywords", ["--other-label", "x"], "without --labels; add --labels A,B,..."),
+        ("ctc", ["--num-train-epochs", 3, "--max-steps", 9], "beside --max-steps; leave one of"),
+        ("ctc", ["--freeze-base-steps", 3, "--freeze-base-model"], "beside --freeze-base-model"),
+        ("pretrain", ["--logging-dir", "x", "--report-to", "none"], "beside --report-to none"),
+    ],
+)
+def test_an_option_whose_partner_is_off_is_refused(w2v, tmp_path, kind, more, message):
+    """With the value that it has anyway, too. The manifest isn't there: it is not looked for."""
+    run = w2v("finetune", kind, "no.jsonl", "--model", "mini", "-o", tmp_path / "run", *more)
+    assert (run.exit_code, run.stderr.count("\n")) == (2, 1)
+    assert "does nothing" in run.stderr
     assert message in run.stderr
 
 

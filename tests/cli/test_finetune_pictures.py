@@ -90,9 +90,3 @@ def test_without_tensorboard_events_are_only_missed_if_asked_for(train, tmp_path
     run = train("--logging-dir", tmp_path / "events")
     assert run.exit_code == 5
     assert not (tmp_path / "run").exists()
-
-
-def test_a_folder_for_no_events_is_refused(train, tmp_path):
-    run = train("--report-to", "none", "--logging-dir", tmp_path / "events")
-    assert (run.exit_code, run.stdout) == (2, "")
-    assert "nothing goes there with --report-to none" in run.stderr

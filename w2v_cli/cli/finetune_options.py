@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import typer
 
 from w2v_cli.cli.finetune_run_options import RunOptions, option
+from w2v_cli.cli.partners import IdleBeside, Needs, check_partners
 from w2v_cli.errors import MissingDependencyError, UsageError
 
 RATE_GROUP = "Optimisation"
@@ -28,6 +29,21 @@ _NOT_DECISIVE = frozenset(
     )
 )
 """Options that a run may go on with differently: they don't change what becomes of it."""
+
+_PARTNERS = (
+    Needs("filter_bank", "from_scratch"),  # a trained first layer stays
+    Needs("hold_ratio", "lr_scheduler_type", "tri_stage"),
+    Needs("final_scale", "lr_scheduler_type", "tri_stage"),
+    Needs("early_stopping_threshold", "early_stopping_patience"),
+    Needs("noise_dir", "noise"),
+    Needs("room_dir", "reverb"),
+    Needs("join_seconds", "join"),
+    Needs("mwer_samples", "mwer_weight"),
+    Needs("other_label", "labels"),
+    IdleBeside("num_train_epochs", "max_steps"),
+    IdleBeside("freeze_base_steps", "freeze_base_model"),
+    IdleBeside("logging_dir", "report_to", "none"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,14 +364,10 @@ class SharedOptions(RunOptions):
                 "say what to begin with: --model MODEL for its weights, or --from-scratch CONFIG "
                 "for fresh ones; one of them"
             )
-        if self.filter_bank and self.from_scratch is None:
-            raise UsageError("--filter-bank: a trained first layer stays; use --from-scratch")
         if self.bf16 and self.fp16:
             raise UsageError("--bf16 and --fp16: one of them")
         if self.max_duration is not None and self.min_duration >= self.max_duration:
             raise UsageError("--min-duration-in-seconds has to be below --max-duration-in-seconds")
-        if self.report_to == "none" and self.logging_dir is not None:
-            raise UsageError("--logging-dir: nothing goes there with --report-to none; one of them")
         is_asked = self.report_to is not None or self.logging_dir is not None
         if is_asked and self.report_to != "none" and not self.has_events:
             asked = "--logging-dir" if self.report_to is None else "--report-to tensorboard"
@@ -397,12 +409,14 @@ def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
         for item in ordered
     ]
     particular = [p.replace(kind=keyword) for name, p in own.items() if name != "shared"]
+    line = inspect.Parameter("context", keyword, annotation=typer.Context)
 
     @functools.wraps(command)
-    def run(**arguments: Any) -> None:
+    def run(context: typer.Context, **arguments: Any) -> None:
+        check_partners(context, _PARTNERS)
         chosen = {item.name: arguments.pop(item.name) for item in ordered}
         command(shared=options_class(**chosen), **arguments)
 
-    signature = inspect.Signature([*particular, *shared])
+    signature = inspect.Signature([*particular, *shared, line])
     run.__signature__ = signature  # type: ignore[attr-defined]  # what Typer looks at
     return run

@@ -357,27 +357,23 @@ def material_of(
             noise=shared.noise,
             band_limit=shared.band_limit,
             trim=shared.trim,
-            noise_files=recordings_in("--noise-dir", shared.noise_dir, "--noise", shared.noise),
-            room_files=recordings_in("--room-dir", shared.room_dir, "--reverb", shared.reverb),
+            noise_files=recordings_in("--noise-dir", shared.noise_dir),
+            room_files=recordings_in("--room-dir", shared.room_dir),
         ),
         cache_mb=shared.cache_mb,
         crop_seconds=crop_seconds,
     )
 
 
-def recordings_in(
-    option: str, folders: Sequence[str] | None, use: str, share: float
-) -> tuple[str, ...]:
+def recordings_in(option: str, folders: Sequence[str] | None) -> tuple[str, ...]:
     """Return the recordings in folders, by their names.
 
     Args:
         option: Names the folders.
         folders: The folders; None for none.
-        use: The option that has them heard.
-        share: How often they are.
 
     Raises:
-        UsageError: There are none in one of them, or they would not be heard.
+        UsageError: There are none in one of them.
     """
     from w2v_cli.batch.inputs import Found, Selection, add_named
 
@@ -387,10 +383,6 @@ def recordings_in(
     for folder in folders:
         if not Path(folder).is_dir():
             raise UsageError(f"{option} {folder}: no such folder")
-    if not share:
-        raise UsageError(
-            f"{option}: nothing of it would be heard; add {use} SHARE, or leave it out"
-        )
     add_named(found, folders, Selection(recursive=True))
     if found.refused:
         raise UsageError(f"{option}: {found.refused[0][1]}")
