@@ -22,8 +22,8 @@ from w2v_cli import (
     Wav2Vec2ForXVector,
     Wav2Vec2Processor,
 )
+from w2v_cli.cli.finetune_choices import start_of
 from w2v_cli.cli.finetune_options import SharedOptions
-from w2v_cli.cli.finetune_run import start_of
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 

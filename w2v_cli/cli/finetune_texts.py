@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from w2v_cli.cli.finetune_options import SharedOptions, with_shared_options
+from w2v_cli.cli.finetune_command import with_shared_options
+from w2v_cli.cli.finetune_options import SharedOptions
 from w2v_cli.cli.finetune_run import Kind, train
 from w2v_cli.errors import UsageError
 

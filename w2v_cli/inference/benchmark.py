@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from w2v_cli import model as networks
+from w2v_cli.checkpoint.architectures import published_class
 from w2v_cli.checkpoint.options import HubOptions
-from w2v_cli.errors import CheckpointError
 from w2v_cli.inference.form import has_onednn, inference_form, why_not
 from w2v_cli.inference.loading import Loading
 from w2v_cli.inference.network import FloatArray, Network
@@ -169,12 +168,7 @@ def _network(plan: Plan, runtime: Runtime) -> Network:
     if plan.model is None:
         return _AnyNetwork("random", _random_model(runtime), Wav2Vec2FeatureExtractor())
     loading = Loading.prepare(plan.model, runtime, plan.hub)
-    named = (loading.config.architectures or [""])[0]
-    if named not in networks.__all__:
-        raise CheckpointError(
-            f"{plan.model}: its config.json names no network that runs here ({named or 'none'})"
-        )
-    model = loading.model(getattr(networks, named), None)
+    model = loading.model(published_class(plan.model, loading.config), None)
     return _AnyNetwork(plan.model, model, loading.feature_extractor())
 
 

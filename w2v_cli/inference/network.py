@@ -21,6 +21,7 @@ from w2v_cli.inference.chunk_length import longest_chunk_seconds
 from w2v_cli.inference.form import is_inference_form, why_not
 from w2v_cli.inference.memory import batch_seconds
 from w2v_cli.inference.quantization import is_int8_form
+from w2v_cli.model.features import receptive_field_samples
 from w2v_cli.processing.feature_extractor import VARIANCE_FLOOR
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Network(ABC):
         self.feature_extractor = feature_extractor
         self.sample_rate: int = feature_extractor.sampling_rate
         self.hop_samples = _hop_samples(model.config)
-        self.receptive_field_samples = _receptive_field_samples(model.config)
+        self.receptive_field_samples = receptive_field_samples(model.config)
         self.group_norm_span: tuple[int, int] | None = None
         if model.config.feat_extract_norm == "group":
             self.group_norm_span = model.config.conv_kernel[0], model.config.conv_stride[0]
@@ -268,16 +269,6 @@ def _hop_samples(config: Wav2Vec2Config) -> int:
     if config.add_adapter:
         hop *= config.adapter_stride**config.num_adapter_layers
     return hop
-
-
-def _receptive_field_samples(config: Wav2Vec2Config) -> int:
-    """Return how many samples the convolutions need for one frame."""
-    samples = 1
-    for kernel, stride in zip(
-        reversed(config.conv_kernel), reversed(config.conv_stride), strict=True
-    ):
-        samples = (samples - 1) * stride + kernel
-    return samples
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

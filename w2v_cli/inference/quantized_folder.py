@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from w2v_cli import model as networks
 from w2v_cli.checkpoint.adapters import load_adapter
+from w2v_cli.checkpoint.architectures import published_class
 from w2v_cli.checkpoint.atomic import make_folder, replacing
 from w2v_cli.checkpoint.configs import CONFIG_FILE
 from w2v_cli.checkpoint.language_models import language_model_folder
@@ -105,7 +105,7 @@ def quantize_folder(
     options = pin(name, hub)
     config = Wav2Vec2Config.from_pretrained(name, **options.arguments())
     refuse_whole_numbers(name, config, "w2v quantize")
-    model_class = _class_of(str(name), config)
+    model_class = published_class(str(name), config)
     files = find_weights(name, options)
     model = model_class.from_pretrained(
         name, dtype=torch.float32, strict=True, **options.arguments()
@@ -114,23 +114,6 @@ def quantize_folder(
     _copy_others(_with_companions(name, options), make_folder(folder))
     written = save_quantized(model, folder)  # last: without them it is no model
     return sum(path.stat().st_size for path in files.paths), written.stat().st_size
-
-
-def _class_of(name: str, config: Wav2Vec2Config) -> Any:
-    """Return the published class that a configuration names.
-
-    Raises:
-        CheckpointError: It names none that there is.
-    """
-    named = (config.architectures or ["nothing"])[0]
-    if named not in networks.__all__ or not issubclass(
-        found := getattr(networks, named), Wav2Vec2PreTrainedModel
-    ):
-        raise CheckpointError(
-            f"{name}: its {CONFIG_FILE} names {named} as architecture, and a class such as "
-            f"Wav2Vec2ForCTC is needed; correct it there"
-        )
-    return found
 
 
 def _with_companions(name: str | os.PathLike[str], options: HubOptions) -> Path:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
+from w2v_cli.diarization.turns import runs_of
 from w2v_cli.errors import MissingDependencyError, ModelError
 
 FloatArray = npt.NDArray[np.float32]
@@ -183,8 +184,7 @@ def speech_stretches(
     goes_on = probabilities >= options.end_threshold
     # A run of windows that go on is speech from the first that begins it on.
     spans: list[tuple[int, int]] = []
-    edges = np.flatnonzero(np.diff(goes_on.astype(np.int8), prepend=0, append=0))
-    for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+    for first, end in runs_of(goes_on).tolist():
         starts = np.flatnonzero(begun[first:end])
         if len(starts):
             spans.append(((first + int(starts[0])) * _WINDOW_SAMPLES, end * _WINDOW_SAMPLES))

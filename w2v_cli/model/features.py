@@ -20,6 +20,29 @@ def conv_output_length(
     return torch.div(input_length - span, stride, rounding_mode="floor") + 1
 
 
+def receptive_field_samples(config: Wav2Vec2Config) -> int:
+    """Return how many samples a frame sees.
+
+    >>> receptive_field_samples(Wav2Vec2Config())
+    400
+    """
+    n_samples, step = 1, 1
+    for kernel_size, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+        n_samples += (kernel_size - 1) * step
+        step *= stride
+    return n_samples
+
+
+def count_frames(config: Wav2Vec2Config, n_samples: int) -> int:
+    """Return how many frames the convolutions make of samples.
+
+    >>> count_frames(Wav2Vec2Config(), 16000)
+    49
+    """
+    beyond = n_samples - receptive_field_samples(config)
+    return max(beyond // config.inputs_to_logits_ratio + 1, 0)
+
+
 class ConvLayer(CheckpointedModule):
     """A convolution and its activation; the two classes below add a norm between them."""
 

@@ -31,7 +31,7 @@ from w2v_cli.training.keywords import KeywordsObjective, LabelRules
 from w2v_cli.training.manifests import Example, read_examples, survey
 from w2v_cli.training.objective import Result
 from w2v_cli.training.speakers import SpeakersObjective, pairs_of
-from w2v_cli.training.start import Start
+from w2v_cli.training.start import Start, names_of
 from w2v_cli.training.texts import RULES_FILE, TextRules, saved_rules
 from w2v_cli.training.turn_errors import TurnsObjective
 
@@ -116,8 +116,7 @@ def load_measured(
         processor = Wav2Vec2Processor.from_pretrained(name, **pinned.arguments())
         objective = CTCObjective(processor, _rules(name, pinned, choice))
     elif architecture == KeywordsObjective.model_class.__name__:
-        labels = [label for _, label in sorted((config.id2label or {}).items())]
-        objective = KeywordsObjective(start.feature_extractor(config), labels)
+        objective = KeywordsObjective(start.feature_extractor(config), names_of(config))
     elif architecture == SpeakersObjective.model_class.__name__:
         objective = SpeakersObjective(start.feature_extractor(config), ())
     elif architecture == TurnsObjective.model_class.__name__:

@@ -21,6 +21,7 @@ from w2v_cli.errors import UsageError
 from w2v_cli.inference.speaker_activity import CONVERSATION_FIELD
 from w2v_cli.model.config import Wav2Vec2Config
 from w2v_cli.model.ctc import Wav2Vec2ForCTC
+from w2v_cli.model.features import count_frames, receptive_field_samples
 from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
@@ -250,6 +251,19 @@ def choose_vocabulary(
     return own if keeps else _new_tokenizer(choice.vocabulary, rules, texts), rules, keeps
 
 
+def names_of(config: Wav2Vec2Config) -> list[str]:
+    """Return what a network's outputs are called, in their order."""
+    return [name for _, name in sorted((config.id2label or {}).items())]
+
+
+def _named(names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a configuration that say what its outputs are called."""
+    return {
+        "id2label": dict(enumerate(names)),
+        "label2id": {name: index for index, name in enumerate(names)},
+    }
+
+
 def start_keywords(
     start: Start, labels: Sequence[str], *, label_smoothing: float = 0.0
 ) -> tuple[Any, KeywordsObjective]:
@@ -265,15 +279,10 @@ def start_keywords(
             f"classifier needs two"
         )
     config = start.config()
-    own = [name for _, name in sorted((config.id2label or {}).items())]
+    own = names_of(config)
     if not start.from_scratch and set(own) == set(labels):
         labels = own  # the head stays as it is
-    names = dict(enumerate(labels))
-    model = start.model(
-        KeywordsObjective.model_class,
-        id2label=names,
-        label2id={label: index for index, label in names.items()},
-    )
+    model = start.model(KeywordsObjective.model_class, **_named(labels))
     if not start.from_scratch and list(labels) != own:
         model._initialise(model.classifier)
     extractor = start.feature_extractor(config)
@@ -294,13 +303,8 @@ def start_speakers(
             f"{len(speakers)} speaker in the examples to learn from; it takes two at least"
         )
     config = start.config()
-    own = [name for _, name in sorted((config.id2label or {}).items())]
-    names = dict(enumerate(speakers))
-    model = start.model(
-        SpeakersObjective.model_class,
-        id2label=names,
-        label2id={label: index for index, label in names.items()},
-    )
+    own = names_of(config)
+    model = start.model(SpeakersObjective.model_class, **_named(speakers))
     if not start.from_scratch and list(speakers) != own:
         model._initialise(model.objective)
     if config.architectures != [SpeakersObjective.model_class.__name__]:
@@ -341,12 +345,9 @@ def start_frames(start: Start, mixing: Mixing) -> tuple[Any, FramesObjective]:
         UsageError: A setting makes no network.
     """
     config = start.config()
-    names = {index: f"speaker {index + 1}" for index in range(mixing.n_speakers)}
+    names = [f"speaker {index + 1}" for index in range(mixing.n_speakers)]
     model = start.model(
-        FramesObjective.model_class,
-        id2label=names,
-        label2id={name: index for index, name in names.items()},
-        problem_type="multi_label_classification",
+        FramesObjective.model_class, **_named(names), problem_type="multi_label_classification"
     )
     # What hears with it later cuts recordings alike.
     setattr(model.config, CONVERSATION_FIELD, mixing.seconds)
@@ -354,22 +355,9 @@ def start_frames(start: Start, mixing: Mixing) -> tuple[Any, FramesObjective]:
     return model, FramesObjective(
         start.feature_extractor(config),
         hop=hop,
-        receptive_field=receptive_field(config),
+        receptive_field=receptive_field_samples(config),
         mixing=mixing,
     )
-
-
-def receptive_field(config: Wav2Vec2Config) -> int:
-    """Return how many samples a frame sees.
-
-    >>> receptive_field(Wav2Vec2Config())
-    400
-    """
-    n_samples, step = 1, 1
-    for kernel_size, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
-        n_samples += (kernel_size - 1) * step
-        step *= stride
-    return n_samples
 
 
 def shortest_seconds(config: Wav2Vec2Config, sample_rate: int = 16000) -> float:
@@ -378,7 +366,7 @@ def shortest_seconds(config: Wav2Vec2Config, sample_rate: int = 16000) -> float:
     if config.apply_spec_augment and config.mask_time_prob > 0:
         n_frames = config.mask_time_length + 1
     n_samples = config.inputs_to_logits_ratio
-    while _n_frames(config, n_samples) < n_frames:
+    while count_frames(config, n_samples) < n_frames:
         n_samples += config.inputs_to_logits_ratio
     return _SPEED_ALLOWANCE * n_samples / sample_rate
 
@@ -389,15 +377,9 @@ def count_too_dense(objective: Objective, model: Any, examples: Sequence[Any]) -
     for example in examples:
         text = objective.kind(example)
         repeats = sum(a == b for a, b in itertools.pairwise(text))
-        n_frames = _n_frames(model.config, round((example.seconds or 0.0) * 16000))
+        n_frames = count_frames(model.config, round((example.seconds or 0.0) * 16000))
         count += len(text) + repeats > n_frames
     return count
-
-
-def _n_frames(config: Wav2Vec2Config, n_samples: int) -> int:
-    for kernel_size, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
-        n_samples = (n_samples - kernel_size) // stride + 1
-    return max(n_samples, 0)
 
 
 def _new_tokenizer(

@@ -12,6 +12,7 @@ from w2v_cli.inference.form.layers import AdapterConvolution, PostNormLayer, Pre
 from w2v_cli.inference.form.positions import positions_form
 from w2v_cli.inference.form.products import Float32Products, Products
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
+from w2v_cli.model.classification import Wav2Vec2ForAudioFrameClassification
 from w2v_cli.model.encoder import Wav2Vec2EncoderLayerStableLayerNorm
 
 Model = TypeVar("Model", bound=Wav2Vec2PreTrainedModel)
@@ -19,7 +20,6 @@ Model = TypeVar("Model", bound=Wav2Vec2PreTrainedModel)
 # The linear layers of heads that see every frame, by their names there. Those of an x-vector's
 # TDNN and of pooled recordings stay: they are little work.
 _HEADS = ("lm_head", "projector")
-_FRAME_HEAD = "Wav2Vec2ForAudioFrameClassification"
 
 
 def has_onednn() -> bool:
@@ -90,7 +90,8 @@ def _replace_adapter(adapter: Any, products: Products) -> None:
 
 
 def _replace_head(model: nn.Module, products: Products) -> None:
-    names = [*_HEADS, "classifier"] if type(model).__name__ == _FRAME_HEAD else _HEADS
+    sees_frames = isinstance(model, Wav2Vec2ForAudioFrameClassification)
+    names = (*_HEADS, "classifier") if sees_frames else _HEADS
     for name in names:
         linear = getattr(model, name, None)
         if linear is not None:

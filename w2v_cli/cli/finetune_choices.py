@@ -1,0 +1,174 @@
+"""What the shared options of `w2v finetune` come to: a start, what is learnt from, and how."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2v_cli.cli.finetune_options import SharedOptions
+from w2v_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from w2v_cli.training.loop import Material
+    from w2v_cli.training.options import TrainingOptions
+    from w2v_cli.training.run import Data
+    from w2v_cli.training.start import Start
+
+_CONFIG_FIELDS = (
+    "hidden_dropout",
+    "attention_dropout",
+    "activation_dropout",
+    "feat_proj_dropout",
+    "final_dropout",
+    "layerdrop",
+    "mask_time_prob",
+    "mask_time_length",
+    "mask_feature_prob",
+    "mask_feature_length",
+)
+
+
+def start_of(shared: SharedOptions) -> Start:
+    """Return what the run begins with."""
+    from w2v_cli.checkpoint.options import HubOptions
+    from w2v_cli.training.start import Start
+
+    fields = {name: getattr(shared, name) for name in _CONFIG_FIELDS}
+    chosen = {name: value for name, value in fields.items() if value is not None}
+    masks = bool(shared.mask_time_prob or shared.mask_feature_prob)
+    asked = {"apply_spec_augment": True} if masks else {}  # some published models switch it off
+    return Start(
+        name=shared.model or shared.from_scratch or "",
+        from_scratch=shared.from_scratch is not None,
+        hub=HubOptions(
+            revision=shared.revision, cache_dir=shared.cache_dir, local_files_only=shared.offline
+        ),
+        settings={**asked, **settings_of(shared.settings or ()), **chosen},
+        filter_bank=shared.filter_bank,
+        seed=shared.seed,
+    )
+
+
+def settings_of(assignments: Sequence[str]) -> dict[str, Any]:
+    """Return fields of the configuration with their values, which are JSON or plain words.
+
+    Raises:
+        UsageError: One is no assignment, or there is no such field.
+    """
+    from w2v_cli.model.config import Wav2Vec2Config
+
+    known = {item.name for item in dataclasses.fields(Wav2Vec2Config)}
+    found: dict[str, Any] = {}
+    for assignment in assignments:
+        name, is_assignment, text = assignment.partition("=")
+        if not is_assignment or name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "config.json of a model has the names"
+            raise UsageError(
+                f"--set {assignment}: needs FIELD=VALUE with a field of the configuration; {hint}"
+            )
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+def material_of(
+    shared: SharedOptions, data: Data, crop_seconds: float | None, **sampling: Any
+) -> Material:
+    """Return what the run learns from.
+
+    Raises:
+        UsageError: A folder of noise or rooms holds no recordings.
+    """
+    from w2v_cli.training.augmentation import Augmentation
+    from w2v_cli.training.loop import Material
+    from w2v_cli.training.sampler import Sampling
+
+    return Material(
+        train=data.train.examples,
+        dev=data.dev.examples,
+        sampling=Sampling(
+            batch_seconds=shared.batch_seconds,
+            batch_items=shared.batch_items,
+            balance=shared.balance,
+            **sampling,
+        ),
+        augmentation=Augmentation(
+            speed=shared.speed,
+            gain=shared.gain,
+            equalise=shared.equalise,
+            reverberate=shared.reverb,
+            noise=shared.noise,
+            band_limit=shared.band_limit,
+            trim=shared.trim,
+            noise_files=recordings_in("--noise-dir", shared.noise_dir),
+            room_files=recordings_in("--room-dir", shared.room_dir),
+        ),
+        cache_mb=shared.cache_mb,
+        crop_seconds=crop_seconds,
+    )
+
+
+def recordings_in(option: str, folders: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the recordings in folders, by their names.
+
+    Args:
+        option: Names the folders.
+        folders: The folders; None for none.
+
+    Raises:
+        UsageError: There are none in one of them.
+    """
+    from w2v_cli.batch.inputs import Found, Selection, add_named
+
+    if not folders:
+        return ()
+    found = Found()
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise UsageError(f"{option} {folder}: no such folder")
+    add_named(found, folders, Selection(recursive=True))
+    if found.refused:
+        raise UsageError(f"{option}: {found.refused[0][1]}")
+    return tuple(sorted(item.source for item in found.items))
+
+
+def training_options(shared: SharedOptions) -> TrainingOptions:
+    """Return how the network is trained."""
+    from w2v_cli.training.options import TrainingOptions
+
+    freezes = shared.freeze_feature_encoder
+    return TrainingOptions(
+        learning_rate=shared.learning_rate,
+        head_learning_rate=shared.head_learning_rate,
+        schedule=shared.lr_scheduler_type,
+        warmup_steps=shared.warmup_steps,
+        hold_ratio=shared.hold_ratio,
+        final_scale=shared.final_scale,
+        max_steps=shared.max_steps,
+        epochs=shared.num_train_epochs,
+        accumulation=shared.gradient_accumulation_steps,
+        max_grad_norm=shared.max_grad_norm,
+        weight_decay=shared.weight_decay,
+        betas=(shared.adam_beta1, shared.adam_beta2),
+        epsilon=shared.adam_epsilon,
+        precision="bfloat16" if shared.bf16 else "float16" if shared.fp16 else "float32",
+        freeze_feature_encoder=shared.from_scratch is None if freezes is None else freezes,
+        freeze_base=shared.freeze_base_model,
+        freeze_base_steps=shared.freeze_base_steps,
+        gradient_checkpointing=shared.gradient_checkpointing,
+        average=shared.average,
+        eval_steps=shared.eval_steps,
+        save_steps=shared.save_steps,
+        logging_steps=shared.logging_steps,
+        keep_best=shared.keep_best,
+        patience=shared.early_stopping_patience,
+        threshold=shared.early_stopping_threshold,
+        seed=shared.seed,
+    )
