@@ -2,9 +2,11 @@
 
 import json
 import math
+import shutil
 
 import pytest
 
+from w2v_cli.checkpoint.resolve import embedded_folder
 from w2v_cli.cli.decoding_options import (
     check_n_best_is_shown,
     decoding_choice,
@@ -20,6 +22,7 @@ DEMO = "tests/data/demo.opus"
 def choice(**changes):
     asked = {
         "lm": None,
+        "lexicon": None,
         "decoder": "auto",
         "beam_width": None,
         "alpha": None,
@@ -87,6 +90,61 @@ def test_when_a_beam_is_searched(changes, search):
 def test_greedy_and_a_language_model_contradict_each_other():
     with pytest.raises(UsageError, match="--lm needs a beam search"):
         choice(decoder="greedy", lm="lm")
+
+
+@pytest.mark.parametrize(
+    ("changes", "other"),
+    [
+        ({"lm": "lm"}, "--lm"),
+        ({"hotwords": ["up"]}, "--hotword"),
+        ({"decoder": "greedy"}, "--decoder greedy"),
+        ({"workers": 2}, "--workers"),
+    ],
+)
+def test_a_lexicon_is_a_decoder_of_its_own(changes, other, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("turn on\nstop # at once\n")
+    assert choice(lexicon=str(words)).lexicon == ("turn on", "stop")
+    with pytest.raises(UsageError, match=f"leave out {other}"):
+        choice(lexicon=str(words), **changes)
+
+
+def test_a_lexicon_has_words(tmp_path):
+    empty = tmp_path / "empty.txt"
+    empty.write_text("# none yet\n")
+    with pytest.raises(UsageError, match="no word in it"):
+        choice(lexicon=str(empty))
+
+
+def test_a_lexicon_is_all_that_is_written(w2v, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("seven\nstep\n")
+    run = w2v("transcribe", "--model", "mini", "--lexicon", words, STOP)
+    assert (run.exit_code, run.stdout) == (0, "step\n")
+    words.write_text("2nd\n")
+    run = w2v("transcribe", "--model", "mini", "--lexicon", words, STOP)
+    assert run.exit_code == 2
+    assert run.stderr == (
+        "w2v: the lexicon's '2nd': the model's vocabulary lacks 2; write it as it is spoken, in "
+        "the model's letters\n"
+    )
+
+
+def test_a_model_uses_the_lexicon_that_lies_in_it(w2v, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(embedded_folder("mini"), model)
+    lexicon = model / "lexicon.json"
+    lexicon.write_text('{"words": ["step"]}')
+    heard = ("transcribe", "--model", model, STOP)
+    assert w2v(*heard).stdout == "step\n"
+    for arguments in (("--decoder", "greedy"), ("--decoder", "beam")):
+        assert w2v(*heard, *arguments).stdout == "stop\n"
+    lexicon.write_text('{"words": "step"}')
+    run = w2v(*heard)
+    assert run.exit_code == 4
+    assert "needs a list of words" in run.stderr
+    lexicon.unlink()
+    assert w2v(*heard).stdout == "stop\n"
 
 
 def test_greedy_has_no_use_for_workers():

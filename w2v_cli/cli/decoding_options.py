@@ -30,13 +30,24 @@ LanguageModel = Annotated[
         rich_help_panel=DECODING_GROUP,
     ),
 ]
+Lexicon = Annotated[
+    str | None,
+    typer.Option(
+        "--lexicon",
+        metavar="FILE",
+        help="Write nothing but the words and phrases of this text file, one a line; # begins a "
+        "comment. A model that has a lexicon inside uses it without being asked.",
+        show_default=False,
+        rich_help_panel=DECODING_GROUP,
+    ),
+]
 Decoder = Annotated[
     DecoderName,
     typer.Option(
         "--decoder",
         help="greedy takes the best letter of each frame; beam searches, in the faster engine "
         "that is installed, or in the one that is named. auto searches if there is a language "
-        "model, a hotword or another option of this group.",
+        "model, a hotword or another option of this group, but for a lexicon.",
         rich_help_panel=DECODING_GROUP,
     ),
 ]
@@ -119,6 +130,7 @@ Workers = Annotated[
 def decoding_choice(
     *,
     lm: str | None,
+    lexicon: str | None,
     decoder: DecoderName,
     beam_width: int | None,
     alpha: float | None,
@@ -132,8 +144,8 @@ def decoding_choice(
     """Return what the options of this group come to.
 
     Raises:
-        UsageError: One of them contradicts another or is no number, or a file of hotwords
-            cannot be read.
+        UsageError: One of them contradicts another or is no number, or a file of words cannot
+            be read.
     """
     for option, number in (("--alpha", alpha), ("--beta", beta)):
         if number is not None and not math.isfinite(number):
@@ -151,19 +163,26 @@ def decoding_choice(
     searches = [*asked, *(["--workers"] if workers else [])]
     if decoder == "greedy" and searches:
         raise UsageError(f"{searches[0]} needs a beam search; leave out --decoder greedy")
+    if lexicon is not None and (searches or decoder != "auto"):
+        other = searches[0] if searches else f"--decoder {decoder}"
+        raise UsageError(
+            f"--lexicon is a decoder of its own; leave out {other}, or, to prefer some words "
+            f"without forbidding others, leave out --lexicon and take --hotwords {lexicon}"
+        )
 
     from w2v_cli.tasks.decoding import DecodingChoice
 
-    written = [*(hotwords or ()), *(() if hotwords_file is None else _lines(hotwords_file))]
+    listed = () if hotwords_file is None else _lines("--hotwords", hotwords_file)
     return DecodingChoice(
         lm=lm,
         search=decoder != "greedy" and (decoder != "auto" or bool(asked)),
-        use_own_lm=decoder != "greedy",
+        lexicon=() if lexicon is None else _lexicon(lexicon),
+        use_own=decoder != "greedy",
         engine=decoder if decoder in ("native", "pyctcdecode") else "auto",
         beam_width=beam_width,
         alpha=alpha,
         beta=beta,
-        hotwords=tuple(parse_hotword(text) for text in written),
+        hotwords=tuple(parse_hotword(text) for text in (*(hotwords or ()), *listed)),
         n_best=n_best,
         workers=workers if workers is not None else int(n_inputs > 1),
     )
@@ -203,7 +222,15 @@ def parse_hotword(text: str) -> Hotword:
         ) from error
 
 
-def _lines(path: str) -> list[str]:
+def _lexicon(path: str) -> tuple[str, ...]:
+    """Return the words and phrases of a file, of which there has to be one."""
+    words = tuple(_lines("--lexicon", path))
+    if not words:
+        raise UsageError(f"--lexicon {path}: no word in it; give a text file, a word a line")
+    return words
+
+
+def _lines(option: str, path: str) -> list[str]:
     """Return the lines of a file that are neither empty nor a comment."""
     try:
         # With or without the mark that Windows puts first.
@@ -211,5 +238,5 @@ def _lines(path: str) -> list[str]:
             lines = [line.partition("#")[0].strip() for line in file]
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file in UTF-8"
-        raise UsageError(f"--hotwords {path}: {reason}; give a text file, a word a line") from error
+        raise UsageError(f"{option} {path}: {reason}; give a text file, a word a line") from error
     return [line for line in lines if line]

@@ -34,6 +34,7 @@ def transcribe(
     start: options.Start = None,
     end: options.End = None,
     lm: decoding_options.LanguageModel = None,
+    lexicon: decoding_options.Lexicon = None,
     decoder: decoding_options.Decoder = "auto",
     beam_width: decoding_options.BeamWidth = None,
     alpha: decoding_options.Alpha = None,
@@ -98,6 +99,7 @@ def transcribe(
       w2v transcribe --format all --output talk talk.wav
       w2v transcribe --format jsonl *.ogg | jq -r .text
       w2v transcribe --lm my-lm/ --hotword Marvin --hotword Sheila:15 *.wav
+      w2v transcribe --lexicon commands.txt --format jsonl *.wav
       w2v transcribe --speakers --format srt --output talk.srt talk.wav
       w2v transcribe --start 1:30 --end 2:00 --channel 1 call.wav
       cat talk.ogg | w2v transcribe -
@@ -128,6 +130,7 @@ def transcribe(
     decoding_options.check_n_best_is_shown(n_best, names)
     decoding = decoding_options.decoding_choice(
         lm=lm,
+        lexicon=lexicon,
         decoder=decoder,
         beam_width=beam_width,
         alpha=alpha,

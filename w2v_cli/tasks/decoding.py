@@ -1,4 +1,4 @@
-"""Which decoder a transcription uses: greedy, or a beam search in a pool of processes."""
+"""Which decoder a transcription uses: greedy, with a lexicon, or a beam search in processes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.greedy import FloatArray
+    from w2v_cli.decoding.lexicon import LexiconDecoder
     from w2v_cli.decoding.ngram import NGram
     from w2v_cli.decoding.options import Hotword
+    from w2v_cli.decoding.pool import DecoderPool
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,9 @@ class DecodingChoice:
     Attributes:
         lm: A folder or file with a language model; None for the model's own, if it has one.
         search: Search with a beam also where there is no language model.
-        use_own_lm: Use the language model that lies in the model's folder.
+        lexicon: The words and phrases that can be said, and nothing else; none for the model's
+            own, if it has some.
+        use_own: Use the language model, or else the lexicon, that lies in the model's folder.
         engine: The engine of the search: auto, native or pyctcdecode.
         beam_width: Readings kept after each frame.
         alpha: Weight of the language model.
@@ -38,7 +42,8 @@ class DecodingChoice:
 
     lm: str | None = None
     search: bool = False
-    use_own_lm: bool = True
+    lexicon: tuple[str, ...] = ()
+    use_own: bool = True
     engine: str = "auto"
     beam_width: int | None = None
     alpha: float | None = None
@@ -68,6 +73,10 @@ class Decoder(Protocol):
         """Begin with a batch of emissions, each (frames, vocab)."""
         ...
 
+    def preview(self, emissions: FloatArray) -> str:
+        """Return at once what (frames, vocab) may say, as long as more of it is to come."""
+        ...
+
     def close(self) -> None:
         """Let go of processes and language models."""
         ...
@@ -83,8 +92,50 @@ class GreedyDecoder:
         """Decode a batch of emissions, each (frames, vocab)."""
         return _Done([(greedy_decode(emissions, self.alphabet),) for emissions in batch])
 
+    def preview(self, emissions: FloatArray) -> str:
+        """Return what (frames, vocab) may say."""
+        return greedy_decode(emissions, self.alphabet).text
+
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""
+
+
+class WordsDecoder:
+    """The best words of a lexicon; done when asked for."""
+
+    def __init__(self, decoder: LexiconDecoder) -> None:
+        self._decoder = decoder
+
+    def submit(self, batch: Sequence[FloatArray]) -> Handle:
+        """Decode a batch of emissions, each (frames, vocab)."""
+        return _Done([(self._decoder.decode(emissions),) for emissions in batch])
+
+    def preview(self, emissions: FloatArray) -> str:
+        """Return what (frames, vocab) may say."""
+        return self._decoder.decode(emissions).text
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""
+
+
+class SearchingDecoder:
+    """A beam search in a pool of processes, which is at it while something else is done."""
+
+    def __init__(self, pool: DecoderPool, alphabet: Alphabet) -> None:
+        self._pool = pool
+        self._alphabet = alphabet
+
+    def submit(self, batch: Sequence[FloatArray]) -> Handle:
+        """Begin with a batch of emissions, each (frames, vocab)."""
+        return self._pool.submit(batch)
+
+    def preview(self, emissions: FloatArray) -> str:
+        """Return what (frames, vocab) may say, without a search, which would be too late."""
+        return greedy_decode(emissions, self._alphabet).text
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.close()
 
 
 @dataclass(frozen=True)
@@ -96,24 +147,32 @@ class _Done:
         return self.hypotheses
 
 
-def make_decoder(alphabet: Alphabet, choice: DecodingChoice, ngram: NGram | None) -> Decoder:
-    """Return the decoder of a choice: a pool that searches, or greedy decoding.
+def make_decoder(
+    alphabet: Alphabet, choice: DecodingChoice, ngram: NGram | None, lexicon: Sequence[str] = ()
+) -> Decoder:
+    """Return the decoder of a choice: a pool that searches, a lexicon's, or greedy decoding.
 
     Args:
         alphabet: What the model's outputs write.
         choice: How to decode.
         ngram: The language model, chosen or the model's own.
+        lexicon: The words that can be said, chosen or the model's own; a search does without.
 
     Raises:
         MissingDependencyError: The search needs a package that is not installed.
         ModelError: The language model cannot be loaded.
-        UsageError: There is no language model to weigh.
+        UsageError: There is no language model to weigh, or the model cannot write a word of the
+            lexicon.
     """
     if ngram is None and (choice.alpha is not None or choice.beta is not None):
         option = "--alpha" if choice.alpha is not None else "--beta"
         raise UsageError(f"{option} weighs a language model, and there is none; name one with --lm")
     if ngram is None and not choice.search:
-        return GreedyDecoder(alphabet)
+        if not lexicon:
+            return GreedyDecoder(alphabet)
+        from w2v_cli.decoding.lexicon import LexiconDecoder
+
+        return WordsDecoder(LexiconDecoder(alphabet, lexicon))
     from w2v_cli.decoding.options import BeamOptions
     from w2v_cli.decoding.pool import DecoderPool
 
@@ -124,10 +183,11 @@ def make_decoder(alphabet: Alphabet, choice: DecodingChoice, ngram: NGram | None
         if (value := getattr(choice, name)) is not None
     }
     own = {} if ngram is None else ngram.own_options()
-    return DecoderPool(
+    pool = DecoderPool(
         alphabet,
         ngram,
         replace(options, **{**own, **chosen}),
         engine=choice.engine,
         workers=choice.workers,
     )
+    return SearchingDecoder(pool, alphabet)

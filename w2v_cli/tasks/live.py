@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from w2v_cli.decoding.greedy import greedy_decode
 from w2v_cli.decoding.utterances import UtteranceLimits, blank_emissions
 from w2v_cli.errors import AudioError
 from w2v_cli.inference.chunks import Chunk, FloatArray, Survey
@@ -114,7 +113,7 @@ class LiveTranscript:
             pieces.append(self._unsettled)
         if not pieces:
             return ""
-        return greedy_decode(np.concatenate(pieces), self._transcriber.alphabet).text
+        return self._transcriber.decoder.preview(np.concatenate(pieces))
 
     def _listen(self, samples: FloatArray, *, is_last: bool) -> None:
         """Have the network hear samples, and settle what it has heard enough of."""

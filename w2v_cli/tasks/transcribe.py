@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.checkpoint.language_models import LANGUAGE_MODEL_FOLDER, language_model_folder
+from w2v_cli.checkpoint.lexicons import own_lexicon
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.inference.chunks import Chunking, SpeechFinder
 from w2v_cli.inference.emitter import Emitter
@@ -82,7 +83,7 @@ class Transcriber(HearingTask["Transcript"]):
 
         Args:
             decoding: How to decode; None for the defaults: with the model's own language model
-                if it has one, else greedily.
+                or lexicon if it has one, else greedily.
             chunking: How long recordings are cut; None for the defaults.
             segmentation: Where the transcript is cut; None for the defaults.
             vad: Leave out what a detector takes for no speech.
@@ -90,14 +91,16 @@ class Transcriber(HearingTask["Transcript"]):
         Raises:
             MissingDependencyError: A beam search or the detector needs a package that is not
                 installed.
-            ModelError: The language model cannot be loaded, or does not fit the model.
+            ModelError: The language model or the lexicon cannot be loaded, or does not fit the
+                model.
         """
         decoding = decoding or DecodingChoice()
         find_speech = speech_finder() if vad else None
         ngram = find_language_model(name, decoding, hub)
+        lexicon = find_lexicon(name, decoding, ngram, hub)
         emitter = Emitter.load(name, runtime=runtime, hub=hub, target_lang=target_lang)
         alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
-        decoder = make_decoder(alphabet, decoding, ngram)
+        decoder = make_decoder(alphabet, decoding, ngram, lexicon)
         return cls(emitter, segmentation, decoder, chunking, find_speech)
 
     def close(self) -> None:
@@ -198,7 +201,7 @@ def find_language_model(
         ModelError: It cannot be loaded.
     """
     place: str | os.PathLike[str] | None = decoding.lm
-    if place is None and decoding.use_own_lm:
+    if place is None and decoding.use_own and not decoding.lexicon:
         folder = language_model_folder(name, hub)
         if folder is not None and (folder / LANGUAGE_MODEL_FOLDER).is_dir():
             place = folder
@@ -207,3 +210,21 @@ def find_language_model(
     from w2v_cli.decoding.ngram import NGram
 
     return NGram.load(place)
+
+
+def find_lexicon(
+    name: str | os.PathLike[str],
+    decoding: DecodingChoice,
+    ngram: NGram | None,
+    hub: HubOptions | None,
+) -> tuple[str, ...]:
+    """Return the lexicon that was chosen, or else the model's own; none where there is a search.
+
+    Raises:
+        ModelError: It cannot be loaded.
+    """
+    if decoding.lexicon:
+        return decoding.lexicon
+    if ngram is not None or decoding.search or not decoding.use_own:
+        return ()
+    return own_lexicon(name, hub) or ()

@@ -3,7 +3,8 @@
     python -m w2v_cli.models.mini.evaluate FOLDER --data DATA
 
 Single words are clips as recorded, a second long, and right only when the whole transcript is
-that one word. Sequences are one to five dev words joined with a fixed seed.
+that one word. Sequences are one to five dev words joined with a fixed seed. The lexicon in the
+checkpoint decides what can be written, as in `w2v transcribe`; --greedy leaves it out.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -26,6 +28,9 @@ from w2v_cli import (
     Wav2Vec2Processor,
 )
 from w2v_cli.audio import SAMPLE_RATE
+from w2v_cli.checkpoint.lexicons import own_lexicon
+from w2v_cli.decoding import Alphabet
+from w2v_cli.decoding.lexicon import LexiconDecoder
 from w2v_cli.models.mini.augmentation import Noises, tones
 from w2v_cli.models.mini.recordings import (
     Clip,
@@ -69,21 +74,44 @@ def save_processor(folder: Path) -> None:
     extractor.save_pretrained(folder)  # programs of before processor_config.json look for it
 
 
-def transcribe(network: nn.Module, waveforms: Sequence[Waveform]) -> list[str]:
-    """Return the greedy transcript of every waveform, each run alone and unpadded."""
+Decode = Callable[[npt.NDArray[np.float32]], str]
+"""What makes a text of logits, (frames, letters)."""
+
+
+def read_greedily(logits: npt.NDArray[np.float32]) -> str:
+    """Return the text of the best letters."""
+    best = logits.argmax(-1).tolist()
+    letters = [VOCABULARY[token] for token, _ in groupby(best) if token != BLANK_ID]
+    return " ".join("".join(letters).replace("|", " ").split())
+
+
+def read_with_lexicon(folder: Path) -> Decode:
+    """Return what reads logits with a checkpoint's lexicon; greedily, if it has none."""
+    words = own_lexicon(folder)
+    if words is None:
+        return read_greedily
+    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(folder)
+    decoder = LexiconDecoder(Alphabet.from_tokenizer(tokenizer), words)
+    return lambda logits: decoder.decode(logits).text
+
+
+def transcribe(
+    network: nn.Module, waveforms: Sequence[Waveform], decode: Decode = read_greedily
+) -> list[str]:
+    """Return the transcript of every waveform, each run alone and unpadded."""
     texts = []
     for waveform in waveforms:
         values = torch.from_numpy(normalise(waveform))[None]
         with torch.inference_mode():
-            best = network(values).logits[0].argmax(-1).tolist()
-        letters = [VOCABULARY[token] for token, _ in groupby(best) if token != BLANK_ID]
-        texts.append(" ".join("".join(letters).replace("|", " ").split()))
+            texts.append(decode(network(values).logits[0].numpy()))
     return texts
 
 
-def word_error_rate(network: nn.Module, items: Sequence[tuple[Waveform, str]]) -> float:
+def word_error_rate(
+    network: nn.Module, items: Sequence[tuple[Waveform, str]], decode: Decode
+) -> float:
     """Return errors per word said."""
-    texts = transcribe(network, [waveform for waveform, _ in items])
+    texts = transcribe(network, [waveform for waveform, _ in items], decode)
     pairs = [(said.split(), text.split()) for (_, said), text in zip(items, texts, strict=True)]
     return sum(word_errors(*pair) for pair in pairs) / sum(len(said) for said, _ in pairs)
 
@@ -132,11 +160,21 @@ def speechless(silences: Sequence[Clip]) -> dict[str, list[Waveform]]:
 
 
 def evaluate(
-    network: nn.Module, data: Path, cache: Path, *, spoilt: bool = False, words: bool = False
+    network: nn.Module,
+    data: Path,
+    cache: Path,
+    *,
+    decode: Decode = read_greedily,
+    spoilt: bool = False,
+    words: bool = False,
 ) -> dict[str, float]:
     """Return the dev figures by name: shares of 1, and word error rates.
 
     Args:
+        network: with a CTC head.
+        data: folder of the corpora.
+        cache: folder of decoded audio.
+        decode: what makes texts of its logits.
         spoilt: also sequences in noise, over the telephone and in a room.
         words: also every single word's share.
     """
@@ -148,7 +186,8 @@ def evaluate(
         "digits": defaultdict(list),
     }
     spoken = [clip for clip in commands + digits if clip.text]
-    for clip, text in zip(spoken, transcribe(network, [c.waveform for c in spoken]), strict=True):
+    texts = transcribe(network, [clip.waveform for clip in spoken], decode)
+    for clip, text in zip(spoken, texts, strict=True):
         right[clip.corpus][clip.text].append(text == clip.text)
     figures = {}
     for corpus, by_word in right.items():
@@ -158,16 +197,17 @@ def evaluate(
     by_word = right["commands"]
     figures["commands_balanced"] = float(np.mean([np.mean(word) for word in by_word.values()]))
     joined = sequences(spoken)
-    figures["sequence_wer"] = word_error_rate(network, joined)
+    figures["sequence_wer"] = word_error_rate(network, joined, decode)
     figures["sequence_words"] = sum(len(text.split()) for _, text in joined)
     silences = [clip for clip in commands if not clip.text]
     for kind, waveforms in speechless(silences).items():
-        texts = transcribe(network, waveforms)
+        texts = transcribe(network, waveforms, decode)
         figures[f"empty_{kind}"] = float(np.mean([text == "" for text in texts]))
     if spoilt:
         noises = Noises(silences, [], np.random.default_rng(SEED))
         for how in ("noise", "telephone", "room"):
-            figures[f"sequence_wer_{how}"] = word_error_rate(network, spoil(joined, how, noises))
+            spoilt_items = spoil(joined, how, noises)
+            figures[f"sequence_wer_{how}"] = word_error_rate(network, spoilt_items, decode)
     if words:
         figures |= {f"word_{word}": float(np.mean(by_word[word])) for word in sorted(by_word)}
     return figures
@@ -182,9 +222,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the speech corpora")
     parser.add_argument("--cache", type=Path, required=True, help="folder of decoded audio")
     parser.add_argument("--words", action="store_true", help="every word's share too")
+    parser.add_argument("--greedy", action="store_true", help="leave out the lexicon")
     options = parser.parse_args()
+    decode = read_greedily if options.greedy else read_with_lexicon(options.folder)
     network = Wav2Vec2ForCTC.from_pretrained(options.folder)
-    figures = evaluate(network, options.data, options.cache, spoilt=True, words=options.words)
+    figures = evaluate(
+        network, options.data, options.cache, decode=decode, spoilt=True, words=options.words
+    )
     for name, value in figures.items():
         print(f"{name:24} {value:.4g}")
 
