@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from w2v_cli.audio import read_waveforms
+from w2v_cli.checkpoint.resolve import embedded_folder
 
 DATA = Path(__file__).parent.parent / "data"
 WORDS = ("happy", "stop", "sheila", "three", "seven")
@@ -41,6 +42,22 @@ def test_the_error_rate_is_that_of_transcribe_and_score(w2v, manifest, tmp_path)
         assert 0 <= low < scored[name] < high
     assert measured["results"][0]["reference"] == "happy"
     assert measured["speakers"] == 5
+
+
+def test_a_lexicon_is_used_and_left_out_as_in_transcribe(w2v, manifest, tmp_path):
+    recordings = [DATA / f"{word}.opus" for word in WORDS]
+    model = tmp_path / "model"
+    shutil.copytree(embedded_folder("mini"), model)
+    (model / "lexicon.json").write_text('{"words": ["sheila", "step"]}')
+    for decoder in ("auto", "greedy"):
+        run = w2v("evaluate", model, manifest, "--format", "json", "--decoder", decoder)
+        heard = [result["hypothesis"] for result in json.loads(run.stdout)["results"]]
+        lines = w2v("transcribe", "-q", "--model", model, *recordings, "--decoder", decoder).stdout
+        assert heard == [line.split(":")[1].strip() for line in lines.splitlines()]
+        assert ("stop" in heard) is (decoder == "greedy")
+    run = w2v("evaluate", "mini-keywords", manifest, "--decoder", "greedy")
+    assert run.exit_code == 2
+    assert "--decoder is for texts" in run.stderr
 
 
 def test_the_table(w2v, manifest):

@@ -58,6 +58,15 @@ Normalizer = Annotated[
         rich_help_panel=MEASURE_GROUP,
     ),
 ]
+Decoder = Annotated[
+    Literal["auto", "greedy"],
+    typer.Option(
+        "--decoder",
+        help="auto reads texts with the lexicon that lies in the model, as w2v transcribe does; "
+        "greedy leaves it out. A language model in it is not used.",
+        rich_help_panel=MEASURE_GROUP,
+    ),
+]
 OtherLabel = Annotated[
     str | None,
     typer.Option(
@@ -118,6 +127,7 @@ def evaluate(
     offline: options.Offline = False,
     split: Split = None,
     normalizer: Normalizer = None,
+    decoder: Decoder = "auto",
     other_label: OtherLabel = None,
     empty_label: EmptyLabel = None,
     uem: Uem = None,
@@ -145,14 +155,15 @@ def evaluate(
       w2v evaluate my-model list.jsonl --format json -o figures.json --plot figures.png
 
     Of a ctc model, the share of words (wer) and letters (cer) that are wrong and of recordings
-    that are all right (exact), decoded greedily; of a classifier, the share of recordings that
-    are right (accuracy), the mean of the labels' own shares (balanced_accuracy), and which label
-    was taken for which. Of a model of speakers, over all pairs of recordings, the equal error
-    rate (eer), the threshold that has it, and the least cost where one pair in twenty is of one
-    speaker (min_dcf). Of one of frames, what w2v diarize-frames makes of whole conversations: the
-    time that is given to a wrong speaker, or wrongly to any or to none, by the time of speech
-    (der), its parts, jer as in w2v score, and the share of time with any mistake (frame_error).
-    Where no turns are given, conversations of half a minute are made of single speakers.
+    that are all right (exact), decoded greedily or with its lexicon; of a classifier, the share of
+    recordings that are right (accuracy), the mean of the labels' own shares (balanced_accuracy),
+    and which label was taken for which. Of a model of speakers, over all pairs of recordings, the
+    equal error rate (eer), the threshold that has it, and the least cost where one pair in twenty
+    is of one speaker (min_dcf). Of one of frames, what w2v diarize-frames makes of whole
+    conversations: the time that is given to a wrong speaker, or wrongly to any or to none, by the
+    time of speech (der), its parts, jer as in w2v score, and the share of time with any mistake
+    (frame_error). Where no turns are given, conversations of half a minute are made of single
+    speakers.
 
     Intervals are of the bootstrap, with 95 % confidence: speakers are drawn with replacement
     where all are named, else recordings. For eer, a pair counts as often as both its speakers
@@ -175,7 +186,16 @@ def evaluate(
 
     runtime = Runtime(device=device, dtype="float32", threads=threads, quantize=quantize)
     regions = None if uem is None else read_regions(uem)
-    chosen = Choice(split, normalizer, other_label, empty_label, bootstrap, rules, regions)
+    chosen = Choice(
+        split=split,
+        normalizer=normalizer,
+        other_label=other_label,
+        empty_label=empty_label,
+        n_resamples=bootstrap,
+        rules=rules,
+        regions=regions,
+        use_lexicon=decoder == "auto",
+    )
     hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
     with console.warnings_as_lines(), console.progress(1) as progress, show_progress(progress):
         trained = load_measured(model, hub, chosen, runtime)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.greedy import greedy_decode
+from w2v_cli.decoding.lexicon import LexiconDecoder
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.model.ctc import IGNORED_LABEL, Wav2Vec2ForCTC
 from w2v_cli.model.masking import frame_mask
@@ -40,6 +41,7 @@ class CTCObjective(Objective):
         mwer_weight: How much the expected word error rate counts beside the CTC loss (see
             `risk`); 0 leaves it out.
         mwer_samples: How many readings are drawn of each recording for it.
+        lexicon: The words that can be read, and nothing else; none to read the best letters.
     """
 
     name = "ctc"
@@ -57,6 +59,7 @@ class CTCObjective(Objective):
         is_sum: bool = False,
         mwer_weight: float = 0.0,
         mwer_samples: int = 8,
+        lexicon: Sequence[str] = (),
     ) -> None:
         self.processor = processor
         self.feature_extractor = processor.feature_extractor
@@ -67,6 +70,7 @@ class CTCObjective(Objective):
         self.mwer_weight = mwer_weight
         self.mwer_samples = mwer_samples
         self._alphabet = Alphabet.from_tokenizer(processor.tokenizer)
+        self._with_lexicon = LexiconDecoder(self._alphabet, lexicon) if lexicon else None
 
     def kind(self, example: Example) -> str:
         """Return the text as it is to be written."""
@@ -137,7 +141,9 @@ class CTCObjective(Objective):
         return "".join(map(self._alphabet.written, letters)).split()
 
     def read(self, output: FloatArray) -> str:
-        """Return the text of the most probable path."""
+        """Return the text of the most probable path, of those that the lexicon allows."""
+        if self._with_lexicon is not None:
+            return self._with_lexicon.decode(output).text
         shifted = output - output.max(axis=-1, keepdims=True)
         emissions = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
         return greedy_decode(emissions, self._alphabet).text

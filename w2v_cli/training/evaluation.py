@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from w2v_cli.checkpoint.lexicons import own_lexicon
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import pin, resolve_file
 from w2v_cli.errors import CheckpointError, UsageError
@@ -52,6 +53,7 @@ class Choice:
         n_resamples: Of the bootstrap; 0 for no intervals.
         rules: What counts of who speaks when; None for all of it.
         regions: Where that counts, by recordings; None for everywhere.
+        use_lexicon: Read texts with the lexicon that lies in the model, if it has one.
     """
 
     split: str | None = None
@@ -61,6 +63,7 @@ class Choice:
     n_resamples: int = 1000
     rules: ScoringRules | None = None
     regions: Regions | None = None
+    use_lexicon: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,9 @@ def load_measured(
     if architecture == CTCObjective.model_class.__name__:
         pinned = pin(name, hub)
         processor = Wav2Vec2Processor.from_pretrained(name, **pinned.arguments())
-        objective = CTCObjective(processor, _rules(name, pinned, choice))
+        lexicon = own_lexicon(name, pinned) if choice.use_lexicon else None
+        rules = _rules(name, pinned, choice)
+        objective = CTCObjective(processor, rules, lexicon=lexicon or ())
     elif architecture == KeywordsObjective.model_class.__name__:
         objective = KeywordsObjective(start.feature_extractor(config), names_of(config))
     elif architecture == SpeakersObjective.model_class.__name__:
@@ -140,8 +145,12 @@ def _check_is_used(name: str, objective: Measurable, choice: Choice) -> None:
     Raises:
         UsageError: There is such a choice.
     """
-    if choice.normalizer is not None and not isinstance(objective, CTCObjective):
-        raise UsageError(f"--normalizer is for texts, and {name} writes none; leave it out")
+    for option, given in (
+        ("--normalizer", choice.normalizer is not None),
+        ("--decoder", not choice.use_lexicon),
+    ):
+        if given and not isinstance(objective, CTCObjective):
+            raise UsageError(f"{option} is for texts, and {name} writes none; leave it out")
     for option, label in (
         ("--other-label", choice.other_label),
         ("--empty-label", choice.empty_label),
