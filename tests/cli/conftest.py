@@ -59,6 +59,17 @@ def models(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def folders(ctc_folder, label_folder, models):
+    """Models with random weights, by the commands that they are for."""
+    return {
+        "transcribe": ctc_folder,
+        "classify": label_folder,
+        "diarize-frames": models / "frames",
+        "embed": models / "voices",
+    }
+
+
 @dataclass(frozen=True)
 class Run:
     """How a run ended."""

@@ -85,7 +85,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(
-    "command", [["transcribe"], ["embed", "--output", "voices.npz"]], ids=lambda words: words[0]
+    "command",
+    [["transcribe"], ["classify"], ["diarize-frames"], ["embed", "--output", "voices.npz"]],
+    ids=lambda words: words[0],
 )
 @pytest.mark.parametrize(("name", "write", "message"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_refused_in_one_line(w2v, tmp_path, monkeypatch, name, write, message, command):
@@ -119,8 +121,9 @@ def test_no_permission(w2v, tmp_path):
         ("transcribe", b""),
         ("transcribe", b"this is no sound at all\n" * 9),
         ("classify", b"this is no sound at all\n" * 9),
+        ("diarize-frames", b""),
     ],
-    ids=["empty", "text", "text to classify"],
+    ids=["empty", "text", "text to classify", "nothing to diarize"],
 )
 def test_bad_standard_input(w2v_process, command, stdin):
     run = w2v_process(command, "-", stdin=stdin)
@@ -211,6 +214,19 @@ def test_any_name(w2v, recording, tmp_path, monkeypatch, name):
     run = w2v("transcribe", "--", name, name)
     assert (run.exit_code, run.stderr) == (0, "")
     assert run.stdout.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("command", ["classify", "diarize-frames", "embed"])
+def test_any_name_and_rate_in_the_other_commands(
+    w2v, recording, folders, tmp_path, monkeypatch, command
+):
+    name = "größe 🎙.wav"
+    recording(name, sample_rate=8000, channels=2)
+    monkeypatch.chdir(tmp_path)
+    run = w2v(command, "-m", folders[command], "-f", "jsonl", "-o", "mit Leerzeichen/", name)
+    assert (run.exit_code, run.stderr) == (0, "")
+    line = (tmp_path / "mit Leerzeichen" / "größe 🎙.jsonl").read_text()
+    assert json.loads(line)["source"] == name
 
 
 def test_the_bytes_count_and_not_the_suffix(w2v, recording):

@@ -77,17 +77,6 @@ def expected_labels(classifier, folder, name):
     return [label.text for label in result.labels][:5]
 
 
-@pytest.fixture
-def folders(ctc_folder, label_folder, models):
-    """Models with random weights, by the commands that they are for."""
-    return {
-        "transcribe": ctc_folder,
-        "classify": label_folder,
-        "diarize-frames": models / "frames",
-        "embed": models / "voices",
-    }
-
-
 # What a command writes beside jsonl, and how to compare that with what it gives one by one.
 FORMATS = {"transcribe": "txt", "classify": "txt", "diarize-frames": "npz", "embed": "npy"}
 
