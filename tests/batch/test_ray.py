@@ -4,6 +4,7 @@ import collections
 import contextlib
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cluster_jobs
@@ -13,6 +14,7 @@ from fakes import items
 
 from w2v_cli.batch.local import LocalEngine
 from w2v_cli.batch.ray import RayEngine, Workers
+from w2v_cli.cli.embed_formats import vector_formats
 from w2v_cli.errors import (
     MissingDependencyError,
     ModelError,
@@ -20,7 +22,12 @@ from w2v_cli.errors import (
     W2VError,
     WorkerLostError,
 )
+from w2v_cli.formats.labels import label_formats
+from w2v_cli.formats.turns import turn_formats
 from w2v_cli.inference.runtime import Runtime
+from w2v_cli.tasks.classify import ClassificationJob
+from w2v_cli.tasks.diarize import DiarizationJob, SpeakerChoice
+from w2v_cli.tasks.embed import EmbeddingJob
 from w2v_cli.tasks.transcribe import TranscriptionJob
 
 DATA = Path(__file__).parents[1] / "data"
@@ -136,6 +143,28 @@ class TestCluster:
         outcomes = told(engine_for(job, batch_seconds=0).run(sources))
         assert outcomes == told(LocalEngine(job, batch_seconds=0).run(sources))
         assert sum(result is not None for _, result, *_ in outcomes) == len(RECORDINGS) > 4
+
+    @pytest.mark.parametrize("kind", ["labels", "turns", "vectors"])
+    def test_other_results_are_those_of_a_local_run(self, engine_for, kind):
+        runtime = Runtime(threads=1)
+        job, form = {
+            "labels": (ClassificationJob("mini-keywords", runtime, draws=True), label_formats()),
+            "turns": (
+                DiarizationJob(
+                    "mini-turns", runtime, speakers=SpeakerChoice("mini-speakers"), envelope=True
+                ),
+                turn_formats(),
+            ),
+            "vectors": (EmbeddingJob("mini-speakers", runtime), vector_formats("-", ["jsonl"])),
+        }[kind]
+        sources = items(*RECORDINGS, "missing.wav")
+        outcomes = list(engine_for(job, batch_seconds=0).run(sources))
+        local = list(LocalEngine(job, batch_seconds=0).run(sources))
+        assert [told([replace(o, result=None)]) for o in outcomes] == [
+            told([replace(o, result=None)]) for o in local
+        ]
+        for far, near in zip(outcomes[:-1], local[:-1], strict=True):
+            assert form["jsonl"].write(far.result) == form["jsonl"].write(near.result)
 
     def test_outcomes_come_while_others_are_worked_on(self, engine_for, tmp_path):
         run = engine_for(ClusterJob(str(tmp_path), seconds=0.05)).run(items(*range(160)))
