@@ -247,6 +247,13 @@ def test_an_adapter_that_cannot_be(w2v, tmp_path, manifest, more, message):
     assert message in run.stderr
 
 
+def test_tempo_needs_a_package(w2v, quick, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    run = w2v(*quick("ctc", "--tempo", 0.5))
+    assert (run.exit_code, run.stderr.count("\n")) == (5, 1)
+    assert "--tempo needs the package av" in run.stderr
+
+
 def test_fewer_wrong_words(w2v, quick, tmp_path):
     run = w2v(*quick("ctc", "--mwer-weight", 3, "--mwer-samples", 4, "--consistency", 0.2))
     assert run.exit_code == 0, run.stderr

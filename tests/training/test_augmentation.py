@@ -18,6 +18,7 @@ from w2v_cli.training.augmentation import (
     trim,
     unit_power,
 )
+from w2v_cli.training.tempo import change_tempo
 
 
 def tone(hertz, seconds=1.0):
@@ -52,6 +53,50 @@ def test_speeds_stay_in_their_range(random):
     lengths = [len(augmenter.change_voice(tone(300), random)) / 16000 for _ in range(50)]
     assert 1 / SPEED_RANGE[1] - 0.001 <= min(lengths) < 0.95
     assert 1.05 < max(lengths) <= 1 / SPEED_RANGE[0] + 0.001
+
+
+def voice(seconds=2.0):
+    """Harmonics of 125 Hz, loudest around 700 Hz, in four syllables a second."""
+    harmonics = [
+        np.exp(-(((hertz - 700) / 300) ** 2)) * tone(hertz, seconds)
+        for hertz in range(125, 2000, 125)
+    ]
+    loudness = 0.55 - 0.45 * np.cos(2 * np.pi * 4 * np.arange(len(harmonics[0])) / 16000)
+    return (sum(harmonics) * loudness).astype(np.float32)
+
+
+def peaks(waveform):
+    """The loudest harmonic, and how often loudness rises in a second."""
+    loudness = np.convolve(np.abs(waveform), np.hanning(800), "same")[::160]
+    spectrum = np.abs(np.fft.rfft(loudness - loudness.mean(), 16384))
+    return loudest_hertz(waveform), spectrum.argmax() * 100 / 16384
+
+
+@pytest.mark.parametrize("tempo", [0.85, 1.15])
+def test_tempo_changes_length_and_syllables_and_not_the_voice(tempo, random):
+    assert peaks(voice()) == pytest.approx((750, 4), abs=0.1)
+    changed = change_tempo(voice(), tempo)
+    assert changed.dtype == np.float32
+    assert len(changed) / 16000 == pytest.approx(2 / tempo, abs=0.03)
+    assert power(changed) == pytest.approx(power(voice()), rel=0.1)
+    hertz, syllables = peaks(changed)
+    assert hertz == pytest.approx(750, abs=3)
+    assert syllables == pytest.approx(4 * tempo, abs=0.1)
+    other_voice = peaks(filter_and_resample(voice(), random, speed=tempo))
+    assert other_voice == pytest.approx((750 * tempo, 4 * tempo), rel=0.02)
+    np.testing.assert_array_equal(change_tempo(voice()[:2000], tempo), voice()[:2000])
+
+
+def test_a_recording_changes_its_speed_or_its_tempo(random):
+    by_tempo = Augmenter(Augmentation(tempo=1))
+    lengths = [len(by_tempo.change_voice(voice(), random)) / 32000 for _ in range(50)]
+    assert 1 / SPEED_RANGE[1] - 0.02 <= min(lengths) < 0.95
+    assert 1.05 < max(lengths) <= 1 / SPEED_RANGE[0] + 0.02
+    both = Augmenter(Augmentation(speed=0.5, tempo=0.5))
+    changed = [both.change_voice(voice(), random) for _ in range(60)]
+    same_length = sum(len(one) == 32000 for one in changed)
+    same_voice = sum(loudest_hertz(one) == pytest.approx(750, abs=3) for one in changed)
+    assert 5 < same_length < same_voice < 40
 
 
 def test_a_narrow_band_cuts_what_is_above(random):
@@ -102,7 +147,7 @@ def test_the_colour_of_noise(slope, random):
 
 
 def test_the_same_generator_makes_the_same_recording():
-    everything = Augmentation(1, 1, 1, 1, 1, 1, 1)
+    everything = Augmentation(0.3, 1, 1, 1, 1, 1, 1, 1)
     made = []
     for _ in range(2):
         random = np.random.default_rng((1, 2, 3))

@@ -107,6 +107,7 @@ def material_of(
             noise=shared.noise,
             band_limit=shared.band_limit,
             trim=shared.trim,
+            tempo=shared.tempo,
             noise_files=recordings_in("--noise-dir", shared.noise_dir),
             room_files=recordings_in("--room-dir", shared.room_dir),
         ),

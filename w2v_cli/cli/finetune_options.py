@@ -353,6 +353,8 @@ class SharedOptions(RunOptions):
         if is_asked and self.report_to != "none" and not self.has_events:
             asked = "--logging-dir" if self.report_to is None else "--report-to tensorboard"
             raise MissingDependencyError("tensorboard", extra="train", purpose=asked)
+        if self.tempo and importlib.util.find_spec("av") is None:
+            raise MissingDependencyError("av", extra="train", purpose="--tempo")
         if self.max_steps is None and self.num_train_epochs <= 0:
             raise UsageError("--num-train-epochs 0 trains nothing; give more, or --max-steps")
 

@@ -187,6 +187,18 @@ class RunOptions:
             AUGMENT_GROUP, "--speed", "Slower or faster by up to 15 %.", "SHARE", min=0.0, max=1.0
         ),
     ] = 0.0
+    tempo: Annotated[
+        float,
+        option(
+            AUGMENT_GROUP,
+            "--tempo",
+            "Of those whose speed stays: slower or faster by up to 15 %, in the same voice; needs "
+            "the package av (extra train).",
+            "SHARE",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = 0.0
     gain: Annotated[
         float, option(AUGMENT_GROUP, "--gain", "Louder or softer.", "SHARE", min=0.0, max=1.0)
     ] = 0.0

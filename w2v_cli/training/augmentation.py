@@ -16,11 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from w2v_cli.audio import SAMPLE_RATE, read_waveforms
+from w2v_cli.training.tempo import change_tempo
 
 Waveform = npt.NDArray[np.float32]
 Random = np.random.Generator
 
 SPEED_RANGE = (0.85, 1.15)
+"""Of speed and of tempo."""
+
 GAIN_DECIBELS = (-20.0, 6.0)
 NOISE_DECIBELS = (2.0, 38.0)
 """Speech above noise. Below 2 dB words of one second are hard for people, too."""
@@ -42,6 +45,7 @@ class Augmentation:
 
     Attributes:
         speed: Played slower or faster, voice and all.
+        tempo: Said slower or faster by the same voice; of those that speed leaves alone.
         gain: Louder or softer.
         equalise: Through another microphone: a smooth random response.
         reverberate: In a room.
@@ -60,6 +64,7 @@ class Augmentation:
     noise: float = 0.0
     band_limit: float = 0.0
     trim: float = 0.0
+    tempo: float = 0.0
     noise_files: tuple[str, ...] = ()
     room_files: tuple[str, ...] = ()
 
@@ -73,7 +78,7 @@ class Augmentation:
     def does_nothing(self) -> bool:
         """Whether recordings stay as they are."""
         changes = (self.speed, self.gain, self.equalise, self.reverberate, self.noise)
-        return not any((*changes, self.band_limit, self.trim))
+        return not any((*changes, self.band_limit, self.trim, self.tempo))
 
 
 class Augmenter:
@@ -102,8 +107,9 @@ class Augmenter:
         if chance[2] < wanted.trim:
             waveform = trim(waveform, random.uniform(0.02, 0.2), random.uniform(0.04, 0.2))
         if chance[0] < wanted.speed:
-            low, high = np.log(SPEED_RANGE)
-            speed = float(np.exp(random.uniform(low, high)))
+            speed = draw_speed(random)
+        elif wanted.tempo and random.random() < wanted.tempo:
+            waveform = change_tempo(waveform, draw_speed(random))
         decibels = EQUALISER_DECIBELS if chance[1] < wanted.equalise else 0.0
         if speed == 1.0 and not decibels:
             return waveform
@@ -164,6 +170,12 @@ class Augmenter:
             waveform = read_waveforms(path, channel=1).channels[0]
             self._files[path] = waveform if len(waveform) else np.zeros(1, np.float32)
         return self._files[path]
+
+
+def draw_speed(random: Random) -> float:
+    """Return a speed, as likely slower as faster."""
+    low, high = np.log(SPEED_RANGE)
+    return float(np.exp(random.uniform(low, high)))
 
 
 def filter_and_resample(
