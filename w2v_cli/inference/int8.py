@@ -23,6 +23,9 @@ from w2v_cli.inference.form.products import Float32Products, places
 # does on average.
 _WIDE = 8.0
 _LARGEST_WEIGHT = 127
+# Rows that become whole numbers at a time, and those that show whether columns may be too wide.
+_BLOCK_ROWS = 1024
+_FEW_ROWS = 16
 # Frames of zeros must not be divided by nothing.
 _SMALLEST = 1e-30
 
@@ -141,19 +144,36 @@ class Int8Product(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (rows, outputs), or of a convolution (fewer frames, outputs)."""
+        reach = self.steps.reach(rows, self.least)
         if self.span is not None:
             rows = places(rows, *self.span)
-        rows, wide = self._without_wide_columns(rows)
-        if self.least is None:
-            numbers, scale = self.steps.of_any(rows)
-            product = self._product(numbers, self.steps.zero)
+            reach = _farthest(reach, *self.span)
+        wide = None
+        if self._may_have_wide_columns(rows, reach):
+            rows, wide = self._without_wide_columns(rows)
+            reach = self.steps.reach(rows, self.least)
+        if len(rows) <= _BLOCK_ROWS:
+            product = self._of_block(rows, reach)
         else:
-            numbers, scale = self.steps.of_no_less(rows, self.least)
-            product = self._product(numbers, 0)
-        torch.addcmul(self._bias, product, scale, out=product)
+            product = rows.new_empty(len(rows), len(self._bias))
+            for begin in range(0, len(rows), _BLOCK_ROWS):
+                block = slice(begin, begin + _BLOCK_ROWS)
+                self._of_block(rows[block], reach[block], out=product[block])
         if wide is not None:
             product.addmm_(*wide)
         return torch.ops.aten.gelu_(product) if self.gelu else product
+
+    def _of_block(
+        self, rows: torch.Tensor, reach: torch.Tensor, out: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the product and the bias of a few rows, whose numbers stay in the cache."""
+        if self.least is None:
+            numbers, scale = self.steps.of_any(rows, reach)
+            product = self._product(numbers, self.steps.zero)
+        else:
+            numbers, scale = self.steps.of_no_less(rows, reach, self.least)
+            product = self._product(numbers, 0)
+        return torch.addcmul(self._bias, product, scale, out=product if out is None else out)
 
     def _product(self, numbers: torch.Tensor, zero: int) -> torch.Tensor:
         """Return the product of whole numbers from 0 to 255 with the weights, float32."""
@@ -173,6 +193,12 @@ class Int8Product(nn.Module):
             "none",
         )
         return product
+
+    def _may_have_wide_columns(self, rows: torch.Tensor, reach: torch.Tensor) -> bool:
+        """Return False if a few rows show that no column is too wide."""
+        few = rows[:: max(1, len(rows) // _FEW_ROWS)]
+        few = few.abs() if self.least is None else few - self.least
+        return bool(reach.max() > _WIDE * few.amax(0).mean())
 
     def _without_wide_columns(
         self, rows: torch.Tensor
@@ -219,19 +245,33 @@ class _Steps:
         """
         return cls(8 if _adds_in_32_bits() else 7)
 
-    def of_any(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def reach(self, rows: torch.Tensor, least: float | None) -> torch.Tensor:
+        """Return how far each row goes from 0, or upwards from `least`, (rows, 1)."""
+        most = rows.amax(1, keepdim=True)
+        if least is not None:
+            return most.sub_(least).clamp_min_(_SMALLEST)
+        return torch.maximum(most, rows.amin(1, keepdim=True).neg_()).clamp_min_(_SMALLEST)
+
+    def of_any(self, rows: torch.Tensor, reach: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return inputs as whole numbers, uint8, and what 1 stands for in each row, (rows, 1)."""
-        scale = rows.abs().amax(1, keepdim=True).clamp_min_(_SMALLEST).div_(self._either)
+        scale = reach / self._either
         numbers = torch.mul(rows, scale.reciprocal()).round_().to(torch.int8)
         return numbers.view(torch.uint8).add_(self.zero), scale  # modulo 256
 
-    def of_no_less(self, rows: torch.Tensor, least: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def of_no_less(
+        self, rows: torch.Tensor, reach: torch.Tensor, least: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the same, counted from `least`, where no input is less."""
-        scale = rows.amax(1, keepdim=True).sub_(least).clamp_min_(_SMALLEST).div_(self._all)
+        scale = reach / self._all
         steps = scale.reciprocal()
         # Only conversions to signed numbers are fast: half of the way is gone after them.
         numbers = torch.mul(rows, steps).add_(-least * steps - self.zero).round_().to(torch.int8)
         return numbers.view(torch.uint8).add_(self.zero), scale
+
+
+def _farthest(reach: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
+    """Return the most of what each place of a kernel sees of (frames, 1), (places, 1)."""
+    return places(reach, kernel, stride).amax(1, keepdim=True)
 
 
 def _adds_in_32_bits() -> bool:

@@ -17,9 +17,9 @@ from w2v_cli.model.features import (
     Wav2Vec2FeatureEncoder,
 )
 
-# What the first convolution writes for a tile: it should be in the cache still when the second
-# reads it (docs/performance.md).
-_TILE_BYTES = 4 * 2**20
+# What the first convolution writes for a tile. Less would stay in a smaller cache, but the last
+# convolutions would have too few frames to be fast (docs/performance.md).
+_TILE_BYTES = 25 * 2**19
 # The survey of a recording's moments takes this many samples at a time.
 _SURVEY_SAMPLES = 2**17
 
