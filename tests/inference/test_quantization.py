@@ -69,6 +69,20 @@ def relative_error(fields: dict[str, object], seconds: float) -> float:
     return float((rounded - exact).norm() / exact.norm())
 
 
+def test_a_layer_is_changed_before_the_next_is_heard():
+    model = drawn(**NARROW)
+    layers = model.wav2vec2.encoder.layers
+    seen = []
+
+    def look(*_: object) -> None:
+        seen.append(isinstance(layers[0].feed_forward.output_dense, Int8Weights))
+
+    layers[0].register_forward_pre_hook(look)
+    layers[1].register_forward_pre_hook(look)
+    quantize(model)
+    assert seen == [False, True]
+
+
 @pytest.mark.parametrize("changes", [{}, PRE_NORM], ids=["post-norm", "pre-norm, adapters"])
 def test_logits_of_a_small_network_are_within_3_percent(changes):
     assert 0 < relative_error({**NARROW, **changes}, 1.0) < 0.03

@@ -22,6 +22,7 @@ from w2v_cli.inference.runtime import (
     check_attention,
     choose_device,
     choose_dtype,
+    keep_large_arrays,
     keep_memory_together,
     return_large_arrays,
     set_threads,
@@ -180,18 +181,19 @@ class Loading:
         Raises:
             ModelError: The files are not there, or do not fit the class.
         """
+        return_large_arrays()  # those that loading makes on its way
         if has_whole_numbers(self.name, self.config):
             language = options.get("target_lang")
-            return int8_form(
-                load_quantized(
-                    model_class,
-                    self.name,
-                    self.config,
-                    self.where,
-                    attn=self.attn,
-                    target_lang=language,
-                )
+            loaded = load_quantized(
+                model_class,
+                self.name,
+                self.config,
+                self.where,
+                attn=self.attn,
+                target_lang=language,
             )
+            return _formed(loaded, whole_numbers=True)
+        model: AnyModel
         model, info = model_class.from_pretrained(
             self.name,
             dtype=self.dtype,
@@ -204,16 +206,19 @@ class Loading:
         )
         if head is not None:
             head.check_weights(str(self.name), info["missing_keys"])
-        loaded: AnyModel = model
-        reason = why_not(loaded)
-        if self.whole_numbers:
-            if reason is not None:
-                raise UsageError(f"--quantize int8: not here, because {reason}; leave it out")
-            return int8_form(loaded)
+        reason = why_not(model)
         if reason is None:
-            return inference_form(loaded)
-        return_large_arrays()
-        return loaded
+            return _formed(model, whole_numbers=self.whole_numbers)
+        if self.whole_numbers:
+            raise UsageError(f"--quantize int8: not here, because {reason}; leave it out")
+        return model
+
+
+def _formed(model: AnyModel, *, whole_numbers: bool) -> AnyModel:
+    """Return a loaded model in its form for inference."""
+    formed = int8_form(model) if whole_numbers else inference_form(model)
+    keep_large_arrays()
+    return formed
 
 
 def _as_weights_need(

@@ -7,6 +7,7 @@ than to the speed: the last convolutions, the feature projection, adapters and h
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -69,12 +70,40 @@ def quantize(model: Wav2Vec2PreTrainedModel) -> None:
     """Put whole numbers in the place of most of a model's weights.
 
     It can't be run any more as it is: `int8_form` makes of it what can.
+
+    A sound goes through the model, and each layer is changed when it has passed. So of weights that
+    are mapped from a file no more than a layer's are in memory at once.
     """
-    means = _input_means(model)
+    hooks = []
     for path, least in quantized_layers(model):
         layer: Any = model.get_submodule(path)
-        model.set_submodule(path, Int8Weights.filled(layer, least=least, mean=means.get(path)))
-        forget(layer.weight)
+        replace = functools.partial(_replace, model, path, least)
+        hooks.append(layer.register_forward_hook(replace))
+    try:
+        model.base_model(_sound())
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _replace(
+    model: nn.Module,
+    path: str,
+    least: float | None,
+    layer: nn.Module,
+    inputs: tuple[torch.Tensor, ...],
+    _output: torch.Tensor,
+) -> None:
+    """Put whole numbers in the place of a layer's weights, given what it hears of `_sound`.
+
+    What inputs of a linear layer are on average hardly depends on what is heard, so a made-up
+    sound will do; that of a convolution does, and is left out.
+    """
+    is_linear = isinstance(layer, nn.Linear)
+    mean = inputs[0].flatten(0, -2).mean(0) if is_linear else None
+    model.set_submodule(path, Int8Weights.filled(layer, least=least, mean=mean))
+    weight: Any = layer.weight
+    forget(weight)
 
 
 def make_room(model: Wav2Vec2PreTrainedModel) -> None:
@@ -121,31 +150,6 @@ def _convolutions(base: Any) -> Iterator[int]:
 
 def _least(activation: str | None) -> float | None:
     return None if activation is None else _LEAST.get(activation)
-
-
-@torch.inference_mode()
-def _input_means(model: Wav2Vec2PreTrainedModel) -> dict[str, torch.Tensor]:
-    """Return what the inputs of the encoder's linear layers are on average, by their paths.
-
-    They hardly depend on what is heard, so a made-up sound will do: noise in syllables. Those of
-    convolutions do, and are left out.
-    """
-    means: dict[str, torch.Tensor] = {}
-
-    def remember(path: str, inputs: tuple[torch.Tensor, ...]) -> None:
-        means[path] = inputs[0].flatten(0, -2).mean(0)
-
-    hooks = [
-        layer.register_forward_pre_hook(lambda _, inputs, path=path: remember(path, inputs))
-        for path, _ in quantized_layers(model)
-        if isinstance(layer := model.get_submodule(path), nn.Linear)
-    ]
-    try:
-        model.base_model(_sound())
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return means
 
 
 def _sound() -> torch.Tensor:

@@ -166,10 +166,19 @@ def return_large_arrays() -> None:
     """Have glibc give large arrays back to the system when they are freed.
 
     Left to itself it keeps those of up to 32 MB in its heap, where the network's arrays of many
-    sizes leave holes: the memory of a process grows by half. Other C libraries do without. The form
-    for inference has smaller arrays, and a fifth of its time would go into fetching them anew.
+    sizes leave holes: the memory of a process grows by half. Other C libraries do without.
     """
     _tell_malloc(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def keep_large_arrays() -> None:
+    """Have glibc keep the room of large arrays that are freed, for the next ones.
+
+    The form for inference has smaller arrays than the trained one, and would spend a fifth of its
+    time to fetch them anew. It is what glibc does by itself, too, if nobody told it otherwise.
+    """
+    _tell_malloc(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+    _tell_malloc(_M_TRIM_THRESHOLD, 2 * _KEPT_BYTES)
 
 
 def _tell_malloc(parameter: int, value: int) -> None:
@@ -185,5 +194,7 @@ def _tell_malloc(parameter: int, value: int) -> None:
 
 _M_ARENA_MAX = -8  # malloc.h
 _M_MMAP_THRESHOLD = -3
+_M_TRIM_THRESHOLD = -1
 _LARGE_BYTES = 2**20
+_KEPT_BYTES = 2**25  # the most that glibc takes
 _PREPARED_SHAPES = "16"  # about what a network has of one length; each may hold megabytes
