@@ -222,3 +222,13 @@ def test_a_recording_that_cannot_be_decoded_is_left_out(train, tmp_path, spoken,
     assert caplog.text.count("left out, since it cannot be decoded") == 1
     with pytest.raises(W2VError, match="none of the recordings can be decoded"):
         train("none", examples=[broken])
+
+
+def test_what_is_cut_shorter_than_a_mask_ends_in_silence(train, tmp_path):
+    """Five frames of 460 samples, 320 apart, are more than a mask of four."""
+    trainer, recorder = train("run", crop_seconds=0.05, dev=(), sampling=Sampling(batch_items=1))
+    assert all(map(math.isfinite, recorder.losses))
+    (item,) = trainer._composer.items([(0,)], epoch=0, number=0)
+    assert len(item.waveform) == 460 + 4 * 320
+    assert not item.waveform[800:].any()
+    assert item.waveform[:800].any()

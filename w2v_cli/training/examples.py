@@ -177,6 +177,7 @@ class Composer:
         augmenter: How they are changed; None leaves them as they are.
         seed: The run's. With the epoch, the batch and the place in it, it decides every change.
         crop_seconds: Of longer examples a stretch of this length is taken; None takes them whole.
+        shortest_samples: What has become shorter ends in silence.
     """
 
     def __init__(
@@ -187,8 +188,10 @@ class Composer:
         *,
         seed: int = 0,
         crop_seconds: float | None = None,
+        shortest_samples: int = 0,
     ) -> None:
         self.crop_seconds = crop_seconds
+        self.shortest_samples = shortest_samples
         self.examples = examples
         self.recordings = recordings
         self.augmenter = augmenter
@@ -242,6 +245,9 @@ class Composer:
             waveform = join(pieces, [draw_gap(random) for _ in pieces[1:]])
         if self.augmenter is not None:
             waveform = self.augmenter.change_surroundings(waveform, random)
+        missing = self.shortest_samples - len(waveform)
+        if missing > 0:
+            waveform = np.pad(waveform, (0, missing))
         return Item(waveform, tuple(examples))
 
     def draw_waveform(self, random: Random) -> Waveform:

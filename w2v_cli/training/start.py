@@ -360,15 +360,21 @@ def start_frames(start: Start, mixing: Mixing) -> tuple[Any, FramesObjective]:
     )
 
 
-def shortest_seconds(config: Wav2Vec2Config, sample_rate: int = 16000) -> float:
-    """Return how short a recording may be: one frame, or a mask where masks are drawn."""
+def shortest_samples(config: Wav2Vec2Config) -> int:
+    """Return how much a network has to hear: one frame, or a mask where masks are drawn.
+
+    >>> shortest_samples(Wav2Vec2Config(mask_time_prob=0.0))
+    400
+    """
     n_frames = 1
     if config.apply_spec_augment and config.mask_time_prob > 0:
         n_frames = config.mask_time_length + 1
-    n_samples = config.inputs_to_logits_ratio
-    while count_frames(config, n_samples) < n_frames:
-        n_samples += config.inputs_to_logits_ratio
-    return _SPEED_ALLOWANCE * n_samples / sample_rate
+    return receptive_field_samples(config) + (n_frames - 1) * config.inputs_to_logits_ratio
+
+
+def shortest_seconds(config: Wav2Vec2Config, sample_rate: int = 16000) -> float:
+    """Return how short a recording may be."""
+    return _SPEED_ALLOWANCE * shortest_samples(config) / sample_rate
 
 
 def count_too_dense(objective: Objective, model: Any, examples: Sequence[Any]) -> int:
