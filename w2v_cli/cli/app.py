@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -131,11 +132,10 @@ def main() -> None:
     # What a batch system sends before it kills ends a run as Ctrl-C does: results are kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.set_threshold(_NEW_OBJECTS)
+    # At its end Python would look through everything once more: through all of torch for 0.4 s.
+    atexit.register(gc.freeze)
     try:
         app(prog_name="w2v")
     except W2VError as error:
         print_error(error)
         sys.exit(error.exit_code)
-    finally:
-        # Python would look through everything once more: through all of torch for 0.4 s.
-        gc.freeze()
