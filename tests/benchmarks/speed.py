@@ -5,12 +5,14 @@
     python tests/benchmarks/speed.py short FOLDER [--seconds 10] [--network large]
     python tests/benchmarks/speed.py process FOLDER [--seconds 10]
     python tests/benchmarks/speed.py growth FOLDER [--hours 1 2 4 8] [--network mini]
+    python tests/benchmarks/speed.py split FOLDER [--files 16]
 
 `recordings` transcribes many recordings of FOLDER, `long` one recording joined of them, in the
 same chunks with the same stride, `short` a single one. Each way has a process of its own, loads its
-model before the clock runs, is run once before it counts, and takes its turn in every round, so
-that what else the computer does falls on all alike; ratios are medians of the rounds' ratios.
-`process` times whole processes from a cold start, `growth` longer and longer recordings.
+model and hears the first recording before the clock runs (in `long` it does not), and takes its
+turn in every round, so that what else the computer does falls on all alike; ratios are medians of
+the rounds' ratios. `process` times whole processes from a cold start, `growth` longer and longer
+recordings, `split` two processes of one thread beside one process of two.
 
 Networks have weights at random in the published shapes (wav2vec2-base-960h, -large-960h-lv60), the
 same for all ways. A busy computer says little by its clock: the processor's own time is printed
@@ -72,12 +74,20 @@ class Worker:
             env=environment,
         )
 
-    def ask(self) -> dict:
+    def ask(self, what: str = "run") -> dict:
         """Return what came of a run."""
+        self.start(what)
+        return self.answer()
+
+    def start(self, what: str = "run") -> None:
+        """Have it begin."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("run\n")
+        self._process.stdin.write(f"{what}\n")
         self._process.stdin.flush()
+
+    def answer(self) -> dict:
+        """Wait for what comes of it."""
+        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise SystemExit("a way failed; what it said is above")
@@ -92,7 +102,7 @@ class Worker:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=[*WAYS, "process", "growth"])
+    parser.add_argument("what", choices=[*WAYS, "process", "growth", "split"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--network", choices=list(NETWORKS), default="base")
     parser.add_argument("--ways", nargs="+", help="instead of those of the row")
@@ -111,6 +121,8 @@ def main() -> None:
             speed_processes.compare(model, files[0], chosen)
         elif chosen.what == "growth":
             speed_processes.grow(model, files, chosen)
+        elif chosen.what == "split":
+            split(model, files, chosen)
         else:
             compare(model, files, chosen)
 
@@ -118,7 +130,7 @@ def main() -> None:
 def recordings(chosen: argparse.Namespace, folder: Path) -> list[str]:
     """Return the files of a row; those that have to be made are made."""
     found = sorted(path for path in chosen.folder.rglob("*") if path.suffix in SUFFIXES)
-    if chosen.what == "recordings":
+    if chosen.what in ("recordings", "split"):
         step = max(1, len(found) // chosen.files)
         return [str(path) for path in found[::step][: chosen.files]]
     if chosen.what == "growth":
@@ -131,13 +143,16 @@ def compare(model: str, files: list[str], chosen: argparse.Namespace) -> None:
     """Run all ways in turn and print a table."""
     names = chosen.ways or WAYS[chosen.what]
     workers = {name: Worker(name, model, files, chosen) for name in ["peak", *names]}
-    texts = {name: workers[name].ask()["texts"] for name in names}
+    if chosen.what != "long":
+        for name in names:
+            workers[name].ask("warm")
     answers: dict[str, list[dict]] = {name: [] for name in workers}
     for _ in range(chosen.rounds):
         for name, worker in workers.items():
             answers[name].append(worker.ask())
     for worker in workers.values():
         worker.close()
+    texts = {name: answers[name][0]["texts"] for name in names}
     lengths = [soundfile.info(file).duration for file in files]
     limit = max(answer["by_processor"] for answer in answers.pop("peak"))
     print(
@@ -145,6 +160,39 @@ def compare(model: str, files: list[str], chosen: argparse.Namespace) -> None:
     )
     print(f"matrix products: {limit / 1e9:.0f} GFLOP/s for a second of a core")
     print_table(chosen, texts, answers, sum(lengths), limit)
+
+
+def split(model: str, files: list[str], chosen: argparse.Namespace) -> None:
+    """Print how many times as fast two processes of one thread are as one process of two."""
+    one = argparse.Namespace(**{**vars(chosen), "threads": 1})
+    two = argparse.Namespace(**{**vars(chosen), "threads": 2})
+    print(f"{len(files)} recordings, {chosen.network}; {chosen.rounds} rounds")
+    print("| way | s, one process | s, two | two, times as fast | peak MB, one | two, together |")
+    print("|---|---|---|---|---|---|")
+    for way in chosen.ways or ["w2v", "w2v-int8"]:
+        # every second file is the other's, so that both have as much to do
+        groups = (
+            [Worker(way, model, files, two)],
+            [Worker(way, model, files[begin::2], one) for begin in (0, 1)],
+        )
+        for workers in groups:
+            for worker in workers:
+                worker.ask("warm")
+        seconds: tuple[list[float], list[float]] = [], []
+        peaks = [0.0, 0.0]
+        for _ in range(chosen.rounds):
+            for index, workers in enumerate(groups):
+                for worker in workers:
+                    worker.start()
+                answers = [worker.answer() for worker in workers]
+                seconds[index].append(max(answer["wall"] for answer in answers))
+                peaks[index] = sum(answer["peak_bytes"] for answer in answers) / 1e6
+        for worker in [*groups[0], *groups[1]]:
+            worker.close()
+        alone, together = (statistics.median(found) for found in seconds)
+        ratio = statistics.median(a / b for a, b in zip(*seconds, strict=True))
+        print(f"| {way} | {alone:.1f} | {together:.1f} | {ratio:.2f} | {peaks[0]:.0f} | "
+              f"{peaks[1]:.0f} |", flush=True)  # fmt: skip
 
 
 def print_table(chosen: argparse.Namespace, texts, answers, audio: float, limit: float) -> None:

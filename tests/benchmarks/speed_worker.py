@@ -1,8 +1,8 @@
 """One way to transcribe recordings, in a process of its own, for speed.py.
 
-It reads a request a line: `run` transcribes all recordings once, `peak` multiplies matrices. It
-answers with a line of JSON: seconds of the clock and of the processor, the most memory that the
-process has held, and the texts.
+It reads a request a line: `run` transcribes all recordings once, `warm` the first; the way `peak`
+multiplies matrices instead. It answers with a line of JSON: seconds of the clock and of the
+processor, the most memory that the process has held, and the texts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LONG_CHUNK_SECONDS = 30.0
 LONG_STRIDE_SECONDS = 5.0
 
 
-def ours(chosen: argparse.Namespace) -> Callable[[], list[str]]:
+def ours(chosen: argparse.Namespace) -> Callable[[list[str]], list[str]]:
     """Return what transcribes with w2v."""
     from w2v_cli.batch.local import LocalEngine
     from w2v_cli.batch.outcome import Item
@@ -37,14 +37,14 @@ def ours(chosen: argparse.Namespace) -> Callable[[], list[str]]:
     runtime = Runtime(device="cpu", threads=chosen.threads, **options)
     engine = LocalEngine(TranscriptionJob(chosen.model, runtime=runtime, chunking=chunking))
 
-    def run() -> list[str]:
-        items = [Item(name, PurePath(name)) for name in chosen.recordings]
+    def run(recordings: list[str]) -> list[str]:
+        items = [Item(name, PurePath(name)) for name in recordings]
         return [outcome.result.text for outcome in engine.run(items)]
 
     return run
 
 
-def pipeline(chosen: argparse.Namespace) -> Callable[[], list[str]]:
+def pipeline(chosen: argparse.Namespace) -> Callable[[list[str]], list[str]]:
     """Return what transcribes with transformers' pipeline, in batches as the way says."""
     import soundfile
     import torch
@@ -63,16 +63,19 @@ def pipeline(chosen: argparse.Namespace) -> Callable[[], list[str]]:
     chunks = {"chunk_length_s": LONG_CHUNK_SECONDS, "stride_length_s": LONG_STRIDE_SECONDS}
 
     class Recordings(torch.utils.data.Dataset):
+        def __init__(self, names: list[str]) -> None:
+            self._names = names
+
         def __len__(self) -> int:
-            return len(chosen.recordings)
+            return len(self._names)
 
         def __getitem__(self, index: int) -> dict[str, object]:
-            waveform, rate = soundfile.read(chosen.recordings[index], dtype="float32")
+            waveform, rate = soundfile.read(self._names[index], dtype="float32")
             return {"raw": waveform, "sampling_rate": rate}
 
-    def run() -> list[str]:
+    def run(recordings: list[str]) -> list[str]:
         options = chunks if chosen.chunked else {}
-        found = pipe(Recordings(), batch_size=batch_size, **options)
+        found = pipe(Recordings(recordings), batch_size=batch_size, **options)
         return [one["text"] for one in found]
 
     return run
@@ -120,12 +123,13 @@ def main() -> None:
             run = None
         else:
             run = (ours if chosen.way.startswith("w2v") else pipeline)(chosen)
-        for _ in sys.stdin:
+        for request in sys.stdin:
+            recordings = chosen.recordings[: 1 if request.strip() == "warm" else None]
             if run is None:
                 answer = multiply(chosen.threads)
             else:
                 began, began_used = time.perf_counter(), time.process_time()
-                texts = run()
+                texts = run(recordings)
                 answer = {
                     "wall": time.perf_counter() - began,
                     "used": time.process_time() - began_used,
