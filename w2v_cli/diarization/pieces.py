@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ FloatArray = npt.NDArray[np.float32]
 
 SPEAKS = 0.5
 """Above this probability an output speaks, where chunks are put together."""
+
+_BLOCK_NUMBERS = 2**18  # a megabyte
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,38 @@ class Piece:
     def n_outputs(self) -> int:
         """How many speakers the model tells apart."""
         return int(self.probabilities.shape[1])
+
+
+class Blocks:
+    """Keeps arrays for long, in a few large blocks.
+
+    A small array for each piece, among the large ones that a network needs for a while, leaves
+    holes in the heap that fit nothing.
+    """
+
+    def __init__(self) -> None:
+        self._block: FloatArray = np.zeros(0, dtype=np.float32)
+        self._n_used = 0
+
+    def kept(self, array: FloatArray) -> FloatArray:
+        """Return a copy of an array of any shape."""
+        if len(self._block) - self._n_used < array.size:
+            self._block = np.zeros(max(_BLOCK_NUMBERS, array.size), dtype=np.float32)
+            self._n_used = 0
+        place = self._block[self._n_used : self._n_used + array.size].reshape(array.shape)
+        place[...] = array
+        self._n_used += array.size
+        return place
+
+    def kept_piece(self, piece: Piece) -> Piece:
+        """Return a piece with copies of its arrays."""
+        voices, seconds = piece.voices, piece.voice_seconds
+        return replace(
+            piece,
+            probabilities=self.kept(piece.probabilities),
+            voices=None if voices is None else self.kept(voices),
+            voice_seconds=None if seconds is None else self.kept(seconds),
+        )
 
 
 def shared_frames(earlier: Piece, later: Piece) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

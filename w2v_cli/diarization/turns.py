@@ -64,13 +64,14 @@ def hysteresis(probabilities: npt.NDArray[Any], onset: float, offset: float) -> 
     >>> hysteresis(np.array([[0.4], [0.7], [0.4], [0.2], [0.4]]), 0.6, 0.3)[:, 0]
     array([False,  True,  True, False, False])
     """
-    n_frames = len(probabilities)
     begins, ends = probabilities > onset, probabilities < offset
-    frames = np.arange(n_frames)[:, None]
-    # The last frame, up to each, that decided something.
-    decided = np.maximum.accumulate(np.where(begins | ends, frames, -1), axis=0)
-    decisions = np.take_along_axis(begins, np.maximum(decided, 0), axis=0) if n_frames else begins
-    active: BoolArray = decisions & (decided >= 0)
+    frames = np.arange(len(probabilities), dtype=np.int32)
+    active = np.zeros_like(begins)
+    for column in range(begins.shape[1]):
+        # The last frame, up to each, that decided something.
+        decides = begins[:, column] | ends[:, column]
+        decided = np.maximum.accumulate(np.where(decides, frames, np.int32(-1)))
+        active[:, column] = begins[decided, column] & (decided >= 0)
     return active
 
 

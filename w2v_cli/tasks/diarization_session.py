@@ -10,7 +10,7 @@ import numpy as np
 from w2v_cli.audio.parts import split_part
 from w2v_cli.diarization.clustering import link_by_voices
 from w2v_cli.diarization.linking import link_by_overlap
-from w2v_cli.diarization.pieces import SPEAKS, Piece
+from w2v_cli.diarization.pieces import SPEAKS, Blocks, Piece
 from w2v_cli.diarization.splitting import Window, columns_of, split, windows_of
 from w2v_cli.diarization.stitching import stitch
 from w2v_cli.diarization.turns import Spans, speaker_spans, within
@@ -43,6 +43,7 @@ class DiarizationSession:
         numbers = hearing.stream.channel_numbers
         # Each of several channels is a speaker; of one channel the model tells them apart.
         self._channels = tuple(n for n in numbers if n is not None) if len(numbers) > 1 else ()
+        self._blocks = Blocks()
         self._pieces: list[list[Piece]] = [[] for _ in numbers]
         self._envelopes: list[list[tuple[int, FloatArray]]] = [[] for _ in numbers]
         self._regions = self._regions_of(hearing.source)
@@ -65,9 +66,9 @@ class DiarizationSession:
             piece = self._with_voices(chunk, output)
         else:
             piece = Piece(first_frame, output)
-        self._pieces[chunk.channel].append(piece)
+        self._pieces[chunk.channel].append(self._blocks.kept_piece(piece))
         if self._diarizer.envelope:
-            bounds = self._bounds(chunk, len(kept))
+            bounds = self._blocks.kept(self._bounds(chunk, len(kept)))
             self._envelopes[chunk.channel].append((chunk.first_frame, bounds))
 
     def finish(self) -> Ready[Diarization]:
