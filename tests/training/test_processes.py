@@ -62,7 +62,10 @@ def in_two(tmp_path_factory, spoken):
 def test_two_processes_lose_what_one_does_with_batches_twice_as_large(
     in_two, spoken, tmp_path, case
 ):
-    """Of six recordings in batches of four the last two are one for each process."""
+    """Of six recordings in batches of four the last two are one for each process.
+
+    Of five, as some cases have, the last is for one of them alone.
+    """
     folder, losses = in_two
     alone = two_processes.train(case, tmp_path / "run", spoken, folder / "network.json")
     assert len(alone["losses"]) == 10
