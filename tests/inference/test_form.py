@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 import w2v_cli
-from w2v_cli.inference.form import build, features, inference_form, why_not
+from w2v_cli.inference.form import build, features, inference_form, layers, why_not
+from w2v_cli.inference.form.layers import narrow_attention
 from w2v_cli.inference.form.positions import FoldedPositions, SpectralPositions, positions_form
 from w2v_cli.inference.moments import MomentsSurvey
 
@@ -252,3 +254,17 @@ def test_without_onednn_the_trained_form_runs(monkeypatch):
     model = both_forms("ForCTC")[0]
     monkeypatch.setattr(build.torch.backends.mkldnn, "is_available", lambda: False)
     assert why_not(model) == "this PyTorch has no oneDNN"
+
+
+@pytest.mark.parametrize("scores", [3_000_000, 500], ids=["at once", "in blocks"])
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_attention_in_bfloat16_is_attention(monkeypatch, scores, is_masked):
+    monkeypatch.setattr(layers, "_SCORES", scores)
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 2, 4, 30, 16)
+    key = key + 10.0  # what all keys share: it must not take the scores' digits
+    visible = torch.rand(2, 1, 30, 30) < 0.7 if is_masked else None
+    exact = F.scaled_dot_product_attention(query, key, value, attn_mask=visible, scale=0.25)
+    got = narrow_attention(query, key, value, visible, 0.25)
+    assert got.shape == exact.shape
+    assert float((got - exact).norm() / exact.norm()) < 0.01

@@ -94,6 +94,7 @@ class Int8Products:
 
     def __init__(self) -> None:
         self._float32 = Float32Products()
+        self.narrow_attention = _multiplies_bfloat16()
 
     def linear(self, linears: Sequence[nn.Module], *, gelu: bool = False) -> nn.Module:
         """Return a product; see `Products.linear`."""
@@ -272,6 +273,12 @@ class _Steps:
 def _farthest(reach: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
     """Return the most of what each place of a kernel sees of (frames, 1), (places, 1)."""
     return places(reach, kernel, stride).amax(1, keepdim=True)
+
+
+def _multiplies_bfloat16() -> bool:
+    """Return whether a processor multiplies numbers in bfloat16, faster than in float32."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _adds_in_32_bits() -> bool:

@@ -190,17 +190,32 @@ class Wav2Vec2Attention(nn.Module):
         for start in range(0, n_frames, max(window, _SHORTEST_BLOCK)):
             queries = range(start, min(start + max(window, _SHORTEST_BLOCK), n_frames))
             keys = range(max(start - window, 0), min(queries.stop + window, n_frames))
-            block = F.scaled_dot_product_attention(
+            block = self._attend(
                 query[:, :, queries.start : queries.stop],
                 key[:, :, keys.start : keys.stop],
                 value[:, :, keys.start : keys.stop],
-                attn_mask=self._visible(attention_mask, queries, keys, key.device),
-                dropout_p=self.dropout if self.training else 0.0,
-                scale=self.scaling,
+                self._visible(attention_mask, queries, keys, key.device),
             )
             attended.append(block)
         joined = attended[0] if len(attended) == 1 else torch.cat(attended, dim=2)
         return joined.transpose(1, 2)
+
+    def _attend(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        visible: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Return what queries (batch, heads, queries, head_dim) gather of the values of keys."""
+        return F.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=visible,
+            dropout_p=self.dropout if self.training else 0.0,
+            scale=self.scaling,
+        )
 
     def _flash(
         self,

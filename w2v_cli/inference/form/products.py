@@ -16,7 +16,13 @@ _ROWS = 600
 
 
 class Products(Protocol):
-    """Makes the products of a network; each is a module without further state."""
+    """Makes the products of a network; each is a module without further state.
+
+    Attributes:
+        narrow_attention: Whether attention may be calculated in bfloat16.
+    """
+
+    narrow_attention: bool
 
     def linear(self, linears: Sequence[nn.Module], *, gelu: bool = False) -> nn.Module:
         """Return one product for several linear layers of the same input.
@@ -45,6 +51,8 @@ class Products(Protocol):
 
 class Float32Products:
     """Products in float32."""
+
+    narrow_attention = False
 
     def linear(self, linears: Sequence[nn.Module], *, gelu: bool = False) -> nn.Module:
         """Return a product; see `Products.linear`."""
