@@ -23,8 +23,9 @@ from w2v_cli.inference.form.products import Float32Products, places
 # does on average.
 _WIDE = 8.0
 _LARGEST_WEIGHT = 127
-# Rows that become whole numbers at a time, and those that show whether columns may be too wide.
-_BLOCK_ROWS = 1024
+# Inputs that become whole numbers at a time, so that they are in the cache on their way.
+_CACHED = 2**18
+# Rows that show whether columns may be too wide.
 _FEW_ROWS = 16
 # Frames of zeros must not be divided by nothing.
 _SMALLEST = 1e-30
@@ -153,28 +154,16 @@ class Int8Product(nn.Module):
         if self._may_have_wide_columns(rows, reach):
             rows, wide = self._without_wide_columns(rows)
             reach = self.steps.reach(rows, self.least)
-        if len(rows) <= _BLOCK_ROWS:
-            product = self._of_block(rows, reach)
-        else:
-            product = rows.new_empty(len(rows), len(self._bias))
-            for begin in range(0, len(rows), _BLOCK_ROWS):
-                block = slice(begin, begin + _BLOCK_ROWS)
-                self._of_block(rows[block], reach[block], out=product[block])
-        if wide is not None:
-            product.addmm_(*wide)
-        return torch.ops.aten.gelu_(product) if self.gelu else product
-
-    def _of_block(
-        self, rows: torch.Tensor, reach: torch.Tensor, out: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Return the product and the bias of a few rows, whose numbers stay in the cache."""
         if self.least is None:
             numbers, scale = self.steps.of_any(rows, reach)
             product = self._product(numbers, self.steps.zero)
         else:
             numbers, scale = self.steps.of_no_less(rows, reach, self.least)
             product = self._product(numbers, 0)
-        return torch.addcmul(self._bias, product, scale, out=product if out is None else out)
+        torch.addcmul(self._bias, product, scale, out=product)
+        if wide is not None:
+            product.addmm_(*wide)
+        return torch.ops.aten.gelu_(product) if self.gelu else product
 
     def _product(self, numbers: torch.Tensor, zero: int) -> torch.Tensor:
         """Return the product of whole numbers from 0 to 255 with the weights, float32."""
@@ -256,8 +245,7 @@ class _Steps:
     def of_any(self, rows: torch.Tensor, reach: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return inputs as whole numbers, uint8, and what 1 stands for in each row, (rows, 1)."""
         scale = reach / self._either
-        numbers = torch.mul(rows, scale.reciprocal()).round_().to(torch.int8)
-        return numbers.view(torch.uint8).add_(self.zero), scale  # modulo 256
+        return self._rounded(rows, scale.reciprocal(), None), scale
 
     def of_no_less(
         self, rows: torch.Tensor, reach: torch.Tensor, least: float
@@ -265,9 +253,24 @@ class _Steps:
         """Return the same, counted from `least`, where no input is less."""
         scale = reach / self._all
         steps = scale.reciprocal()
+        return self._rounded(rows, steps, -least * steps - self.zero), scale
+
+    def _rounded(
+        self, rows: torch.Tensor, steps: torch.Tensor, added: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Return the whole numbers that rows times steps come nearest to, and `zero` more."""
         # Only conversions to signed numbers are fast: half of the way is gone after them.
-        numbers = torch.mul(rows, steps).add_(-least * steps - self.zero).round_().to(torch.int8)
-        return numbers.view(torch.uint8).add_(self.zero), scale
+        numbers = torch.empty(rows.shape, dtype=torch.int8)
+        n_rows = max(1, _CACHED // rows.shape[1])
+        spare = torch.empty(min(n_rows, len(rows)), rows.shape[1])
+        for begin in range(0, len(rows), n_rows):
+            some = slice(begin, begin + n_rows)
+            into = numbers[some]
+            exact = torch.mul(rows[some], steps[some], out=spare[: len(into)])
+            if added is not None:
+                exact.add_(added[some])
+            into.copy_(exact.round_())
+        return numbers.view(torch.uint8).add_(self.zero)  # modulo 256
 
 
 def _farthest(reach: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
