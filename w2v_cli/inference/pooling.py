@@ -32,16 +32,18 @@ class FrameStatistics:
             return
         exact = frames.astype(np.float64)
         mean = exact.mean(axis=0)
-        squares = np.square(exact - mean).sum(axis=0)
+        exact -= mean
+        squares = np.square(exact, out=exact).sum(axis=0)
         highest = frames.max(axis=0)
-        if self.n_frames:
+        if not self.n_frames:
+            self._mean, self._squares, self._highest = mean, squares, highest
+        else:  # in place: what stays for long keeps its place between large arrays that go
             joined = self.n_frames + len(frames)
             apart = mean - self._mean
-            squares += self._squares + apart**2 * (self.n_frames * len(frames) / joined)
-            mean = self._mean + apart * (len(frames) / joined)
-            highest = np.maximum(self._highest, highest)
+            self._squares += squares + apart**2 * (self.n_frames * len(frames) / joined)
+            self._mean += apart * (len(frames) / joined)
+            np.maximum(self._highest, highest, out=self._highest)
         self.n_frames += len(frames)
-        self._mean, self._squares, self._highest = mean, squares, highest
 
     @property
     def mean(self) -> FloatArray:
