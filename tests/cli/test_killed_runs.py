@@ -17,6 +17,7 @@ from w2v_cli.cli import destinations
 from w2v_cli.cli.destinations import open_journal
 from w2v_cli.errors import AudioError, MissingDependencyError, OutOfMemoryError
 from w2v_cli.formats import transcript_formats
+from w2v_cli.formats.format import Format, Gathering
 from w2v_cli.results import Segment, Transcript
 
 pytestmark = [
@@ -33,8 +34,19 @@ def heard(source, text):
     return Transcript(text, segments, 2.0, "mini", source)
 
 
+def gather(notes, file):
+    file.write(b"|".join(note.encode() for note in notes))
+
+
+FORMATS = {
+    **transcript_formats(),
+    # As vectors are: a file that is put together of all results in the end.
+    "bin": Format(".bin", lambda result: b"", gathering=Gathering(lambda r: r.text, gather)),
+}
+
+
 def destination(output, names, sources):
-    return destinations.destination(output, names, sources, transcript_formats())
+    return destinations.destination(output, names, sources, FORMATS)
 
 
 def run(output, formats, *, settings=None, sources=SOURCES, **policy):
@@ -122,7 +134,12 @@ def done_by_journal(path):
     return [json.loads(line)["source"] for line in lines if b'"source"' in line]
 
 
-OUTPUTS = [("out/", ["srt", "jsonl"]), ("all.jsonl", ["jsonl"]), ("all.json", ["json"])]
+OUTPUTS = [
+    ("out/", ["srt", "jsonl"]),
+    ("all.jsonl", ["jsonl"]),
+    ("all.json", ["json"]),
+    ("all.bin", ["bin"]),
+]
 
 
 @pytest.mark.parametrize(("output", "formats"), OUTPUTS, ids=[o for o, _ in OUTPUTS])
