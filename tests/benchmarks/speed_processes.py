@@ -53,9 +53,13 @@ def transcribing(model: str, file: str, options: list[str]) -> list[str]:
 
 def compare(model: str, file: str, chosen: argparse.Namespace) -> None:
     """Print how long w2v and a script with the pipeline take from start to end."""
+    whole = f"{model}-int8"
+    quantize = [sys.executable, "-m", "w2v_cli", "quantize", model, "-o", whole]
+    subprocess.run(quantize, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     commands = {
         "import transformers, pipeline": [sys.executable, "-c", SCRIPT, model, file],
         "w2v transcribe": transcribing(model, file, ["--device", "cpu"]),
+        "w2v transcribe, a folder by w2v quantize": transcribing(whole, file, []),
         "import torch": [sys.executable, "-c", "import torch"],
     }
     for command in commands.values():  # what is read from the disk is in memory from here on
@@ -64,19 +68,21 @@ def compare(model: str, file: str, chosen: argparse.Namespace) -> None:
     for _ in range(chosen.rounds):
         for name, command in commands.items():
             runs[name].append(measured(command, chosen.threads))
-    first, ours, _ = runs.values()
+    theirs = runs["import transformers, pipeline"]
     print(f"one recording of {chosen.seconds:g} s, {chosen.network}; {chosen.rounds} rounds")
-    print("| process | s | s of the processor | peak MB |")
-    print("|---|---|---|---|")
+    print("| process | s | s of the processor | peak MB | times as fast: clock (processor) |")
+    print("|---|---|---|---|---|")
     for name, found in runs.items():
-        print(f"| {name} | {statistics.median(r.wall for r in found):.2f} | "
-              f"{statistics.median(r.used for r in found):.2f} | "
-              f"{max(r.peak_bytes for r in found) / 1e6:.0f} |")  # fmt: skip
-    wall, used = (
-        statistics.median(getattr(a, key) / getattr(b, key) for a, b in zip(first, ours))  # noqa: B905
-        for key in ("wall", "used")
-    )
-    print(f"w2v is {wall:.2f} times as fast by the clock, {used:.2f} by the processor's time")
+        wall, used = (
+            statistics.median(
+                getattr(a, key) / getattr(b, key) for a, b in zip(theirs, found, strict=True)
+            )
+            for key in ("wall", "used")
+        )
+        seconds = [statistics.median(getattr(r, key) for r in found) for key in ("wall", "used")]
+        peak = max(r.peak_bytes for r in found) / 1e6
+        print(f"| {name} | {seconds[0]:.2f} | {seconds[1]:.2f} | {peak:.0f} | "
+              f"{wall:.2f} ({used:.2f}) |")  # fmt: skip
 
 
 def grow(model: str, files: list[str], chosen: argparse.Namespace) -> None:

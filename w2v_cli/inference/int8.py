@@ -23,8 +23,9 @@ from w2v_cli.inference.form.products import Float32Products, places
 # does on average.
 _WIDE = 8.0
 _LARGEST_WEIGHT = 127
-# Inputs that become whole numbers at a time, so that they are in the cache on their way.
-_CACHED = 2**18
+# Inputs that become whole numbers at a time: so many are in the cache still, and there are few
+# times at which threads wait for each other (which takes long on a busy computer).
+_CACHED = 2**21
 # Rows that show whether columns may be too wide.
 _FEW_ROWS = 16
 # Frames of zeros must not be divided by nothing.
