@@ -120,10 +120,8 @@ class Classifier(HearingTask[Classification]):
         return cls(labeller, function, labels, windowing, chunking, draws=draws)
 
     def _check_whole(self) -> None:
-        asked_seconds, room_seconds = (
-            self.chunking.whole_seconds,
-            self.labeller.longest_whole_seconds,
-        )
+        asked_seconds = self.chunking.whole_seconds
+        room_seconds = self.labeller.longest_whole_seconds
         if asked_seconds > max(WHOLE_SECONDS, room_seconds):
             raise UsageError(
                 f"--whole-seconds {asked_seconds:g}: with {self.labeller.name} the memory of "
