@@ -14,9 +14,9 @@ from w2v_cli.cli.options import (
     ALL_FORMATS,
     MODEL_GROUP,
     OUTPUT_GROUP,
-    complete_model,
     format_completer,
     format_parser,
+    model_option,
 )
 from w2v_cli.cli.pictures import PICTURES
 from w2v_cli.errors import UsageError
@@ -56,14 +56,9 @@ def parse_top_k(text: str) -> int | str:
 
 Model = Annotated[
     str,
-    typer.Option(
-        "--model",
-        "-m",
-        metavar="MODEL",
-        autocompletion=complete_model,
-        help="A folder, a model id of the Hugging Face Hub, or an embedded model; one that labels "
+    model_option(
+        "A folder, a model id of the Hugging Face Hub, or an embedded model; one that labels "
         "recordings. mini-keywords knows yes, no, up, down, left, right, on, off, stop and go.",
-        rich_help_panel=MODEL_GROUP,
     ),
 ]
 ListLabels = Annotated[

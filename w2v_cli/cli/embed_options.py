@@ -43,13 +43,8 @@ def parse_layer(text: str) -> str:
 # Unlike transcribe's: W2V_MODEL names a model that writes.
 Model = Annotated[
     str,
-    typer.Option(
-        "--model",
-        "-m",
-        metavar="MODEL",
-        autocompletion=options.complete_model,
-        help="A folder, a model id of the Hugging Face Hub, or an embedded model, of any kind.",
-        rich_help_panel=options.MODEL_GROUP,
+    options.model_option(
+        "A folder, a model id of the Hugging Face Hub, or an embedded model, of any kind.",
     ),
 ]
 Layer = Annotated[

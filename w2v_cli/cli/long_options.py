@@ -87,17 +87,8 @@ _LIVE_PARAMETERS = frozenset(
         *("inputs", "raw", "partial", "formats", "quiet", "verbose"),
         *("model", "lang", "revision", "cache_dir", "offline"),
         *("device", "dtype", "threads", "attn", "quantize", "load_in_8bit"),
-        *(
-            "lm",
-            "lexicon",
-            "decoder",
-            "beam_width",
-            "alpha",
-            "beta",
-            "hotword",
-            "hotwords",
-            "workers",
-        ),
+        *("lm", "lexicon", "decoder", "beam_width", "alpha", "beta"),
+        *("hotword", "hotwords", "workers"),
     }
 )
 _LIVE_FORMATS = ("txt", "jsonl")

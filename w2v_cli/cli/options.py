@@ -167,16 +167,25 @@ def complete_channel(incomplete: str) -> list[str]:
 
 # Model
 
-Model = Annotated[
-    str,
-    typer.Option(
+
+def model_option(text: str, envvar: str | None = None) -> Any:
+    """Return the option of a command's model, with what its help says."""
+    return typer.Option(
         "--model",
         "-m",
         metavar="MODEL",
-        envvar="W2V_MODEL",
+        envvar=envvar,
         autocompletion=complete_model,
-        help="A folder, a model id of the Hugging Face Hub, or an embedded model (see w2v models).",
+        help=text,
         rich_help_panel=MODEL_GROUP,
+    )
+
+
+Model = Annotated[
+    str,
+    model_option(
+        "A folder, a model id of the Hugging Face Hub, or an embedded model (see w2v models).",
+        envvar="W2V_MODEL",
     ),
 ]
 Language = Annotated[

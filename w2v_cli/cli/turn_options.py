@@ -44,14 +44,9 @@ def seconds(value: float | None) -> float | None:
 
 TurnsModel = Annotated[
     str,
-    typer.Option(
-        "--model",
-        "-m",
-        metavar="MODEL",
-        autocompletion=options.complete_model,
-        help="A folder, a model id of the Hugging Face Hub, or an embedded model; with a head for "
+    options.model_option(
+        "A folder, a model id of the Hugging Face Hub, or an embedded model; with a head for "
         "audio frame classification.",
-        rich_help_panel=options.MODEL_GROUP,
     ),
 ]
 Channel = Annotated[

@@ -8,7 +8,6 @@ searches is a matter of speed: see docs/decoding.md.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,7 +19,7 @@ from w2v_cli.decoding.engine import Engine, Reading
 from w2v_cli.decoding.hypothesis import Hypothesis
 from w2v_cli.decoding.labels import Labels, fitting_labels
 from w2v_cli.decoding.options import BeamOptions
-from w2v_cli.decoding.reading_times import timed_words
+from w2v_cli.decoding.reading_times import timed_hypothesis
 from w2v_cli.errors import MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
@@ -160,15 +159,10 @@ class _Search:
         readings = self._engine.readings(columns, options, self._spelled(options))
         if not readings:
             readings = [Reading("", (), float(columns[:, 0].sum(dtype=np.float64)), 0.0)]
-        return tuple(self._hypothesis(columns, reading) for reading in readings[: options.n_best])
+        return tuple(
+            timed_hypothesis(columns, reading, self._labels, self._alphabet)
+            for reading in readings[: options.n_best]
+        )
 
     def _spelled(self, options: BeamOptions) -> dict[str, float]:
         return {self._labels.spell(w): weight for w, weight in options.word_weights.items()}
-
-    def _hypothesis(self, columns: FloatArray, reading: Reading) -> Hypothesis:
-        words = timed_words(columns, reading, self._labels)
-        text = self._alphabet.word_separator.join(reading.text.split())
-        if self._alphabet.lower_case:
-            text = text.lower()
-            words = tuple(replace(word, text=word.text.lower()) for word in words)
-        return Hypothesis(text, words, reading.logit_score, reading.lm_score)

@@ -17,13 +17,14 @@ class Reading(NamedTuple):
         text: Its words, with one space between them.
         word_frames: Where the engine met each word: first frame, and the frame after the last.
         logit_score: Natural logarithm of the probability of all paths that were kept for it.
-        lm_score: The same with the shares of language model and hotwords; ranks the readings.
+        lm_score: The same with the shares of language model and hotwords, which ranks the readings
+            of a search; None without a search.
     """
 
     text: str
     word_frames: tuple[tuple[int, int], ...]
     logit_score: float
-    lm_score: float
+    lm_score: float | None
 
 
 class Engine(Protocol):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from w2v_cli.decoding.engine import Reading
 from w2v_cli.decoding.greedy import greedy_decode
 from w2v_cli.decoding.hypothesis import Hypothesis
 from w2v_cli.decoding.labels import BLANK, SPACE, Labels
-from w2v_cli.decoding.reading_times import timed_words
+from w2v_cli.decoding.reading_times import timed_hypothesis
 from w2v_cli.decoding.spelling import Speller
 from w2v_cli.errors import UsageError
 
@@ -86,12 +85,8 @@ class LexiconDecoder:
         if not self._tree.says(text.split()):  # else no path can be better
             entries, score = _Search(self._tree).run(columns)
             text = " ".join(self._tree.texts[entry] for entry in entries)
-        words = timed_words(columns, Reading(text, (), score, score), self._labels)
-        text = self._alphabet.word_separator.join(text.split())
-        if self._alphabet.lower_case:
-            text = text.lower()
-            words = tuple(replace(word, text=word.text.lower()) for word in words)
-        return Hypothesis(text, words, score)
+        reading = Reading(text, (), score, None)
+        return timed_hypothesis(columns, reading, self._labels, self._alphabet)
 
     def _spell(self, entry: str, speller: Speller) -> list[int]:
         """Return the columns that write an entry, a space between its words."""

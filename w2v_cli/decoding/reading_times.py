@@ -8,14 +8,16 @@ frames few, so this does in one sweep what `alignment` does for an hour and any 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from w2v_cli.decoding.alignment import align_words
+from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.engine import Reading
-from w2v_cli.decoding.hypothesis import HypothesisCharacter, HypothesisWord
+from w2v_cli.decoding.hypothesis import Hypothesis, HypothesisCharacter, HypothesisWord
 from w2v_cli.decoding.labels import BLANK, SPACE, Labels
 from w2v_cli.decoding.trellis import label_spans
 from w2v_cli.errors import AlignmentError
@@ -25,6 +27,18 @@ FloatArray = npt.NDArray[np.floating[Any]]
 # Frames times states kept at once, 8 bytes each. What is longer takes the way with less memory.
 _MOST_CELLS = 8_000_000
 _LOG_ZERO = -1e4
+
+
+def timed_hypothesis(
+    columns: FloatArray, reading: Reading, labels: Labels, alphabet: Alphabet
+) -> Hypothesis:
+    """Return a reading as it is written, with the times of its words; see `timed_words`."""
+    words = timed_words(columns, reading, labels)
+    text = alphabet.word_separator.join(reading.text.split())
+    if alphabet.lower_case:
+        text = text.lower()
+        words = tuple(replace(word, text=word.text.lower()) for word in words)
+    return Hypothesis(text, words, reading.logit_score, reading.lm_score)
 
 
 def timed_words(

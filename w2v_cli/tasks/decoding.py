@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from w2v_cli.decoding.alphabet import Alphabet
@@ -13,7 +14,6 @@ from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.greedy import FloatArray
-    from w2v_cli.decoding.lexicon import LexiconDecoder
     from w2v_cli.decoding.ngram import NGram
     from w2v_cli.decoding.options import Hotword
     from w2v_cli.decoding.pool import DecoderPool
@@ -82,37 +82,23 @@ class Decoder(Protocol):
         ...
 
 
-class GreedyDecoder:
-    """The best output of every frame; done when asked for."""
+class DirectDecoder:
+    """A decoder that is quick enough to be done when it is asked for.
 
-    def __init__(self, alphabet: Alphabet) -> None:
-        self.alphabet = alphabet
+    Args:
+        decode: Makes the hypothesis of emissions, (frames, vocab).
+    """
 
-    def submit(self, batch: Sequence[FloatArray]) -> Handle:
-        """Decode a batch of emissions, each (frames, vocab)."""
-        return _Done([(greedy_decode(emissions, self.alphabet),) for emissions in batch])
-
-    def preview(self, emissions: FloatArray) -> str:
-        """Return what (frames, vocab) may say."""
-        return greedy_decode(emissions, self.alphabet).text
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
-
-
-class WordsDecoder:
-    """The best words of a lexicon; done when asked for."""
-
-    def __init__(self, decoder: LexiconDecoder) -> None:
-        self._decoder = decoder
+    def __init__(self, decode: Callable[[FloatArray], Hypothesis]) -> None:
+        self._decode = decode
 
     def submit(self, batch: Sequence[FloatArray]) -> Handle:
         """Decode a batch of emissions, each (frames, vocab)."""
-        return _Done([(self._decoder.decode(emissions),) for emissions in batch])
+        return _Done([(self._decode(emissions),) for emissions in batch])
 
     def preview(self, emissions: FloatArray) -> str:
         """Return what (frames, vocab) may say."""
-        return self._decoder.decode(emissions).text
+        return self._decode(emissions).text
 
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""
@@ -147,6 +133,11 @@ class _Done:
         return self.hypotheses
 
 
+def greedy_decoder(alphabet: Alphabet) -> Decoder:
+    """Return a decoder that takes the best output of every frame."""
+    return DirectDecoder(partial(greedy_decode, alphabet=alphabet))
+
+
 def make_decoder(
     alphabet: Alphabet, choice: DecodingChoice, ngram: NGram | None, lexicon: Sequence[str] = ()
 ) -> Decoder:
@@ -169,10 +160,10 @@ def make_decoder(
         raise UsageError(f"{option} weighs a language model, and there is none; name one with --lm")
     if ngram is None and not choice.search:
         if not lexicon:
-            return GreedyDecoder(alphabet)
+            return greedy_decoder(alphabet)
         from w2v_cli.decoding.lexicon import LexiconDecoder
 
-        return WordsDecoder(LexiconDecoder(alphabet, lexicon))
+        return DirectDecoder(LexiconDecoder(alphabet, lexicon).decode)
     from w2v_cli.decoding.options import BeamOptions
     from w2v_cli.decoding.pool import DecoderPool
 

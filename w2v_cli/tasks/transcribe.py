@@ -12,7 +12,7 @@ from w2v_cli.checkpoint.lexicons import own_lexicon
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.inference.chunks import Chunking, SpeechFinder
 from w2v_cli.inference.emitter import Emitter
-from w2v_cli.tasks.decoding import DecodingChoice, GreedyDecoder, make_decoder
+from w2v_cli.tasks.decoding import DecodingChoice, greedy_decoder, make_decoder
 from w2v_cli.tasks.recording import HearingTask, RecordingJob
 from w2v_cli.tasks.segments import Segmentation, cut, in_time_order
 from w2v_cli.tasks.session import PendingTranscript, TranscriptionSession
@@ -62,7 +62,7 @@ class Transcriber(HearingTask["Transcript"]):
         self.emitter = emitter
         self.alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
         self.segmentation = segmentation or Segmentation()
-        self.decoder = decoder or GreedyDecoder(self.alphabet)
+        self.decoder = decoder or greedy_decoder(self.alphabet)
 
     @classmethod
     def load(
