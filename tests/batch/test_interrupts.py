@@ -94,6 +94,7 @@ def test_a_reader_that_waits_for_a_pipe_holds_nothing_up(tmp_path, kind, stop):
     )
     first = process.stdout.readline()  # it is written while the reader waits for the pipe
     process.send_signal(stop)
+    process.wait(timeout=60)  # `communicate` ends its standard input, which may be what it hears
     rest, said = process.communicate(timeout=60)
     if writer is not None:
         os.close(writer)
