@@ -36,6 +36,8 @@ THRESHOLD_FIELD = "verification_threshold"
 """What the configuration of a model of speakers calls the cosine from which on two recordings
 count as one speaker's."""
 
+_PIECE_FRAMES = 256  # about 5 s; no slower than a whole chunk at once
+
 XVECTOR_HEAD = Head(
     architecture="Wav2Vec2ForXVector",
     job="embed",
@@ -174,7 +176,10 @@ class XVectors(Embedder):
 class XVectorPool:
     """The TDNN over the frames of a channel, and its statistics; see `pooling.Pool`.
 
-    Of the frames that were added it keeps as many as the next ones have to be seen with.
+    The TDNN runs over pieces of one length, `_PIECE_FRAMES`: what PyTorch prepares for a
+    convolution of another length, and for each chunk anew, stays in the heap and makes it grow.
+    Of the frames that were added it keeps those of a piece that is not full yet, and as many
+    before them as they have to be seen with.
 
     Args:
         model: The model.
@@ -190,15 +195,19 @@ class XVectorPool:
     def add(self, first_frame: int, frames: FloatArray) -> None:
         """Take in frames; those before a gap, where nobody heard anything, are not seen."""
         if first_frame != self._next_frame:
+            self._hear_rest()
             self._seen = self._seen[:0]
         self._next_frame = first_frame + len(frames)
         joined = np.concatenate([self._seen, frames])
-        self._seen = joined[max(len(joined) - self._span, 0) :].copy()
-        if len(joined) > self._span:
-            self._statistics.add(self._tdnn(joined))
+        begin = 0
+        while len(joined) - begin >= self._span + _PIECE_FRAMES:
+            self._hear(joined[begin : begin + self._span + _PIECE_FRAMES])
+            begin += _PIECE_FRAMES
+        self._seen = joined[begin:].copy()
 
     def vectors(self) -> FloatArray:
         """Return the x-vector, (1, dimensions), or none of a channel that is too short for one."""
+        self._hear_rest()
         found = self._statistics
         if found.n_frames < 2:
             return np.zeros((0, self._model.config.xvector_output_dim), np.float32)
@@ -210,11 +219,16 @@ class XVectorPool:
     def frame_numbers(self) -> None:
         """Return None: the vector stands for all frames."""
 
-    def _tdnn(self, projected: FloatArray) -> FloatArray:
+    def _hear_rest(self) -> None:
+        """Hear a piece that will not become full."""
+        if len(self._seen) > self._span:
+            self._hear(self._seen)
+            self._seen = self._seen[len(self._seen) - self._span :]
+
+    def _hear(self, projected: FloatArray) -> None:
         with torch.inference_mode():
             frames = self._model._tdnn_frames(self._tensor(projected[None]))
-            found: FloatArray = frames[0].float().cpu().numpy()
-        return found
+            self._statistics.add(frames[0].float().cpu().numpy())
 
     def _tensor(self, array: FloatArray) -> torch.Tensor:
         return torch.from_numpy(array).to(self._model.device, self._model.dtype)
