@@ -22,7 +22,8 @@ published network, also those that we need not do.
 
 Ways: pipeline-N is the pipeline with a batch of N; pipeline-1-malloc the same with glibc's
 allocator told to keep large arrays; w2v; w2v-all, in which each frame of a long recording attends
-to all of its chunk, as in the pipeline, and not to 2 s; w2v-int8.
+to all of its chunk, as in the pipeline, and not to 2 s; w2v-int8; w2v-int8-compiled, the same with
+--compile.
 """
 
 from __future__ import annotations

@@ -29,11 +29,12 @@ def ours(chosen: argparse.Namespace) -> Callable[[list[str]], list[str]]:
     from w2v_cli.inference.runtime import Runtime
     from w2v_cli.tasks.transcribe import TranscriptionJob
 
-    options = {} if chosen.way != "w2v-int8" else {"quantize": "int8"}
+    options = {"quantize": "int8"} if chosen.way.startswith("w2v-int8") else {}
     chunking = Chunking()
     if chosen.chunked:
         context = None if chosen.way == "w2v-all" else 2.0
         chunking = Chunking(LONG_CHUNK_SECONDS, LONG_STRIDE_SECONDS, context_seconds=context)
+    options["compiled"] = chosen.way.endswith("-compiled")
     runtime = Runtime(device="cpu", threads=chosen.threads, **options)
     engine = LocalEngine(TranscriptionJob(chosen.model, runtime=runtime, chunking=chunking))
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from w2v_cli.inference.int8 import Int8Product, Int8Products, Int8Weights, _Steps
+from w2v_cli.inference.int8 import Int8Product, Int8Products, Int8Weights, Steps
 
 LEAST = -0.17
 
@@ -33,7 +33,7 @@ def spelled_out(rows: torch.Tensor, kept: Int8Weights, bits: int = 8) -> torch.T
 @pytest.mark.parametrize("least", [None, LEAST], ids=["either sign", "after a GELU"])
 @pytest.mark.parametrize("bits", [8, 7])
 def test_it_is_the_sum_of_rounded_numbers(monkeypatch, least, bits):
-    monkeypatch.setattr(_Steps, "of_this_processor", classmethod(lambda cls: cls(bits)))
+    monkeypatch.setattr(Steps, "of_this_processor", classmethod(lambda cls: cls(bits)))
     kept = Int8Weights.filled(nn.Linear(96, 40), least=least)
     rows = torch.randn(33, 96) * torch.logspace(-3, 3, 33)[:, None]
     rows = rows if least is None else F.gelu(rows)

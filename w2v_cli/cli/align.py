@@ -93,6 +93,7 @@ def align(
     attn: options.Attn = "sdpa",
     quantize: engine_options.Quantize = None,
     load_in_8bit: engine_options.LoadIn8Bit = False,
+    compiled: engine_options.Compile = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:

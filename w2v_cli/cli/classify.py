@@ -65,6 +65,7 @@ def classify(
     attn: options.Attn = "sdpa",
     quantize: engine_options.Quantize = None,
     load_in_8bit: engine_options.LoadIn8Bit = False,
+    compiled: engine_options.Compile = False,
     batch_seconds: engine_options.BatchSeconds = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,

@@ -196,7 +196,7 @@ _LIVE_PARAMETERS = frozenset(
     {
         *("inputs", "raw", "formats", "quiet", "verbose", "window", "hop"),
         *("model", "revision", "cache_dir", "offline", "device", "dtype"),
-        *("threads", "attn", "quantize", "load_in_8bit"),
+        *("threads", "attn", "quantize", "load_in_8bit", "compiled"),
         *("top_k", "function", "threshold", "labels"),
     }
 )

@@ -55,6 +55,15 @@ LoadIn8Bit = Annotated[
         rich_help_panel=SPEED_GROUP,
     ),
 ]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Have PyTorch compile parts of the network: on a GPU, or beside --quantize int8. It "
+        "takes half a minute the first time, later a few seconds; it pays with hours of audio.",
+        rich_help_panel=SPEED_GROUP,
+    ),
+]
 
 
 def runtime_choice(options: Mapping[str, Any]) -> Runtime:

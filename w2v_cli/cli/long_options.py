@@ -86,7 +86,7 @@ _LIVE_PARAMETERS = frozenset(
     {
         *("inputs", "raw", "partial", "formats", "quiet", "verbose"),
         *("model", "lang", "revision", "cache_dir", "offline"),
-        *("device", "dtype", "threads", "attn", "quantize", "load_in_8bit"),
+        *("device", "dtype", "threads", "attn", "quantize", "load_in_8bit", "compiled"),
         *("lm", "lexicon", "decoder", "beam_width", "alpha", "beta"),
         *("hotword", "hotwords", "workers"),
     }

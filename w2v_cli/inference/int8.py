@@ -3,14 +3,14 @@
 Weights have a scale for each output, inputs one for each frame, taken from the frame itself.
 Inputs that stand far above their neighbours would cost these their digits, so they are left out
 and added in float32 (Dettmers et al. 2022, 3.2). The product is oneDNN's, which wants inputs
-from 0 to 255; which numbers these stand for is `_Steps`.
+from 0 to 255; which numbers these stand for is `Steps`.
 """
 
 from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -130,7 +130,7 @@ class Int8Product(nn.Module):
         if first.kernel_size is not None and first.stride is not None:
             self.span = first.kernel_size[0], first.stride[0]
         self.least, self.gelu = first.least, gelu
-        self.steps = _Steps.of_this_processor()
+        self.steps = Steps.of_this_processor()
         self._scale = torch.cat([layer.weight_scale for layer in layers])
         zeros = [self._scale.new_zeros(len(layer.weight)) for layer in layers]
         pairs = zip(layers, zeros, strict=True)
@@ -215,21 +215,23 @@ class Int8Product(nn.Module):
         return self._product(ones, 0)
 
 
-class _Steps:
+class Steps:
     """The whole numbers that inputs become.
 
     Attributes:
         zero: What stands for 0 where inputs may have either sign.
+        rounded: What rounds, as the function of this name.
     """
 
     def __init__(self, bits: int) -> None:
+        self.rounded: Callable[..., torch.Tensor] = rounded
         self.zero = 2 ** (bits - 1)
         self._either = self.zero - 1.0
         self._all = 2**bits - 1.1  # rounding of float32 must not lead to one more than all
 
     @classmethod
     @functools.cache
-    def of_this_processor(cls) -> _Steps:
+    def of_this_processor(cls) -> Steps:
         """Return those that no product overflows with.
 
         An x86 processor without VNNI adds two products in 16 bits.
@@ -246,7 +248,7 @@ class _Steps:
     def of_any(self, rows: torch.Tensor, reach: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return inputs as whole numbers, uint8, and what 1 stands for in each row, (rows, 1)."""
         scale = reach / self._either
-        return self._rounded(rows, scale.reciprocal(), None), scale
+        return self.rounded(rows, scale.reciprocal(), None, self.zero), scale
 
     def of_no_less(
         self, rows: torch.Tensor, reach: torch.Tensor, least: float
@@ -254,24 +256,32 @@ class _Steps:
         """Return the same, counted from `least`, where no input is less."""
         scale = reach / self._all
         steps = scale.reciprocal()
-        return self._rounded(rows, steps, -least * steps - self.zero), scale
+        return self.rounded(rows, steps, -least * steps - self.zero, self.zero), scale
 
-    def _rounded(
-        self, rows: torch.Tensor, steps: torch.Tensor, added: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Return the whole numbers that rows times steps come nearest to, and `zero` more."""
-        # Only conversions to signed numbers are fast: half of the way is gone after them.
-        numbers = torch.empty(rows.shape, dtype=torch.int8)
-        n_rows = max(1, _CACHED // rows.shape[1])
-        spare = torch.empty(min(n_rows, len(rows)), rows.shape[1])
-        for begin in range(0, len(rows), n_rows):
-            some = slice(begin, begin + n_rows)
-            into = numbers[some]
-            exact = torch.mul(rows[some], steps[some], out=spare[: len(into)])
-            if added is not None:
-                exact.add_(added[some])
-            into.copy_(exact.round_())
-        return numbers.view(torch.uint8).add_(self.zero)  # modulo 256
+
+def rounded(
+    rows: torch.Tensor, steps: torch.Tensor, added: torch.Tensor | None, zero: int
+) -> torch.Tensor:
+    """Return the whole numbers that rows times steps come nearest to, and `zero` more, uint8.
+
+    Args:
+        rows: (rows, columns), float32.
+        steps: (rows, 1).
+        added: To the products before they are rounded, (rows, 1); None for nothing.
+        zero: What is added after it. The sum is from 0 to 255.
+    """
+    # Only conversions to signed numbers are fast: half of the way is gone after them.
+    numbers = torch.empty(rows.shape, dtype=torch.int8)
+    n_rows = max(1, _CACHED // rows.shape[1])
+    spare = torch.empty(min(n_rows, len(rows)), rows.shape[1])
+    for begin in range(0, len(rows), n_rows):
+        some = slice(begin, begin + n_rows)
+        into = numbers[some]
+        exact = torch.mul(rows[some], steps[some], out=spare[: len(into)])
+        if added is not None:
+            exact.add_(added[some])
+        into.copy_(exact.round_())
+    return numbers.view(torch.uint8).add_(zero)  # modulo 256
 
 
 def _farthest(reach: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:

@@ -111,6 +111,7 @@ class Loading:
         attn: How attention is calculated.
         whole_numbers: Whether to calculate in whole numbers of 8 bits.
         load_in_8bit: Whether to keep linear layers in 8 bits by bitsandbytes.
+        compiled: Whether to compile parts of it.
     """
 
     name: str | os.PathLike[str]
@@ -121,6 +122,7 @@ class Loading:
     attn: str
     whole_numbers: bool = False
     load_in_8bit: bool = False
+    compiled: bool = False
 
     @classmethod
     def prepare(
@@ -140,6 +142,11 @@ class Loading:
         device = choose_device(runtime.device)
         dtype = choose_dtype(runtime.dtype, device)
         check_attention(runtime.attn, device, dtype)
+        whole_numbers = runtime.quantize is not None
+        if runtime.compiled:
+            from w2v_cli.inference.compiled import check_compilable
+
+            check_compilable(device, dtype, whole_numbers=whole_numbers)
         set_threads(runtime.threads)
         keep_memory_together()
         return cls(
@@ -149,8 +156,9 @@ class Loading:
             device,
             dtype,
             runtime.attn,
-            whole_numbers=runtime.quantize is not None,
+            whole_numbers=whole_numbers,
             load_in_8bit=runtime.load_in_8bit,
+            compiled=runtime.compiled,
         )
 
     def check(self, head: Head) -> None:
@@ -180,7 +188,19 @@ class Loading:
 
         Raises:
             ModelError: The files are not there, or do not fit the class.
+            UsageError: It can't be run as asked.
         """
+        model = self._loaded(model_class, head, options)
+        if self.compiled:
+            from w2v_cli.inference.compiled import compile_network
+
+            compile_network(model)
+        return model
+
+    def _loaded(
+        self, model_class: type[AnyModel], head: Head | None, options: dict[str, Any]
+    ) -> AnyModel:
+        """Return the network, as `model` does, without having it compiled."""
         return_large_arrays()  # those that loading makes on its way
         if has_whole_numbers(self.name, self.config):
             language = options.get("target_lang")

@@ -18,6 +18,7 @@ import torch
 
 from w2v_cli.errors import AudioError, OutOfMemoryError
 from w2v_cli.inference.chunk_length import longest_chunk_seconds
+from w2v_cli.inference.compiled import is_compiled
 from w2v_cli.inference.form import is_inference_form, why_not
 from w2v_cli.inference.memory import batch_seconds
 from w2v_cli.inference.quantization import is_int8_form
@@ -109,6 +110,8 @@ class Network(ABC):
             form = f"as trained: {why_not(self.model) or 'it was handed over so'}"
         elif is_int8_form(self.model):
             form += ", in whole numbers of 8 bits"
+        if is_compiled(self.model):
+            form += ", compiled"
         if (report := getattr(self.model, "eight_bit", None)) is not None:
             form += f"; {report}"
         return f"{self.name} on {self.model.device}, {dtype}, {attn}{threads}; {form}"

@@ -29,6 +29,7 @@ class Runtime:
     attn: AttnName = "sdpa"  # the same numbers from each; sdpa is the fastest everywhere
     quantize: QuantizeName | None = None  # int8: products of whole numbers, on a processor
     load_in_8bit: bool = False  # the encoder's linear layers through bitsandbytes
+    compiled: bool = False  # parts of it by PyTorch's compiler
 
     def __post_init__(self) -> None:
         """Check the fields one by one, and that they go together.
@@ -53,6 +54,10 @@ class Runtime:
             )
         if self.quantize is not None:
             self.check_whole_numbers(f"--quantize {self.quantize}")
+        if self.compiled and self.load_in_8bit:
+            raise UsageError(
+                "--compile: linear layers by bitsandbytes are compiled already; leave one out"
+            )
         if self.load_in_8bit and self.device == "mps":
             raise UsageError("--load-in-8bit: runs on CUDA and on the CPU; leave out --device mps")
 
