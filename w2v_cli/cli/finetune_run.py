@@ -65,13 +65,14 @@ def train(
     if "WORLD_SIZE" in os.environ:  # or torch remarks in each process that all weights are in use
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
-    from w2v_cli.inference.runtime import set_threads
+    from w2v_cli.inference.runtime import keep_memory_together, set_threads
     from w2v_cli.training.processes import join_processes
     from w2v_cli.training.run import claim_folder
 
     precision = training_options(shared).precision
     with closing(join_processes(shared.device, precision, shards=shared.fsdp)) as processes:
         set_threads(shared.threads)
+        keep_memory_together()
         console = Console(quiet=shared.quiet or not processes.is_first, verbose=shared.verbose)
         longest = max_seconds if shared.max_duration is None else shared.max_duration
         prepared = processes.together(
