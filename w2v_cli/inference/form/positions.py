@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from w2v_cli.inference.form.features import activate
+from w2v_cli.inference.form.mapped import forget
 
 # Kernels of fewer frames, or groups of fewer channels, are faster as a plain convolution.
 _SHORTEST_KERNEL = 64
@@ -20,7 +21,10 @@ def positions_form(trained: Any) -> nn.Module:
     conv = trained.conv
     is_small = conv.kernel_size[0] < _SHORTEST_KERNEL
     is_narrow = conv.in_channels // conv.groups < _NARROWEST_GROUP
-    return FoldedPositions(trained) if is_small or is_narrow else SpectralPositions(trained)
+    form = FoldedPositions(trained) if is_small or is_narrow else SpectralPositions(trained)
+    for parameter in conv.parameters():
+        forget(parameter.detach())
+    return form
 
 
 class FoldedPositions(nn.Module):
