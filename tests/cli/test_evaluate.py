@@ -10,6 +10,7 @@ import pytest
 
 from w2v_cli.audio import read_waveforms
 from w2v_cli.checkpoint.resolve import embedded_folder
+from w2v_cli.training import evaluation
 
 DATA = Path(__file__).parent.parent / "data"
 WORDS = ("happy", "stop", "sheila", "three", "seven")
@@ -91,7 +92,27 @@ def test_what_cannot_be_read_is_named(w2v, manifest):
 def test_nothing_to_measure_on(w2v, manifest):
     run = w2v("evaluate", "mini", manifest, "--split", "test")
     assert run.exit_code == 2
-    assert "no recording here can be measured on" in run.stderr
+    assert "--split test: the manifest has none of that; it has train" in run.stderr
+    manifest.write_text(manifest.read_text().replace('"text"', '"said"'))
+    run = w2v("evaluate", "mini", manifest)
+    assert run.exit_code == 2
+    assert "no recording here can be measured on; what is needed: a text" in run.stderr
+
+
+@pytest.mark.parametrize("option", ["--other-label", "--empty-label"])
+def test_a_label_that_the_model_lacks_is_refused(w2v, manifest, option):
+    run = w2v("evaluate", "mini-keywords", manifest, option, "_other_")
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert f"{option} _other_: mini-keywords has no such label; it has _silence_" in run.stderr
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_heard(
+    w2v, manifest, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(evaluation, "measure_model", None)
+    run = w2v("evaluate", "mini", manifest, "--output", tmp_path / "none" / "figures.json")
+    assert run.exit_code == 2
+    assert "there is no folder" in run.stderr
 
 
 @pytest.mark.parametrize("arguments", [("--other-label", "x"), ("--empty-label", "_silence_")])
@@ -206,6 +227,8 @@ def test_labels_have_a_confusion_matrix(w2v, manifest, model_of, tmp_path):
     measured = json.loads(run.stdout)
     pairs = [(row["reference"], row["hypothesis"]) for row in measured["results"]]
     assert len(pairs) == 3
+    assert measured["left_out"] == 2
+    assert "left out, since there is nothing to compare with: 2 recordings" in run.stderr
     for row, right in zip(measured["confusions"], labels.values(), strict=True):
         assert row == [pairs.count((right, heard)) for heard in labels.values()]
     assert picture.read_bytes().startswith(b"\x89PNG")

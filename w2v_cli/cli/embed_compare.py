@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from w2v_cli.batch.inputs import Found, Selection, add_named
 from w2v_cli.cli.batch_options import BatchChoice, Recordings, check_policy, output_of
 from w2v_cli.cli.embed_options import Comparing
-from w2v_cli.cli.output import STDOUT, Results, check_output
+from w2v_cli.cli.output import STDOUT, Results, check_file
 from w2v_cli.cli.sinks import Destination, WrappedDestination
 from w2v_cli.errors import UsageError, W2VError
 from w2v_cli.formats.format import Format, Joining
@@ -196,7 +196,7 @@ def check_single_file(comparison: Comparison) -> None:
     if comparison.batch.template is not None:
         raise UsageError("--name names files in a folder, and here is one result; leave it out")
     sources = [item.source for item in comparison.recordings.found.items]
-    check_output(comparison.output, sources)
+    check_file(comparison.output, sources)
     draws_alone = comparison.choice.mode == "matrix" and not comparison.choice.print_matrix
     if draws_alone and comparison.output != STDOUT:
         raise UsageError(

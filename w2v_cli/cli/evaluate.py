@@ -8,8 +8,8 @@ import typer
 
 from w2v_cli.cli import engine_options, options
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.evaluate_report import measured_json, measured_table
-from w2v_cli.cli.output import STDOUT, Results, check_output
+from w2v_cli.cli.evaluate_report import left_out, measured_json, measured_table
+from w2v_cli.cli.output import STDOUT, Results, check_file
 from w2v_cli.cli.score_turns import Collar, SkipOverlap, Uem, scoring_rules
 from w2v_cli.errors import SOME_INPUTS_FAILED, UsageError
 from w2v_cli.plots.paths import check_plot_path
@@ -172,7 +172,7 @@ def evaluate(
     Exit codes: 0 done, 1 failed, 2 wrong command line or no such manifest, 3 some recordings
     could not be read, 4 no model, 5 a package is missing, 130 interrupted.
     """
-    check_output(output, [*manifests, *([] if uem is None else [uem])])
+    check_file(output, [*manifests, *([] if uem is None else [uem])])
     if plot is not None:
         check_plot_path(plot, output)
     rules = scoring_rules(collar, skip_overlap) if collar is not None or skip_overlap else None
@@ -201,6 +201,8 @@ def evaluate(
         trained = load_measured(model, hub, chosen, runtime)
         progress.begin("opening recordings")
         measured = measure_model(*trained, manifests, chosen, progress.begin)
+    if measured.n_left_out:
+        console.warn(left_out(measured))
     for name, reason in measured.unreadable:
         console.error(f"{name}: {reason}")
     if not measured.results:

@@ -42,6 +42,14 @@ def measured_table(measured: Measured) -> str:
     return "\n".join(lines) + "\n"
 
 
+def left_out(measured: Measured) -> str:
+    """Return how many recordings were not measured on for want of something to compare with."""
+    done = f"left out, since there is nothing to compare with: {measured.n_left_out} recordings"
+    if not measured.labels:
+        return done
+    return f"{done} without a label that the model knows; --other-label NAME has them count as it"
+
+
 def equal_threshold(measured: Measured) -> float | None:
     """Return the threshold that has the equal error rate; None where there is none."""
     from w2v_cli.scoring.verification import detection_errors, equal_error
@@ -81,6 +89,7 @@ def measured_json(measured: Measured, *, collar: float | None, skip_overlap: boo
         "recordings": len(measured.results),
         "seconds": round(measured.seconds, _SECONDS_DIGITS),
         "speakers": measured.n_speakers,
+        "left_out": measured.n_left_out,
         "normalizer": measured.normalizer,
         "labels": list(measured.labels) or None,
         "figures": {

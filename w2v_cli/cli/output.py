@@ -213,6 +213,18 @@ def check_place(target: str) -> None:
         raise cannot_write(target, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
+def check_file(target: str, inputs: Sequence[str]) -> None:
+    """Refuse now an only file that could not be written when all is done.
+
+    Raises:
+        UsageError: It is one of `inputs` or a folder, or its folder is not there.
+        OutputError: Its folder takes no new files.
+    """
+    if target != STDOUT:
+        check_place(target)
+        check_output(target, inputs)
+
+
 def check_output(target: str, inputs: Sequence[str]) -> None:
     """Refuse to write over a recording that is to be read.
 

@@ -10,7 +10,7 @@ import typer
 from w2v_cli.cli import options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.inputs import STDIN
-from w2v_cli.cli.output import STDOUT, Results, check_output
+from w2v_cli.cli.output import STDOUT, Results, check_file
 from w2v_cli.cli.score_report import errors_view, score_table, some_names
 from w2v_cli.cli.score_turns import (
     Collar,
@@ -144,7 +144,7 @@ def score(
             "--skip-overlap": skip_overlap,
         },
     )
-    check_output(output, [reference, hypothesis, *([] if uem is None else [uem])])
+    check_file(output, [reference, hypothesis, *([] if uem is None else [uem])])
     console = Console(quiet=quiet)
     if rttm:
         rules = scoring_rules(collar, skip_overlap)

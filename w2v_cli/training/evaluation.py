@@ -79,6 +79,8 @@ class Measured:
         labels: A classifier's labels; empty for others.
         normalizer: How texts were compared; None for others.
         unreadable: Recordings that cannot be opened, with the reason.
+        n_left_out: Recordings that have nothing to compare with: no text, no speaker, no label
+            that the model knows, or no line in the UEM.
         tallies: What is counted in each result, for measures that are ratios of sums.
         pairs: Of a model of speakers, every pair of recordings; None for others.
     """
@@ -91,6 +93,7 @@ class Measured:
     labels: tuple[str, ...]
     normalizer: str | None
     unreadable: tuple[tuple[str, str], ...]
+    n_left_out: int
     tallies: dict[str, Tally]
     pairs: Pairs | None = None
 
@@ -155,8 +158,14 @@ def _check_is_used(name: str, objective: Measurable, choice: Choice) -> None:
         ("--other-label", choice.other_label),
         ("--empty-label", choice.empty_label),
     ):
-        if label is not None and not isinstance(objective, KeywordsObjective):
+        if label is None:
+            continue
+        if not isinstance(objective, KeywordsObjective):
             raise UsageError(f"{option} is for classifiers, and {name} is none; leave it out")
+        if label not in objective.labels:
+            raise UsageError(
+                f"{option} {label}: {name} has no such label; it has {', '.join(objective.labels)}"
+            )
     if not isinstance(objective, TurnsObjective):
         for option, given in (
             ("--collar or --skip-overlap", choice.rules is not None),
@@ -185,14 +194,23 @@ def measure_model(
         tell: Is told what is done now.
 
     Raises:
-        UsageError: A manifest cannot be read.
+        UsageError: A manifest cannot be read, or has no row to measure on.
     """
     listed = [example for manifest in manifests for example in read_examples(manifest)]
     split = choice.split
     if split is None and any(example.split == "dev" for example in listed):
         split = "dev"
     wanted = [example for example in listed if split in (None, example.split)]
-    known = survey(list(dict.fromkeys(_with_targets(wanted, objective, choice))))
+    if not wanted:
+        there = ", ".join(sorted({example.split for example in listed}))
+        raise UsageError(f"--split {split}: the manifest has none of that; it has {there}")
+    useful = _with_targets(wanted, objective, choice)
+    if not useful:
+        raise UsageError(
+            f"{', '.join(manifests)}: no recording here can be measured on; what is needed: "
+            f"{_needed(objective)}"
+        )
+    known = survey(list(dict.fromkeys(useful)))
     tell(f"listening to {len(known.examples)} recordings")
     found = objective.evaluate(model, known.examples, Recordings())
     results, normalizer = found.results, None
@@ -226,9 +244,21 @@ def measure_model(
         labels=objective.labels if isinstance(objective, KeywordsObjective) else (),
         normalizer=normalizer,
         unreadable=tuple(known.unreadable),
+        n_left_out=len(wanted) - len(useful),
         tallies=tallies,
         pairs=pairs,
     )
+
+
+def _needed(objective: Measurable) -> str:
+    """Return what a row must have for a model to be measured on it."""
+    if isinstance(objective, KeywordsObjective):
+        return f"a label that it knows ({', '.join(objective.labels)}), or --other-label NAME"
+    if isinstance(objective, CTCObjective):
+        return "a text"
+    if isinstance(objective, SpeakersObjective):
+        return "a speaker"
+    return "turns or a speaker" if objective.regions is None else "one that the UEM has a line for"
 
 
 def _with_targets(
