@@ -383,7 +383,7 @@ def test_a_folder_that_holds_another_run_is_not_touched(w2v, quick, tmp_path):
     before = load_file(tmp_path / "run" / "model.safetensors")
     other = w2v(*quick("ctc", "--learning-rate", "0.5"))
     assert other.exit_code == 2
-    assert "started with another learning_rate; repeat its command to go on" in other.stderr
+    assert "a run with other settings (learning_rate); repeat its command" in other.stderr
     again = w2v(*quick("ctc", "-v"))
     assert again.exit_code == 0
     assert "going on from step 6 of 6" in again.stderr
@@ -395,6 +395,23 @@ def test_a_folder_that_holds_another_run_is_not_touched(w2v, quick, tmp_path):
     refused = w2v(*quick(folder="notes"))
     assert refused.exit_code == 2
     assert "is not empty and holds no run" in refused.stderr
+    (tmp_path / "letter").write_text("mine")
+    refused = w2v(*quick(folder="letter"))
+    assert refused.exit_code == 2
+    assert "a file, not a folder" in refused.stderr
+
+
+def test_a_refused_command_leaves_no_run_that_another_would_have_to_go_on_with(
+    w2v, quick, tmp_path
+):
+    refused = w2v(*quick("ctc", "--noise", "0.5", "--noise-dir", tmp_path / "none"))
+    assert refused.exit_code == 2
+    assert "no such folder" in refused.stderr
+    assert not (tmp_path / "run").exists()
+    refused = w2v(*quick("keywords", "--labels", "Stop!,Stpo!"))
+    assert refused.exit_code == 2
+    assert "--labels Stpo!: no recording to learn from has it" in refused.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def start(arguments):

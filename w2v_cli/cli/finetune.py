@@ -113,6 +113,12 @@ def keywords(
         data = kind.data
         train_examples = rules.apply(data.train.examples)
         known = labels_of(train_examples)
+        missing = [label for label in wanted if label not in known]
+        if missing:
+            raise UsageError(
+                f"--labels {missing[0]}: no recording to learn from has it; add some, or leave it "
+                f"out"
+            )
         dev_examples = [e for e in rules.apply(data.dev.examples) if e.label in known]
         n_dropped = drop_unlabelled(data, {"train": train_examples, "dev": dev_examples})
         model, objective = start_keywords(kind.start, known, label_smoothing=label_smoothing)

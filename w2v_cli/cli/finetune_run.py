@@ -67,13 +67,16 @@ def train(
 
     from w2v_cli.inference.runtime import keep_memory_together, set_threads
     from w2v_cli.training.processes import join_processes
-    from w2v_cli.training.run import claim_folder
+    from w2v_cli.training.run import check_folder, claim_folder
 
     precision = training_options(shared).precision
     with closing(join_processes(shared.device, precision, shards=shared.fsdp)) as processes:
         set_threads(shared.threads)
         keep_memory_together()
         console = Console(quiet=shared.quiet or not processes.is_first, verbose=shared.verbose)
+        folder = Path(shared.output)
+        if not shared.dry_run:
+            processes.first(lambda: check_folder(folder, overwrite=shared.overwrite))
         longest = max_seconds if shared.max_duration is None else shared.max_duration
         prepared = processes.together(
             lambda: look_at(shared, manifests, prepare, console, max_seconds=longest)
@@ -92,13 +95,12 @@ def train(
         settings |= prepared.particular
         if processes.count > 1:
             settings["processes"] = processes.count
-        folder = Path(shared.output)
-        processes.first(lambda: claim_folder(folder, settings, overwrite=shared.overwrite))
         # What one process alone meets, such as a broken recording, it says itself.
         with replace(console, quiet=shared.quiet).warnings_as_lines():
             material = processes.together(
                 lambda: material_of(shared, data, crop_seconds, **sampling)
             )
+            processes.first(lambda: claim_folder(folder, settings, overwrite=shared.overwrite))
             run(prepared, material, settings, shared, console, processes)
 
 

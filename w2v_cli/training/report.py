@@ -154,7 +154,8 @@ def data_remarks(data: Data, findings: Findings) -> list[str]:
         )
     if findings.n_without_target:
         remarks.append(
-            f"{findings.n_without_target} recordings have no text, label or speaker to learn from."
+            f"{findings.n_without_target} recordings have no text, label or speaker that is "
+            f"learnt, and are left out."
         )
     if findings.outside:
         done = f"{findings.n_skipped_texts} recordings with them are left out"

@@ -169,6 +169,23 @@ def describe(characters: Counter[str]) -> str:
     return listed + (f" and {rest} more" if rest else "")
 
 
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuse what no run can be written into, which takes no look at its settings.
+
+    Raises:
+        UsageError: It is no folder, or holds something else than a run.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--output {folder}: a file, not a folder; name another")
+    if overwrite or not folder.is_dir() or (folder / RUN_FILE).is_file():
+        return
+    if any(folder.iterdir()):
+        raise UsageError(
+            f"{folder}: the folder is not empty and holds no run; use --overwrite to write "
+            f"into it, or another --output"
+        )
+
+
 def claim_folder(folder: Path, settings: Mapping[str, Any], *, overwrite: bool) -> bool:
     """Return whether a run in the folder goes on; write down what a new one is started with.
 
@@ -181,6 +198,7 @@ def claim_folder(folder: Path, settings: Mapping[str, Any], *, overwrite: bool) 
         UsageError: The folder holds something else, or a run that was started otherwise.
         WriteError: It cannot be written.
     """
+    check_folder(folder, overwrite=overwrite)
     path = folder / RUN_FILE
     if overwrite and path.is_file():
         for checkpoint in find_checkpoints(folder).values():
@@ -195,15 +213,10 @@ def claim_folder(folder: Path, settings: Mapping[str, Any], *, overwrite: bool) 
         )
         if changed:
             raise UsageError(
-                f"{folder}: holds a run that was started with another {', '.join(changed)}; "
-                f"repeat its command to go on, or use --overwrite or another --output"
+                f"{folder}: holds a run with other settings ({', '.join(changed)}); repeat its "
+                f"command to go on, or use --overwrite or another --output"
             )
         return bool(find_checkpoints(folder))
-    elif folder.is_dir() and any(folder.iterdir()) and not overwrite:
-        raise UsageError(
-            f"{folder}: the folder is not empty and holds no run; use --overwrite to write "
-            f"into it, or another --output"
-        )
     make_folder(folder)
     write_text(path, json.dumps(settings, ensure_ascii=False, indent=1) + "\n")
     return False
