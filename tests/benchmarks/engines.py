@@ -69,6 +69,8 @@ class EngineWorker(Worker):
 
     def __init__(self, name: str, model: str, folder: Path, threads: int) -> None:
         environment = {**os.environ, **QUIET, "OMP_NUM_THREADS": str(threads)}
+        # what was compiled before must not shorten what compiling takes
+        environment["TORCHINDUCTOR_CACHE_DIR"] = str(folder / f"compiled-{name}")
         if name != ORACLE and not name.startswith("w2v"):
             environment |= KEEPS_ARRAYS
         command = [sys.executable, str(SCRIPT), "run", name, model, str(folder)]
@@ -139,7 +141,7 @@ def measure(names: list[str], folder: Path, chosen: argparse.Namespace) -> dict[
     converted = convert(names, model, folder, others)
     workers: dict[str, EngineWorker] = {}
     measured: dict[str, Measured] = {}
-    for name in names:
+    for name in converted:
         print(f"{name} starts", file=sys.stderr)
         try:
             worker = EngineWorker(name, model, folder, chosen.threads)
@@ -150,6 +152,7 @@ def measure(names: list[str], folder: Path, chosen: argparse.Namespace) -> dict[
         workers[name] = worker
         errors = error_of(name, folder)
         measured[name] = Measured(converted[name], worker.start_seconds, first, *errors)
+    print("all have started", file=sys.stderr)
     for _ in range(chosen.rounds):
         for name, worker in workers.items():
             measured[name].rounds.append(worker.ask(recording))
@@ -202,18 +205,21 @@ def versions(names: list[str]) -> str:
 
 
 def convert(names: list[str], model: str, folder: Path, recordings: list[str]) -> dict[str, float]:
-    """Do each step that an engine needs, once; return the seconds of each engine's steps."""
+    """Do each step that engines need, once; return the seconds of each engine's steps.
+
+    Those whose steps fail are left out.
+    """
     took: dict[str, float] = {}
     for step in dict.fromkeys(step for name in names for step in ENGINES[name].steps):
+        print(f"{step} starts", file=sys.stderr)
+        command = [sys.executable, str(SCRIPT), "convert", step, model, str(folder), *recordings]
         began = time.perf_counter()
-        subprocess.run(
-            [sys.executable, str(SCRIPT), "convert", step, model, str(folder), *recordings],
-            check=True,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **QUIET},
-        )
-        took[step] = time.perf_counter() - began
-    return {name: sum(took[step] for step in ENGINES[name].steps) for name in names}
+        if subprocess.run(command, env={**os.environ, **QUIET}, check=False).returncode:
+            print(f"{step} failed; what it said is above, what needs it is left out")
+        else:
+            took[step] = time.perf_counter() - began
+    there = [name for name in names if all(step in took for step in ENGINES[name].steps)]
+    return {name: sum(took[step] for step in ENGINES[name].steps) for name in there}
 
 
 def error_of(name: str, folder: Path) -> tuple[float, float]:
