@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -126,11 +128,28 @@ def _fill_in_closed_streams() -> None:
 _NEW_OBJECTS = 20_000
 
 
+# Until Ctrl-C is tried again: longer than a decoder needs to come back from Python.
+_COME_BACK_SECONDS = 0.01
+
+
+def _keep_interrupts(unraisable: Any) -> None:
+    """Have Ctrl-C end the run although it came where no exception can be raised.
+
+    That is when a decoder written in C was reading: opening thousands of recordings, a program
+    spends most of its time there, and Python would print the exception and forget it.
+    """
+    if unraisable.exc_type is KeyboardInterrupt:
+        threading.Timer(_COME_BACK_SECONDS, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
 def main() -> None:
     """Run `w2v` on the command line's arguments and end with the exit code that fits."""
     _fill_in_closed_streams()
     # What a batch system sends before it kills ends a run as Ctrl-C does: results are kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.unraisablehook = _keep_interrupts
     gc.set_threshold(_NEW_OBJECTS)
     # At its end Python would look through everything once more: through all of torch for 0.4 s.
     atexit.register(gc.freeze)

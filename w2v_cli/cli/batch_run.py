@@ -82,6 +82,8 @@ class BatchRun(Generic[Result]):
         except KeyboardInterrupt:
             n_kept = self._tally.n_done + self._tally.n_skipped
             kept = f"; {n_kept} of {self._n_inputs} results are kept" if self._n_inputs > 1 else ""
+            if not self._results.keeps:
+                kept = "; nothing is written"
             with self._progress.hidden():
                 self._sum_up()
                 self._console.error(f"interrupted{kept}")

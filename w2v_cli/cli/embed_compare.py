@@ -207,6 +207,7 @@ def check_single_file(comparison: Comparison) -> None:
 class _Collected(Destination[Embedding]):
     """Keeps all vectors, to compare them in the end."""
 
+    keeps = False
     formats: Mapping[str, Format[Embedding]] = {}
 
     def __init__(self) -> None:

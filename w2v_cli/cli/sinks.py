@@ -37,12 +37,14 @@ class Destination(ABC, Generic[Result]):
         journal_path: Where what is finished can be written down, so that a run that was killed
             can go on; None where it cannot go on.
         files: The files of every result; None where all results share one.
+        keeps: What is finished is there after an interruption; False where all of it is needed.
         prints: Results are shown where a person may be reading other things.
         formats: What the results are written in.
     """
 
     journal_path: Path | None = None
     files: Files | None = None
+    keeps = True
     prints = False
     formats: Mapping[str, Format[Result]]
 
