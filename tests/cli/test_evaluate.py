@@ -89,6 +89,18 @@ def test_what_cannot_be_read_is_named(w2v, manifest):
     assert run.stdout.startswith("5 recordings")
 
 
+def test_what_breaks_off_is_not_passed_over(w2v, manifest):
+    """Its header is whole; only when it is heard does it turn out that nothing is there."""
+    row = {"audio_filepath": str(DATA / "demo.opus"), "offset": 99, "duration": 1, "text": "yes"}
+    manifest.write_text(manifest.read_text() + json.dumps(row) + "\n")
+    run = w2v("evaluate", "mini", manifest, "--format", "json")
+    assert run.exit_code == 3
+    assert run.stderr.count("cannot start at 99 s") == 1
+    (lost,) = json.loads(run.stdout)["unreadable"]
+    assert lost["audio_filepath"].endswith("demo.opus")
+    assert lost["error"].startswith("cannot start at 99 s")
+
+
 def test_nothing_to_measure_on(w2v, manifest):
     run = w2v("evaluate", "mini", manifest, "--split", "test")
     assert run.exit_code == 2

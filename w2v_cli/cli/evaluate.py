@@ -214,7 +214,8 @@ def evaluate(
             results.write(measured_table(measured), "")
     if plot is not None:
         draw(measured, plot, console)
-    raise typer.Exit(SOME_INPUTS_FAILED if measured.unreadable else 0)
+    failed = measured.unreadable or measured.undecodable
+    raise typer.Exit(SOME_INPUTS_FAILED if failed else 0)
 
 
 def draw(measured: Measured, plot: str, console: Console) -> None:

@@ -101,7 +101,10 @@ def measured_json(measured: Measured, *, collar: float | None, skip_overlap: boo
         },
         **_of_kind(measured, collar, skip_overlap),
         "results": [_result(result) for result in measured.results],
-        "unreadable": [{"audio_filepath": n, "error": why} for n, why in measured.unreadable],
+        "unreadable": [
+            {"audio_filepath": name, "error": why}
+            for name, why in (*measured.unreadable, *measured.undecodable)
+        ],
     }
     return json.dumps(fields, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 

@@ -79,6 +79,8 @@ class Measured:
         labels: A classifier's labels; empty for others.
         normalizer: How texts were compared; None for others.
         unreadable: Recordings that cannot be opened, with the reason.
+        undecodable: Recordings that were opened, and broke off while they were heard; a warning
+            said so.
         n_left_out: Recordings that have nothing to compare with: no text, no speaker, no label
             that the model knows, or no line in the UEM.
         tallies: What is counted in each result, for measures that are ratios of sums.
@@ -93,6 +95,7 @@ class Measured:
     labels: tuple[str, ...]
     normalizer: str | None
     unreadable: tuple[tuple[str, str], ...]
+    undecodable: tuple[tuple[str, str], ...]
     n_left_out: int
     tallies: dict[str, Tally]
     pairs: Pairs | None = None
@@ -212,7 +215,8 @@ def measure_model(
         )
     known = survey(list(dict.fromkeys(useful)))
     tell(f"listening to {len(known.examples)} recordings")
-    found = objective.evaluate(model, known.examples, Recordings())
+    recordings = Recordings()
+    found = objective.evaluate(model, known.examples, recordings)
     results, normalizer = found.results, None
     if isinstance(objective, CTCObjective):
         normalizer = choice.normalizer or objective.rules.normalizer
@@ -244,6 +248,7 @@ def measure_model(
         labels=objective.labels if isinstance(objective, KeywordsObjective) else (),
         normalizer=normalizer,
         unreadable=tuple(known.unreadable),
+        undecodable=tuple((part[0], reason) for part, reason in recordings.broken.items()),
         n_left_out=len(wanted) - len(useful),
         tallies=tallies,
         pairs=pairs,

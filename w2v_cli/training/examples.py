@@ -134,18 +134,21 @@ class Recordings:
 
     Args:
         cache_mb: How much is kept, in megabytes; a second takes 0.064.
+
+    Attributes:
+        broken: What could not be decoded, with the reason.
     """
 
     def __init__(self, cache_mb: float = 0.0) -> None:
         self._room_bytes = cache_mb * BYTES_PER_MB
         self._kept: dict[_Part, Waveform] = {}
-        self._broken: set[_Part] = set()
+        self.broken: dict[_Part, str] = {}
 
     def read(self, example: Example) -> Waveform | None:
         """Return an example's waveform; None, with a warning, where it cannot be decoded."""
         part = (example.audio, example.start_seconds, example.end_seconds)
         kept = self._kept.get(part)
-        if kept is not None or part in self._broken:
+        if kept is not None or part in self.broken:
             return kept
         try:
             read = read_waveforms(
@@ -155,12 +158,12 @@ class Recordings:
             )
         except AudioError as error:
             logger.warning("left out, since it cannot be decoded: %s", error)
-            self._broken.add(part)
+            self.broken[part] = " ".join(str(error).split()).removeprefix(f"{example.audio}: ")
             return None
         waveform = read.channels[0]
         if len(waveform) == 0:
             logger.warning("left out, since it is empty: %s", example.audio)
-            self._broken.add(part)
+            self.broken[part] = "no sound in it"
             return None
         if waveform.nbytes <= self._room_bytes:
             self._room_bytes -= waveform.nbytes
