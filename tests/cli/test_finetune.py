@@ -10,7 +10,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file
 
@@ -258,6 +260,19 @@ def test_fewer_wrong_words(w2v, quick, tmp_path):
     run = w2v(*quick("ctc", "--mwer-weight", 3, "--mwer-samples", 4, "--consistency", 0.2))
     assert run.exit_code == 0, run.stderr
     assert json.loads((tmp_path / "run" / "run.json").read_text())["mwer_samples"] == 4
+
+
+def test_pretraining_is_measured_on_what_is_shorter_than_a_mask(w2v, quick, tmp_path):
+    short, none = tmp_path / "short.wav", tmp_path / "none.wav"
+    soundfile.write(short, np.zeros(100), 16000)
+    soundfile.write(none, np.zeros(0), 16000)
+    dev = write_manifest(
+        tmp_path / "dev.jsonl", [{"audio_filepath": str(path)} for path in (short, none)]
+    )
+    run = w2v(*quick("pretrain", "--eval-manifest", dev))
+    assert run.exit_code == 0, run.stderr
+    assert "1 recordings of dev cannot be read" in run.stderr
+    assert "none.wav: no sound in it" in run.stderr
 
 
 def test_pretraining_and_what_is_begun_with_it(w2v, quick, tmp_path, manifest):

@@ -132,7 +132,9 @@ def survey(
             reason = " ".join(str(error).split()).removeprefix(f"{example.audio}: ")
             found.unreadable.append((example.audio, reason))
             continue
-        if seconds < min_seconds or seconds <= 0:
+        if seconds <= 0:
+            found.unreadable.append((example.audio, "no sound in it; record or copy it again"))
+        elif seconds < min_seconds:
             found.too_short += 1
         elif seconds > max_seconds:
             found.too_long += 1
