@@ -24,8 +24,9 @@ def spelled_out(rows: torch.Tensor, kept: Int8Weights, bits: int = 8) -> torch.T
         step = rows.abs().amax(1, keepdim=True) / (2 ** (bits - 1) - 1)
         heard = torch.round(rows / step) * step
     else:
-        step = (rows.amax(1, keepdim=True) - kept.least) / (2**bits - 1.1)
-        heard = torch.round((rows - kept.least) / step) * step + kept.least
+        low = rows.amin(1, keepdim=True)
+        step = (rows.amax(1, keepdim=True) - low) / (2**bits - 1.1)
+        heard = torch.round((rows - low) / step) * step + low
     weights = kept.weight.double() * kept.weight_scale.double()[:, None]
     return F.linear(heard, weights, kept.bias.double())
 
@@ -73,6 +74,23 @@ def test_a_frames_step_is_its_own(least):
     rows = F.gelu(torch.randn(5, 64))
     alone = torch.cat([product(row[None]) for row in rows])
     torch.testing.assert_close(product(rows), alone)
+
+
+@pytest.mark.parametrize("factor", [0.02, 1.0, 50.0])
+def test_frames_after_a_gelu_have_all_steps_however_quiet(factor):
+    layer = nn.Linear(256, 64, bias=False)
+    rows = F.gelu(torch.randn(40, 256) * factor)
+    exact = layer(rows)
+    got = Int8Product([Int8Weights.filled(layer, least=LEAST)])(rows)
+    assert (got - exact).norm() < 0.01 * exact.norm()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_a_frame_of_one_number(value):
+    layer = nn.Linear(64, 32)
+    rows = torch.full((3, 64), value)
+    got = Int8Product([Int8Weights.filled(layer, least=LEAST)])(rows)
+    torch.testing.assert_close(got, layer(rows), atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize("least", [None, LEAST])

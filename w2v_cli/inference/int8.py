@@ -1,6 +1,7 @@
 """Matrix products of 8-bit whole numbers on a processor (Jacob et al. 2018, 2).
 
-Weights have a scale for each output, inputs one for each frame, taken from the frame itself.
+Weights have a scale for each output, inputs one for each frame, taken from the frame itself, and
+after an activation that has hardly anything below 0, steps are counted from the frame's least.
 Inputs that stand far above their neighbours would cost these their digits, so they are left out
 and added in float32 (Dettmers et al. 2022, 3.2). The product is oneDNN's, which wants inputs
 from 0 to 255; which numbers these stand for is `Steps`.
@@ -29,7 +30,7 @@ _CACHED = 2**21
 # Rows that show whether columns may be too wide.
 _FEW_ROWS = 16
 # Frames of zeros must not be divided by nothing.
-_SMALLEST = 1e-30
+_SMALLEST = 1e-20
 
 
 class Int8Weights(nn.Module):
@@ -135,10 +136,8 @@ class Int8Product(nn.Module):
         zeros = [self._scale.new_zeros(len(layer.weight)) for layer in layers]
         pairs = zip(layers, zeros, strict=True)
         self._bias = torch.cat([zero if kept.bias is None else kept.bias for kept, zero in pairs])
-        if self.least is not None:
-            # Inputs are counted from the least one; what that alone gives is part of the bias.
-            sums = weight.sum(1, dtype=torch.int32) * self._scale
-            self._bias = self._bias + self.least * sums
+        # What inputs give that are 1 all.
+        self._sums = weight.sum(1, dtype=torch.int32) * self._scale
         self._weight = torch.ops.onednn.qlinear_prepack(weight, None)
         self._zeros = torch.zeros(len(weight), dtype=torch.int64)
         self.n_inputs = weight.shape[1]
@@ -147,21 +146,24 @@ class Int8Product(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (rows, outputs), or of a convolution (fewer frames, outputs)."""
-        reach = self.steps.reach(rows, self.least)
+        low, high = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
         if self.span is not None:
             rows = places(rows, *self.span)
-            reach = _farthest(reach, *self.span)
+            low = places(low, *self.span).amin(1, keepdim=True)
+            high = places(high, *self.span).amax(1, keepdim=True)
         wide = None
-        if self._may_have_wide_columns(rows, reach):
+        if self._may_have_wide_columns(rows, low, high):
             rows, wide = self._without_wide_columns(rows)
-            reach = self.steps.reach(rows, self.least)
+            low, high = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
         if self.least is None:
-            numbers, scale = self.steps.of_any(rows, reach)
+            numbers, scale = self.steps.of_any(rows, low, high)
             product = self._product(numbers, self.steps.zero)
         else:
-            numbers, scale = self.steps.of_no_less(rows, reach, self.least)
+            numbers, scale = self.steps.from_least(rows, low, high)
             product = self._product(numbers, 0)
         torch.addcmul(self._bias, product, scale, out=product)
+        if self.least is not None:
+            product.addr_(low[:, 0], self._sums)
         if wide is not None:
             product.addmm_(*wide)
         return torch.ops.aten.gelu_(product) if self.gelu else product
@@ -185,27 +187,31 @@ class Int8Product(nn.Module):
         )
         return product
 
-    def _may_have_wide_columns(self, rows: torch.Tensor, reach: torch.Tensor) -> bool:
+    def _may_have_wide_columns(
+        self, rows: torch.Tensor, low: torch.Tensor, high: torch.Tensor
+    ) -> bool:
         """Return False if a few rows show that no column is too wide."""
         few = rows[:: max(1, len(rows) // _FEW_ROWS)]
-        few = few.abs() if self.least is None else few - self.least
-        return bool(reach.max() > _WIDE * few.amax(0).mean())
+        if self.least is None:
+            return bool(torch.maximum(high, -low).max() > _WIDE * few.abs().amax(0).mean())
+        return bool(high.max() - self.least > _WIDE * (few.amax(0).mean() - self.least))
 
     def _without_wide_columns(
         self, rows: torch.Tensor
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
         """Return the inputs without columns that are too wide, and these with their weights."""
-        least = self.least or 0.0
-        reach = rows.amax(0).sub_(least)
+        reach = rows.amax(0)
         if self.least is None:
             reach = torch.maximum(reach, -rows.amin(0))
+        else:
+            reach.sub_(self.least)
         limit = _WIDE * reach.mean()
         if reach.max() <= limit:
             return rows, None
         columns = torch.nonzero(reach > limit)[:, 0]
-        wide = rows[:, columns] - least  # (rows, columns)
+        wide = rows[:, columns]
         narrow = rows.clone()
-        narrow[:, columns] = least
+        narrow[:, columns] = 0.0
         return narrow, (wide, self._weights_of(columns))
 
     def _weights_of(self, columns: torch.Tensor) -> torch.Tensor:
@@ -238,25 +244,26 @@ class Steps:
         """
         return cls(8 if _adds_in_32_bits() else 7)
 
-    def reach(self, rows: torch.Tensor, least: float | None) -> torch.Tensor:
-        """Return how far each row goes from 0, or upwards from `least`, (rows, 1)."""
-        most = rows.amax(1, keepdim=True)
-        if least is not None:
-            return most.sub_(least).clamp_min_(_SMALLEST)
-        return torch.maximum(most, rows.amin(1, keepdim=True).neg_()).clamp_min_(_SMALLEST)
+    def of_any(
+        self, rows: torch.Tensor, low: torch.Tensor, high: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return inputs as whole numbers, uint8, and what 1 stands for in each row, (rows, 1).
 
-    def of_any(self, rows: torch.Tensor, reach: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return inputs as whole numbers, uint8, and what 1 stands for in each row, (rows, 1)."""
-        scale = reach / self._either
+        Args:
+            rows: (rows, inputs).
+            low: The least of each row, (rows, 1).
+            high: The most of each row, (rows, 1).
+        """
+        scale = torch.maximum(high, -low).clamp_min_(_SMALLEST) / self._either
         return self.rounded(rows, scale.reciprocal(), None, self.zero), scale
 
-    def of_no_less(
-        self, rows: torch.Tensor, reach: torch.Tensor, least: float
+    def from_least(
+        self, rows: torch.Tensor, low: torch.Tensor, high: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the same, counted from `least`, where no input is less."""
-        scale = reach / self._all
+        """Return the same, counted from the least of each row."""
+        scale = (high - low).clamp_min_(_SMALLEST) / self._all
         steps = scale.reciprocal()
-        return self.rounded(rows, steps, -least * steps - self.zero, self.zero), scale
+        return self.rounded(rows, steps, -low * steps - self.zero, self.zero), scale
 
 
 def rounded(
@@ -282,11 +289,6 @@ def rounded(
             exact.add_(added[some])
         into.copy_(exact.round_())
     return numbers.view(torch.uint8).add_(zero)  # modulo 256
-
-
-def _farthest(reach: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
-    """Return the most of what each place of a kernel sees of (frames, 1), (places, 1)."""
-    return places(reach, kernel, stride).amax(1, keepdim=True)
 
 
 def _multiplies_bfloat16() -> bool:
