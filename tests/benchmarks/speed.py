@@ -4,7 +4,7 @@
     python tests/benchmarks/speed.py long FOLDER [--minutes 30]
     python tests/benchmarks/speed.py short FOLDER [--seconds 10] [--network large]
     python tests/benchmarks/speed.py process FOLDER [--seconds 10]
-    python tests/benchmarks/speed.py growth FOLDER [--hours 1 2 4 8] [--network mini]
+    python tests/benchmarks/speed.py growth FOLDER [--hours 1 2 4 8] [--network mini] [--ways w2v]
     python tests/benchmarks/speed.py split FOLDER [--files 16]
 
 `recordings` transcribes many recordings of FOLDER, `long` one recording joined of them, in the

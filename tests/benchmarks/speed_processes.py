@@ -87,9 +87,11 @@ def compare(model: str, file: str, chosen: argparse.Namespace) -> None:
 
 def grow(model: str, files: list[str], chosen: argparse.Namespace) -> None:
     """Print what longer and longer recordings take."""
-    print(f"| hours | s of the processor an hour, {chosen.network} | s an hour | peak MB |")
-    print("|---|---|---|---|")
-    for hours, file in zip(chosen.hours, files, strict=True):
-        run = measured(transcribing(model, file, ["--device", "cpu"]), chosen.threads)
-        print(f"| {hours:g} | {run.used / hours:.0f} | {run.wall / hours:.0f} | "
-              f"{run.peak_bytes / 1e6:.0f} |", flush=True)  # fmt: skip
+    print(f"| {chosen.network} | hours | s of the processor an hour | s an hour | peak MB |")
+    print("|---|---|---|---|---|")
+    for way in chosen.ways or ["w2v", "w2v-int8"]:
+        options = ["--device", "cpu", *(["--quantize", "int8"] if way == "w2v-int8" else [])]
+        for hours, file in zip(chosen.hours, files, strict=True):
+            run = measured(transcribing(model, file, options), chosen.threads)
+            print(f"| {way} | {hours:g} | {run.used / hours:.0f} | {run.wall / hours:.0f} | "
+                  f"{run.peak_bytes / 1e6:.0f} |", flush=True)  # fmt: skip
