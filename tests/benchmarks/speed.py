@@ -22,8 +22,8 @@ published network, also those that we need not do.
 
 Ways: pipeline-N is the pipeline with a batch of N; pipeline-1-malloc the same with glibc's
 allocator told to keep large arrays; w2v; w2v-all, in which each frame of a long recording attends
-to all of its chunk, as in the pipeline, and not to 2 s; w2v-int8; w2v-int8-compiled, the same with
---compile.
+to all of its chunk, as in the pipeline, and not to 2 s; w2v-bfloat16;
+w2v-int8; w2v-int8-compiled, the same with --compile.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ KEEPS_ARRAYS = {
     "MALLOC_TOP_PAD_": str(2**26),
 }
 WAYS = {
-    "recordings": ["pipeline-1", "pipeline-8", "w2v", "w2v-int8"],
+    "recordings": ["pipeline-1", "pipeline-8", "w2v", "w2v-bfloat16", "w2v-int8"],
     "long": ["pipeline-1", "w2v", "w2v-all", "w2v-int8"],
-    "short": ["pipeline-1", "pipeline-1-malloc", "w2v", "w2v-int8"],
+    "short": ["pipeline-1", "pipeline-1-malloc", "w2v", "w2v-bfloat16", "w2v-int8"],
 }
 
 

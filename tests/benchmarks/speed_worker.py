@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path, PurePath
+from typing import Any
 
 LONG_CHUNK_SECONDS = 30.0
 LONG_STRIDE_SECONDS = 5.0
@@ -29,11 +30,13 @@ def ours(chosen: argparse.Namespace) -> Callable[[list[str]], list[str]]:
     from w2v_cli.inference.runtime import Runtime
     from w2v_cli.tasks.transcribe import TranscriptionJob
 
-    options = {"quantize": "int8"} if chosen.way.startswith("w2v-int8") else {}
+    options: dict[str, Any] = {"quantize": "int8"} if chosen.way.startswith("w2v-int8") else {}
     chunking = Chunking()
     if chosen.chunked:
         context = None if chosen.way == "w2v-all" else 2.0
         chunking = Chunking(LONG_CHUNK_SECONDS, LONG_STRIDE_SECONDS, context_seconds=context)
+    if chosen.way == "w2v-bfloat16":
+        options["dtype"] = "bfloat16"
     options["compiled"] = chosen.way.endswith("-compiled")
     runtime = Runtime(device="cpu", threads=chosen.threads, **options)
     engine = LocalEngine(TranscriptionJob(chosen.model, runtime=runtime, chunking=chunking))

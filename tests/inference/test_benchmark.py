@@ -12,9 +12,12 @@ from w2v_cli.inference.benchmark import Measurement, Plan, Way, best, ways_of_th
 from w2v_cli.inference.runtime import Runtime
 
 
-def test_a_processor_is_tried_with_one_thread_and_with_all():
-    float32, int8 = ways_of_this_machine(4)
+@pytest.mark.parametrize("is_narrow", [False, True])
+def test_a_processor_is_tried_with_one_thread_and_with_all(monkeypatch, is_narrow):
+    monkeypatch.setattr(benchmark, "has_form", lambda device, dtype: is_narrow)
+    float32, *narrow, int8 = ways_of_this_machine(4)
     assert (float32.runtime.quantize, int8.runtime.quantize) == (None, "int8")
+    assert [way.runtime.dtype for way in narrow] == ["bfloat16"] * is_narrow
     assert float32.threads == int8.threads == (1, 4)
     assert ways_of_this_machine(1)[0].threads == (1,)
 

@@ -115,7 +115,7 @@ def test_where_nothing_would_gain():
 def test_no_compiler(monkeypatch):
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
     with pytest.raises(UsageError, match="finds no C\\+\\+ compiler; install one"):
-        check_compilable(CPU, torch.bfloat16, whole_numbers=False)
+        check_compilable(CPU, torch.float16, whole_numbers=False)
 
 
 def test_no_triton(monkeypatch):
@@ -128,4 +128,4 @@ def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "file" / "below"))
     with pytest.raises(UsageError, match="compiled code cannot be kept there"):
-        check_compilable(CPU, torch.bfloat16, whole_numbers=False)
+        check_compilable(CPU, torch.float16, whole_numbers=False)

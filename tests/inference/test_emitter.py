@@ -100,7 +100,7 @@ def test_another_sample_rate_is_refused(emitter, babble):
 def test_half_precision_gives_about_the_same(ctc_folder, babble, dtype):
     exact = Emitter.load(ctc_folder).emissions(babble(16000), sample_rate=RATE)
     half = Emitter.load(ctc_folder, runtime=Runtime(dtype=dtype))
-    assert half.model.dtype is getattr(torch, dtype)
+    assert half.precision == dtype
     emissions = half.emissions(babble(16000), sample_rate=RATE)
     assert emissions.dtype == np.float32
     assert np.abs(np.exp(emissions) - np.exp(exact)).mean() < 0.01
@@ -118,16 +118,16 @@ def test_no_text_is_made_of_what_is_not_a_number(ctc_folder, babble, dtype, advi
         emitter.emissions(babble(8000), sample_rate=RATE)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "form"),
-    [
-        ("float32", "in the form for inference"),
-        ("bfloat16", "as trained: it calculates in bfloat16"),
-    ],
-)
-def test_the_form_that_runs_is_said(ctc_folder, dtype, form):
-    runtime = Runtime(device="cpu", dtype=dtype)
-    assert Emitter.load(ctc_folder, runtime=runtime).description.endswith(form)
+@pytest.mark.parametrize("is_narrow", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_the_form_that_runs_is_said(ctc_folder, monkeypatch, dtype, is_narrow):
+    monkeypatch.setattr("w2v_cli.inference.form.build.multiplies_bfloat16", lambda: is_narrow)
+    emitter = Emitter.load(ctc_folder, runtime=Runtime(device="cpu", dtype=dtype))
+    form = f"as trained: it calculates in {dtype}"
+    if dtype == "float32" or (dtype == "bfloat16" and is_narrow):
+        form = "in the form for inference"
+    assert f" on cpu, {dtype}, " in emitter.description
+    assert emitter.description.endswith(form)
 
 
 @pytest.mark.parametrize("attn", ["eager", "sdpa"])

@@ -11,7 +11,16 @@ import torch
 from torch.nn import functional as F
 
 import w2v_cli
-from w2v_cli.inference.form import build, features, inference_form, layers, why_not
+from w2v_cli.inference.form import (
+    FloatProducts,
+    build,
+    features,
+    has_form,
+    inference_form,
+    layers,
+    products_dtype,
+    why_not,
+)
 from w2v_cli.inference.form.layers import narrow_attention
 from w2v_cli.inference.form.positions import FoldedPositions, SpectralPositions, positions_form
 from w2v_cli.inference.moments import MomentsSurvey
@@ -238,6 +247,32 @@ def test_spectra_of_positions_equal_the_convolution(groups, kernel):
             hidden = torch.randn(2, n_frames, 64)
             assert_alike(form(hidden), trained(hidden))
         assert_alike(FoldedPositions(trained)(hidden), trained(hidden))
+
+
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_products_in_bfloat16_differ_by_rounding_alone(norm):
+    trained, _ = both_forms("ForCTC", norm)
+    form = inference_form(copy.deepcopy(trained), FloatProducts(torch.bfloat16))
+    assert products_dtype(form) is torch.bfloat16
+    assert form.dtype is torch.float32
+    values, mask = recordings()
+    with torch.inference_mode():
+        exact = trained(values, attention_mask=mask).logits
+        narrow = form(values, attention_mask=mask).logits
+    assert narrow.dtype is torch.float32
+    assert 1e-4 < (narrow - exact).norm() / exact.norm() < 2e-2
+
+
+def test_where_a_model_has_a_form(monkeypatch):
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    for is_narrow in (True, False):
+        monkeypatch.setattr(build, "multiplies_bfloat16", lambda found=is_narrow: found)
+        assert has_form(cpu, torch.float32)
+        assert has_form(cpu, torch.bfloat16) == is_narrow
+        assert not has_form(cpu, torch.float16)
+        assert not has_form(cuda, torch.float32)
+    monkeypatch.setattr(build.torch.backends.mkldnn, "is_available", lambda: False)
+    assert not has_form(cpu, torch.float32)
 
 
 def test_what_no_form_is_made_of():

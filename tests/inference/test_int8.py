@@ -136,7 +136,23 @@ def test_silence_is_the_bias_and_what_is_not_a_number_stays_so():
     assert product(rows).isnan().all(1).tolist() == [False, True]
 
 
-def test_what_is_no_whole_number_is_multiplied_in_float32():
-    layer = nn.Linear(16, 8)
-    rows = torch.randn(4, 16)
-    torch.testing.assert_close(Int8Products().linear([layer])(rows), layer(rows))
+@pytest.mark.parametrize("is_narrow", [False, True])
+def test_what_is_no_whole_number_is_a_float(monkeypatch, is_narrow):
+    monkeypatch.setattr("w2v_cli.inference.int8.multiplies_bfloat16", lambda: is_narrow)
+    layer, rows = nn.Linear(16, 8), torch.randn(4, 16)
+    error = 2e-2 if is_narrow else 1e-5
+    torch.testing.assert_close(
+        Int8Products().linear([layer])(rows), layer(rows), atol=error, rtol=0
+    )
+
+
+@pytest.mark.parametrize("is_narrow", [False, True])
+def test_light_convolutions_are_whole_numbers_where_bfloat16_is_not_multiplied(
+    monkeypatch, is_narrow
+):
+    monkeypatch.setattr("w2v_cli.inference.int8.multiplies_bfloat16", lambda: is_narrow)
+    conv, frames = nn.Conv1d(16, 8, 3, stride=2), F.gelu(torch.randn(41, 16))
+    product = Int8Products({conv: LEAST}).convolution(conv)
+    assert isinstance(product, Int8Product) != is_narrow
+    exact = conv(frames.t()[None])[0].t()
+    assert (product(frames) - exact).norm() < 0.01 * exact.norm()

@@ -101,15 +101,12 @@ def test_what_does_the_work_is_whole_numbers(fields):
     convolutions = [path for path in paths if "conv_layers" in path]
     n_layers = fields.get("num_hidden_layers", 12)
     assert len(paths) - len(convolutions) == 6 * n_layers
-    last = 4 if n_layers == 12 else 3
-    assert convolutions == [
-        f"wav2vec2.feature_extractor.conv_layers.{index}.conv" for index in range(1, last + 1)
-    ]
+    assert convolutions == ["wav2vec2.feature_extractor.conv_layers.1.conv"]
     weights = dict(model.named_parameters())
     quantized = sum(weights[f"{path}.weight"].numel() for path in paths)
     # Of what is left, the positional convolution, which runs as spectra, has most.
     left = sum(p.numel() for k, p in weights.items() if "pos_conv" not in k) - quantized
-    assert left / quantized < 0.03
+    assert left / quantized < 0.05
 
 
 def test_inputs_after_an_activation_are_known_to_have_a_least():

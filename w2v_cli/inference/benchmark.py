@@ -18,10 +18,10 @@ import torch
 
 from w2v_cli.checkpoint.architectures import published_class
 from w2v_cli.checkpoint.options import HubOptions
-from w2v_cli.inference.form import has_onednn, inference_form, why_not
+from w2v_cli.inference.form import FloatProducts, has_form, has_onednn, inference_form
 from w2v_cli.inference.loading import Loading
 from w2v_cli.inference.network import FloatArray, Network
-from w2v_cli.inference.quantization import int8_form, is_int8_form
+from w2v_cli.inference.quantization import int8_form
 from w2v_cli.inference.runtime import Runtime, choose_device, choose_dtype, set_threads
 from w2v_cli.model.config import Wav2Vec2Config
 from w2v_cli.model.ctc import Wav2Vec2ForCTC
@@ -84,6 +84,8 @@ def ways_of_this_machine(most_threads: int | None = None) -> list[Way]:
     n_cores = most_threads or len(_usable_cores())
     threads = tuple(sorted({1, n_cores}))
     ways = [Way(Runtime(device="cpu"), threads, (0.0, 4.0))]
+    if has_form(torch.device("cpu"), torch.bfloat16):
+        ways.append(Way(Runtime(device="cpu", dtype="bfloat16"), threads, (0.0, 4.0)))
     if has_onednn():
         ways.append(Way(Runtime(device="cpu", quantize="int8"), threads, (0.0, 4.0)))
     if torch.cuda.is_available():
@@ -146,13 +148,10 @@ def _measure_here(plan: Plan, way: Way) -> list[Measurement]:
                 network.hear(rows[start : start + n_together])
             taken[threads, batch_seconds].append(time.perf_counter() - began)
     device = network.model.device.type
-    precision = str(network.model.dtype).removeprefix("torch.")
-    if is_int8_form(network.model):
-        precision = "int8"
     return [
         Measurement(
             device,
-            precision,
+            network.precision,
             threads,
             batch_seconds,
             sum(map(len, longer if batch_seconds is None else clips))
@@ -176,10 +175,12 @@ def _random_model(runtime: Runtime) -> Any:
     torch.manual_seed(0)
     model = Wav2Vec2ForCTC(Wav2Vec2Config(vocab_size=_VOCAB_SIZE, pad_token_id=0)).eval()
     device = choose_device(runtime.device)
-    model.to(device, choose_dtype(runtime.dtype, device))
+    dtype = choose_dtype(runtime.dtype, device)
     if runtime.quantize is not None:
         return int8_form(model)
-    return model if why_not(model) else inference_form(model)
+    if has_form(device, dtype):
+        return inference_form(model, FloatProducts(dtype))
+    return model.to(device, dtype)
 
 
 def _sound(network: Network, seconds: float) -> FloatArray:

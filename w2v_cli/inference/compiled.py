@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from w2v_cli.errors import UsageError
-from w2v_cli.inference.form import has_onednn
+from w2v_cli.inference.form import has_form
 from w2v_cli.inference.int8 import Int8Product
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 
@@ -37,10 +37,10 @@ def check_compilable(device: torch.device, dtype: torch.dtype, *, whole_numbers:
     """
     _choose_cache()
     if device.type == "cpu":
-        if dtype == torch.float32 and not whole_numbers and has_onednn():
+        if has_form(device, dtype) and not whole_numbers:
             raise UsageError(
-                "--compile: in float32 a processor has nothing left that would gain; leave it "
-                "out, or add --quantize int8"
+                f"--compile: in {str(dtype).removeprefix('torch.')} this processor has nothing "
+                f"left that would gain; leave it out, or add --quantize int8"
             )
         _check_compiler()
     elif device.type == "cuda":

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
 
 from w2v_cli.inference.form.mapped import forget
-from w2v_cli.inference.form.products import Float32Products, places
+from w2v_cli.inference.form.products import FloatProducts, multiplies_bfloat16, places
 
 # A column of inputs is too wide for whole numbers when it reaches so many times as far as a column
 # does on average.
@@ -93,23 +94,34 @@ class Int8Weights(nn.Module):
 
 
 class Int8Products:
-    """Products of whole numbers where a layer's weights are `Int8Weights`, else in float32."""
+    """Products of whole numbers where a layer's weights are `Int8Weights`, else of floats.
 
-    def __init__(self) -> None:
-        self._float32 = Float32Products()
-        self.narrow_attention = _multiplies_bfloat16()
+    Where the processor multiplies bfloat16, whose error is a tenth of whole numbers', floats are
+    that.
+
+    Args:
+        light: Convolutions that are little work, and the least of their inputs or None: they
+            become whole numbers where the processor does not multiply bfloat16.
+    """
+
+    def __init__(self, light: Mapping[nn.Module, float | None] = MappingProxyType({})) -> None:
+        self.narrow_attention = multiplies_bfloat16()
+        self._floats = FloatProducts(torch.bfloat16 if self.narrow_attention else torch.float32)
+        self._light = {} if self.narrow_attention else light
 
     def linear(self, linears: Sequence[nn.Module], *, gelu: bool = False) -> nn.Module:
         """Return a product; see `Products.linear`."""
         kept = [layer for layer in linears if isinstance(layer, Int8Weights)]
         if len(kept) < len(linears):
-            return self._float32.linear(linears, gelu=gelu)
+            return self._floats.linear(linears, gelu=gelu)
         return Int8Product(kept, gelu=gelu)
 
     def convolution(self, conv: nn.Module, *, gelu: bool = False) -> nn.Module:
         """Return a product; see `Products.convolution`."""
+        if conv in self._light:
+            conv = Int8Weights.filled(conv, least=self._light[conv])
         if not isinstance(conv, Int8Weights):
-            return self._float32.convolution(conv, gelu=gelu)
+            return self._floats.convolution(conv, gelu=gelu)
         return Int8Product([conv], gelu=gelu)
 
 
@@ -289,12 +301,6 @@ def rounded(
             exact.add_(added[some])
         into.copy_(exact.round_())
     return numbers.view(torch.uint8).add_(zero)  # modulo 256
-
-
-def _multiplies_bfloat16() -> bool:
-    """Return whether a processor multiplies numbers in bfloat16, faster than in float32."""
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _adds_in_32_bits() -> bool:

@@ -14,7 +14,7 @@ from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.quantized import has_whole_numbers
 from w2v_cli.checkpoint.resolve import pin
 from w2v_cli.errors import CheckpointError, ModelError, UsageError
-from w2v_cli.inference.form import inference_form, why_not
+from w2v_cli.inference.form import FloatProducts, has_form, inference_form, why_not
 from w2v_cli.inference.quantization import int8_form
 from w2v_cli.inference.quantized_folder import load_quantized
 from w2v_cli.inference.runtime import (
@@ -212,11 +212,12 @@ class Loading:
                 attn=self.attn,
                 target_lang=language,
             )
-            return _formed(loaded, whole_numbers=True)
+            return _formed(loaded, self.dtype, whole_numbers=True)
         model: AnyModel
+        is_formed = has_form(self.device, self.dtype) and not self.load_in_8bit
         model, info = model_class.from_pretrained(
             self.name,
-            dtype=self.dtype,
+            dtype=torch.float32 if is_formed else self.dtype,
             device=self.device,
             attn_implementation=self.attn,
             load_in_8bit=self.load_in_8bit,
@@ -226,17 +227,16 @@ class Loading:
         )
         if head is not None:
             head.check_weights(str(self.name), info["missing_keys"])
-        reason = why_not(model)
-        if reason is None:
-            return _formed(model, whole_numbers=self.whole_numbers)
+        if is_formed:
+            return _formed(model, self.dtype, whole_numbers=self.whole_numbers)
         if self.whole_numbers:
-            raise UsageError(f"--quantize int8: not here, because {reason}; leave it out")
+            raise UsageError(f"--quantize int8: not here, because {why_not(model)}; leave it out")
         return model
 
 
-def _formed(model: AnyModel, *, whole_numbers: bool) -> AnyModel:
-    """Return a loaded model in its form for inference."""
-    formed = int8_form(model) if whole_numbers else inference_form(model)
+def _formed(model: AnyModel, dtype: torch.dtype, *, whole_numbers: bool) -> AnyModel:
+    """Return a loaded model in its form for inference, with products of such numbers."""
+    formed = int8_form(model) if whole_numbers else inference_form(model, FloatProducts(dtype))
     keep_large_arrays()
     return formed
 

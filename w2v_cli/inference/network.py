@@ -19,7 +19,7 @@ import torch
 from w2v_cli.errors import AudioError, OutOfMemoryError
 from w2v_cli.inference.chunk_length import longest_chunk_seconds
 from w2v_cli.inference.compiled import is_compiled
-from w2v_cli.inference.form import is_inference_form, why_not
+from w2v_cli.inference.form import is_inference_form, products_dtype, why_not
 from w2v_cli.inference.memory import batch_seconds
 from w2v_cli.inference.quantization import is_int8_form
 from w2v_cli.model.features import receptive_field_samples
@@ -100,21 +100,27 @@ class Network(ABC):
         return batch_seconds(self.model, self.sample_rate)
 
     @property
+    def precision(self) -> str:
+        """What most of the network multiplies: int8, float32, bfloat16 or float16."""
+        if is_int8_form(self.model):
+            return "int8"
+        return str(products_dtype(self.model)).removeprefix("torch.")
+
+    @property
     def description(self) -> str:
         """One line about what runs where."""
-        dtype = str(self.model.dtype).removeprefix("torch.")
         attn = self.model.config._attn_implementation
         threads = f", {torch.get_num_threads()} threads" if self.model.device.type == "cpu" else ""
         form = "in the form for inference"
         if not is_inference_form(self.model):
             form = f"as trained: {why_not(self.model) or 'it was handed over so'}"
-        elif is_int8_form(self.model):
+        elif self.precision == "int8":
             form += ", in whole numbers of 8 bits"
         if is_compiled(self.model):
             form += ", compiled"
         if (report := getattr(self.model, "eight_bit", None)) is not None:
             form += f"; {report}"
-        return f"{self.name} on {self.model.device}, {dtype}, {attn}{threads}; {form}"
+        return f"{self.name} on {self.model.device}, {self.precision}, {attn}{threads}; {form}"
 
     def run(self, chunks: Sequence[Chunk]) -> list[FloatArray]:
         """Return each chunk's outputs, from one pass over all, padded to the longest.
@@ -231,7 +237,7 @@ class Network(ABC):
 
     def not_a_number(self) -> AudioError:
         """Return the error to raise for outputs that are not numbers."""
-        is_exact = self.model.dtype == torch.float32
+        is_exact = self.precision in ("float32", "int8")
         advice = "its weights or the recording are broken" if is_exact else "use --dtype float32"
         return AudioError(f"{self.name} gave what is not a number; {advice}")
 

@@ -1,8 +1,8 @@
 """Which weights of a network become whole numbers, and how: without recordings to learn from.
 
-The convolutions from the second on and the encoder's linear layers do nearly all the work and
-become whole numbers. What is little work stays in float32, because it would add more to the error
-than to the speed: the last convolutions, the feature projection, adapters and heads.
+The widest convolutions after the first and the encoder's linear layers do nearly all the work and
+become whole numbers. What is little work would add more to the error than to the speed: the later
+convolutions, the feature projection, adapters and heads.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ Model = TypeVar("Model", bound=Wav2Vec2PreTrainedModel)
 
 # A convolution that does less of all multiplications is not worth its error.
 _LITTLE_WORK = 0.01
+# One that does less of the convolutions' own is worth it where bfloat16 is not multiplied.
+_MUCH_WORK = 0.4
 
 _ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 _SECONDS = 2.0
@@ -57,7 +59,7 @@ def int8_form(model: Model) -> Model:
         raise ValueError(f"no form for inference: {reason}")
     if not any(isinstance(module, Int8Weights) for module in model.modules()):
         quantize(model)
-    return inference_form(model, Int8Products())
+    return inference_form(model, Int8Products(_light_convolutions(model.base_model)))
 
 
 def is_int8_form(model: Wav2Vec2PreTrainedModel) -> bool:
@@ -122,7 +124,8 @@ def quantized_layers(model: Wav2Vec2PreTrainedModel) -> list[tuple[str, float | 
             f"{prefix}feature_extractor.conv_layers.{index}.conv",
             _least(config.feat_extract_activation),
         )
-        for index in _convolutions(base)
+        for index, share in _convolutions(base)
+        if share >= _MUCH_WORK
     ]
     encoder: list[tuple[str, float | None]] = []
     for index in range(len(base.encoder.layers)):
@@ -133,19 +136,29 @@ def quantized_layers(model: Wav2Vec2PreTrainedModel) -> list[tuple[str, float | 
     return [*features, *encoder]
 
 
-def _convolutions(base: Any) -> Iterator[int]:
-    """Yield the convolutions from the second on that are worth their error."""
+def _convolutions(base: Any) -> Iterator[tuple[int, float]]:
+    """Yield the convolutions from the second on that are worth their error.
+
+    Beside each, its share of the multiplications that convolutions do.
+    """
     config = base.config
     rates = [math.prod(config.conv_stride[index + 1 :]) for index in range(len(config.conv_dim))]
     work = [  # multiplications for each output frame
         rate * layer.conv.weight.numel()
         for rate, layer in zip(rates, base.feature_extractor.conv_layers, strict=True)
     ]
-    encoder = sum(weight.numel() for weight in base.encoder.layers.parameters())
-    total = sum(work) + encoder
-    for index, share in enumerate(work):
-        if index > 0 and share / total >= _LITTLE_WORK:
-            yield index
+    layers = base.encoder.layers
+    encoder = sum(weight.numel() for weight in (*layers.parameters(), *layers.buffers()))
+    for index, one in enumerate(work):
+        if index > 0 and one / (sum(work) + encoder) >= _LITTLE_WORK:
+            yield index, one / sum(work)
+
+
+def _light_convolutions(base: Any) -> dict[nn.Module, float | None]:
+    """Return those of the convolutions that do little, and the least of their inputs."""
+    least = _least(base.config.feat_extract_activation)
+    layers = base.feature_extractor.conv_layers
+    return {layers[index].conv: least for index, share in _convolutions(base) if share < _MUCH_WORK}
 
 
 def _least(activation: str | None) -> float | None:

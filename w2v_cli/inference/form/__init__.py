@@ -4,14 +4,23 @@
 `layers.py`. Their matrix products come from `products.py`, and may come from elsewhere.
 """
 
-from w2v_cli.inference.form.build import has_onednn, inference_form, is_inference_form, why_not
-from w2v_cli.inference.form.products import Float32Products, Products
+from w2v_cli.inference.form.build import (
+    has_form,
+    has_onednn,
+    inference_form,
+    is_inference_form,
+    products_dtype,
+    why_not,
+)
+from w2v_cli.inference.form.products import FloatProducts, Products
 
 __all__ = [
-    "Float32Products",
+    "FloatProducts",
     "Products",
+    "has_form",
     "has_onednn",
     "inference_form",
     "is_inference_form",
+    "products_dtype",
     "why_not",
 ]

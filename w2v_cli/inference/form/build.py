@@ -10,7 +10,12 @@ from torch import nn
 from w2v_cli.inference.form.features import TiledFeatureEncoder
 from w2v_cli.inference.form.layers import AdapterConvolution, PostNormLayer, PreNormLayer, Rows
 from w2v_cli.inference.form.positions import positions_form
-from w2v_cli.inference.form.products import Float32Products, Products
+from w2v_cli.inference.form.products import (
+    FloatProducts,
+    PackedLinear,
+    Products,
+    multiplies_bfloat16,
+)
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.model.classification import Wav2Vec2ForAudioFrameClassification
 from w2v_cli.model.encoder import Wav2Vec2EncoderLayerStableLayerNorm
@@ -25,6 +30,17 @@ _HEADS = ("lm_head", "projector")
 def has_onednn() -> bool:
     """Return whether this PyTorch has the products that the form is made of."""
     return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # torch's own
+
+
+def has_form(device: torch.device, dtype: torch.dtype) -> bool:
+    """Return whether a model that is to run there is put into its form for inference.
+
+    In bfloat16 it is where the processor multiplies that: then products are of bfloat16, and the
+    rest float32.
+    """
+    if device.type != "cpu" or not has_onednn():
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and multiplies_bfloat16())
 
 
 def why_not(model: Wav2Vec2PreTrainedModel) -> str | None:
@@ -47,6 +63,12 @@ def is_inference_form(model: Wav2Vec2PreTrainedModel) -> bool:
     return any(isinstance(module, TiledFeatureEncoder) for module in model.modules())
 
 
+def products_dtype(model: Wav2Vec2PreTrainedModel) -> torch.dtype:
+    """Return what a model multiplies in where its products are of floats."""
+    packed = (module.dtype for module in model.modules() if isinstance(module, PackedLinear))
+    return next(packed, model.dtype)
+
+
 @torch.no_grad()
 def inference_form(model: Model, products: Products | None = None) -> Model:
     """Return a model in its form for inference: the same class, call and output.
@@ -57,7 +79,7 @@ def inference_form(model: Model, products: Products | None = None) -> Model:
 
     Args:
         model: In evaluation mode, with all adapters that it is to have.
-        products: Where matrix products come from; None for `Float32Products`.
+        products: Where matrix products come from; None for `FloatProducts`.
 
     Raises:
         ValueError: It can't be; `why_not` says why.
@@ -65,7 +87,7 @@ def inference_form(model: Model, products: Products | None = None) -> Model:
     reason = why_not(model)
     if reason is not None:
         raise ValueError(f"no form for inference: {reason}")
-    products = products or Float32Products()
+    products = products or FloatProducts()
     base: Any = model.base_model
     base.feature_extractor = TiledFeatureEncoder(base.feature_extractor, products)
     projection = base.feature_projection

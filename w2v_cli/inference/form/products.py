@@ -49,22 +49,33 @@ class Products(Protocol):
         ...
 
 
-class Float32Products:
-    """Products in float32."""
+class FloatProducts:
+    """Products of floating-point numbers.
 
-    narrow_attention = False
+    Args:
+        dtype: float32, or bfloat16, whose sums are float32 still: inputs and weights are rounded,
+            and so is what comes out. Everything between products stays float32.
+    """
+
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        self._dtype = dtype
+        self.narrow_attention = dtype == torch.bfloat16
 
     def linear(self, linears: Sequence[nn.Module], *, gelu: bool = False) -> nn.Module:
         """Return a product; see `Products.linear`."""
         return PackedLinear(
             [_parameter(layer, "weight") for layer in linears],
             [_parameter(layer, "bias") for layer in linears],
+            self._dtype,
             gelu=gelu,
         )
 
     def convolution(self, conv: nn.Module, *, gelu: bool = False) -> nn.Module:
         """Return a product; see `Products.convolution`."""
-        return PackedConvolution(conv, gelu=gelu)
+        layer: Any = conv
+        weight = layer.weight.detach()
+        bias, stride = _parameter(conv, "bias"), int(layer.stride[0])
+        return PackedConvolution(weight, bias, stride, self._dtype, gelu=gelu)
 
 
 class PackedLinear(nn.Module):
@@ -73,6 +84,7 @@ class PackedLinear(nn.Module):
     Args:
         weights: Each (some of out_features, in_features).
         biases: Each (some of out_features,), or None.
+        dtype: In which precision it is calculated; inputs and outputs are float32.
         gelu: Whether an exact GELU follows.
     """
 
@@ -80,6 +92,7 @@ class PackedLinear(nn.Module):
         self,
         weights: Sequence[torch.Tensor | None],
         biases: Sequence[torch.Tensor | None],
+        dtype: torch.dtype = torch.float32,
         *,
         gelu: bool = False,
     ) -> None:
@@ -87,8 +100,10 @@ class PackedLinear(nn.Module):
         present = [weight for weight in weights if weight is not None]
         joined = present[0] if len(present) == 1 else torch.cat(present)
         self.out_features, self.in_features = joined.shape
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(joined, _ROWS)
-        self._bias = _joined_biases(present, biases)
+        self.dtype = dtype
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(joined.to(dtype), _ROWS)
+        bias = _joined_biases(present, biases)
+        self._bias = None if bias is None else bias.to(dtype)
         self._attr = "gelu" if gelu else "none"
         for weight in present:
             forget(weight)
@@ -96,34 +111,49 @@ class PackedLinear(nn.Module):
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (rows, out_features)."""
         product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
-            rows, self._weight, self._bias, self._attr, [], "none"
+            rows.to(self.dtype), self._weight, self._bias, self._attr, [], "none"
         )
-        return product
+        return product.float()
 
 
 class PackedConvolution(nn.Module):
     """A convolution as one product of the frames that each of its places sees.
 
     Args:
-        conv: An `nn.Conv1d` without padding, groups or dilation.
+        weight: (out_channels, in_channels, kernel), of one without padding, groups or dilation.
+        bias: (out_channels,), or None.
+        stride: From one place to the next, in frames.
+        dtype: In which precision it is calculated; inputs and outputs are float32.
         gelu: Whether an exact GELU follows.
     """
 
-    def __init__(self, conv: Any, *, gelu: bool = False) -> None:
+    def __init__(
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        stride: int,
+        dtype: torch.dtype = torch.float32,
+        *,
+        gelu: bool = False,
+    ) -> None:
         super().__init__()
-        weight = _parameter(conv, "weight")
-        assert weight is not None
         self.out_channels, self.in_channels, self.kernel = weight.shape
-        self.stride = int(conv.stride[0])
+        self.stride = stride
         # (out, kernel, in): the order in which the frames of a place lie in memory
         flat = weight.transpose(1, 2).reshape(self.out_channels, -1)
-        self._product = PackedLinear([flat], [_parameter(conv, "bias")], gelu=gelu)
+        self._product = PackedLinear([flat], [bias], dtype, gelu=gelu)
         forget(weight)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """Return (fewer frames, out_channels) from (frames, in_channels)."""
         product: torch.Tensor = self._product(places(frames, self.kernel, self.stride))
         return product
+
+
+def multiplies_bfloat16() -> bool:
+    """Return whether this processor multiplies numbers in bfloat16, faster than in float32."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def places(frames: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
