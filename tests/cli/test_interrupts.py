@@ -1,6 +1,7 @@
 """Ctrl-C ends a run wherever it comes, and what is said of it is true."""
 
 import io
+import json
 import sys
 import time
 from pathlib import Path
@@ -47,3 +48,16 @@ def test_a_matrix_that_is_interrupted_is_not_said_to_be_kept(w2v, monkeypatch, t
     assert run.exit_code == 130
     assert "w2v: interrupted; nothing is written" in run.stderr
     assert not cosines.exists()
+
+
+def test_an_evaluation_that_is_interrupted_says_so(w2v, monkeypatch, tmp_path):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("w2v_cli.training.evaluation.measure_model", interrupt)
+    manifest = tmp_path / "words.jsonl"
+    manifest.write_text(json.dumps({"audio_filepath": str(DATA / "stop.opus"), "text": "stop"}))
+    run = w2v("evaluate", "mini", manifest, "-o", tmp_path / "found.txt")
+    assert run.exit_code == 130
+    assert run.stderr.splitlines()[-1] == "w2v: interrupted; nothing is written"
+    assert not (tmp_path / "found.txt").exists()

@@ -59,8 +59,8 @@ Compile = Annotated[
     bool,
     typer.Option(
         "--compile",
-        help="Have PyTorch compile parts of the network: on a GPU, or beside --quantize int8. It "
-        "takes half a minute the first time, later a few seconds; it pays with hours of audio.",
+        help="Have PyTorch compile parts of the network: on a GPU, or beside --quantize int8, "
+        "where it gains little. It takes half a minute the first time, later a few seconds.",
         rich_help_panel=SPEED_GROUP,
     ),
 ]

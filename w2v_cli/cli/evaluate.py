@@ -200,7 +200,11 @@ def evaluate(
     with console.warnings_as_lines(), console.progress(1) as progress, show_progress(progress):
         trained = load_measured(model, hub, chosen, runtime)
         progress.begin("opening recordings")
-        measured = measure_model(*trained, manifests, chosen, progress.begin)
+        try:
+            measured = measure_model(*trained, manifests, chosen, progress.begin)
+        except KeyboardInterrupt:
+            console.error("interrupted; nothing is written")
+            raise
     if measured.n_left_out:
         console.warn(left_out(measured))
     for name, reason in measured.unreadable:
