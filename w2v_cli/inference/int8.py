@@ -148,8 +148,9 @@ class Int8Product(nn.Module):
         zeros = [self._scale.new_zeros(len(layer.weight)) for layer in layers]
         pairs = zip(layers, zeros, strict=True)
         self._bias = torch.cat([zero if kept.bias is None else kept.bias for kept, zero in pairs])
-        # What inputs give that are 1 all.
-        self._sums = weight.sum(1, dtype=torch.int32) * self._scale
+        if self.least is not None:
+            # What inputs give that are 1 all.
+            self._sums = weight.sum(1, dtype=torch.int32) * self._scale
         self._weight = torch.ops.onednn.qlinear_prepack(weight, None)
         self._zeros = torch.zeros(len(weight), dtype=torch.int64)
         self.n_inputs = weight.shape[1]
