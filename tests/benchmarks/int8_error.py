@@ -1,14 +1,15 @@
 """What whole numbers of 8 bits cost and save: words, logits, and the engines there are for them.
 
     python tests/benchmarks/int8_error.py words MANIFEST... [--model mini] [--split dev]
-    python tests/benchmarks/int8_error.py logits [--network base large] [--seconds 4]
+    python tests/benchmarks/int8_error.py logits [--network base large] [--recording FILE]
     python tests/benchmarks/int8_error.py products [--threads 1] [--rounds 9]
     python tests/benchmarks/int8_error.py networks [--network base] [--seconds 10] [--rounds 9]
 
 `words` transcribes the recordings of manifests greedily in float32, with --quantize int8 and, with
 --load-in-8bit, through bitsandbytes, and prints word and character error rates. `logits` compares
-the logits of networks with weights at random, in the published sizes. `products` runs every engine
-of PyTorch in turn on the shapes of both sizes: time of the processor beside float32, and error.
+the logits of networks with weights at random, in the published sizes, with those of float32, of a
+recording or of --seconds of a made-up sound. `products` runs every engine of PyTorch in turn on the
+shapes of both sizes: time of the processor beside float32, and error.
 `networks` runs transformers' network and ours, in float32 and in whole numbers, in turn on one
 recording.
 """
@@ -16,6 +17,7 @@ recording.
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import time
 import warnings
@@ -29,7 +31,7 @@ from torch.nn import functional as F
 from w2v_cli import Wav2Vec2Config, Wav2Vec2ForCTC
 from w2v_cli.audio import read_waveforms
 from w2v_cli.inference.emitter import Emitter
-from w2v_cli.inference.form import inference_form
+from w2v_cli.inference.form import FloatProducts, inference_form
 from w2v_cli.inference.int8 import Int8Product, Int8Weights
 from w2v_cli.inference.quantization import int8_form
 from w2v_cli.inference.runtime import Runtime
@@ -75,13 +77,11 @@ def words(chosen: argparse.Namespace) -> None:
 
 def logits(chosen: argparse.Namespace) -> None:
     """Print how far the logits of networks with weights at random are from float32's."""
-    print("| network | relative error of the logits | frames with the same best letter |")
-    print("|---|---|---|")
-    times = torch.arange(round(16_000 * chosen.seconds)) / 16_000
-    syllables = torch.sin(2 * torch.pi * 2.3 * times).clamp(0)
-    noise = torch.randn(len(times), generator=torch.Generator().manual_seed(3))
-    sound = noise + 2 * torch.sin(2 * torch.pi * 130 * times) * syllables
-    sound = ((sound - sound.mean()) / sound.std())[None]
+    print(
+        "| network | products | relative error of the logits | frames with the same best letter |"
+    )
+    print("|---|---|---|---|")
+    sound = made_up(chosen.seconds) if chosen.recording is None else heard(chosen.recording)
     for name in chosen.network:
         torch.manual_seed(0)
         model = Wav2Vec2ForCTC(Wav2Vec2Config(vocab_size=32, pad_token_id=0, **NETWORKS[name]))
@@ -89,10 +89,32 @@ def logits(chosen: argparse.Namespace) -> None:
         model.eval()
         with torch.inference_mode():
             exact = model(sound).logits
-            rounded = int8_form(model)(sound).logits
-        error = (rounded - exact).norm() / exact.norm()
-        same = (rounded.argmax(-1) == exact.argmax(-1)).float().mean()
-        print(f"| {name} | {100 * error:.2f} % | {100 * same:.1f} % |")
+            for products, make in FORMS.items():
+                rounded = make(copy.deepcopy(model))(sound).logits
+                error = (rounded - exact).norm() / exact.norm()
+                same = (rounded.argmax(-1) == exact.argmax(-1)).float().mean()
+                print(f"| {name} | {products} | {100 * error:.2f} % | {100 * same:.1f} % |")
+
+
+FORMS = {
+    "bfloat16": lambda model: inference_form(model, FloatProducts(torch.bfloat16)),
+    "int8": int8_form,
+}
+
+
+def made_up(seconds: float) -> torch.Tensor:
+    """Return syllables of a tone in noise, (1, samples), normalised."""
+    times = torch.arange(round(16_000 * seconds)) / 16_000
+    syllables = torch.sin(2 * torch.pi * 2.3 * times).clamp(0)
+    noise = torch.randn(len(times), generator=torch.Generator().manual_seed(3))
+    sound = noise + 2 * torch.sin(2 * torch.pi * 130 * times) * syllables
+    return ((sound - sound.mean()) / sound.std())[None]
+
+
+def heard(recording: str) -> torch.Tensor:
+    """Return a recording, (1, samples), normalised."""
+    sound = torch.from_numpy(read_waveforms(recording).channels[0])
+    return ((sound - sound.mean()) / sound.std())[None]
 
 
 def products(chosen: argparse.Namespace) -> None:
@@ -209,6 +231,7 @@ def main() -> None:
     parser.add_argument("--load-in-8bit", action="store_true")
     parser.add_argument("--network", nargs="+", default=["base", "large"])
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--recording", help="for logits, of 16 kHz")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9)
     chosen = parser.parse_args()
