@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import statistics
 import subprocess
@@ -17,6 +18,21 @@ import transformers
 pipe = transformers.pipeline("automatic-speech-recognition", model=sys.argv[1], device="cpu")
 waveform, rate = soundfile.read(sys.argv[2], dtype="float32")
 print(pipe({"raw": waveform, "sampling_rate": rate})["text"])
+"""
+
+# Its network is another one, so only what is done before can be compared.
+FASTER_WHISPER = """
+import sys
+from faster_whisper.audio import decode_audio
+from faster_whisper.feature_extractor import FeatureExtractor
+FeatureExtractor()(decode_audio(sys.argv[1]))
+"""
+OURS = """
+import sys
+from w2v_cli import Wav2Vec2FeatureExtractor
+from w2v_cli.audio import read_waveforms
+waveform = read_waveforms(sys.argv[1]).channels[0]
+Wav2Vec2FeatureExtractor()(waveform, sampling_rate=16_000)
 """
 
 
@@ -62,6 +78,11 @@ def compare(model: str, file: str, chosen: argparse.Namespace) -> None:
         "w2v transcribe, a folder by w2v quantize": transcribing(whole, file, []),
         "import torch": [sys.executable, "-c", "import torch"],
     }
+    if importlib.util.find_spec("faster_whisper") is None:
+        print("faster-whisper's overhead is left out: pip install faster-whisper")
+    else:
+        for name, script in (("faster-whisper", FASTER_WHISPER), ("w2v", OURS)):
+            commands[f"{name}, without a network"] = [sys.executable, "-c", script, file]
     for command in commands.values():  # what is read from the disk is in memory from here on
         measured(command, chosen.threads)
     runs: dict[str, list[Run]] = {name: [] for name in commands}
