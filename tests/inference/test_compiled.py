@@ -102,6 +102,18 @@ def test_another_process_finds_what_is_compiled(tmp_path):
     assert code_files() == first
 
 
+@pytest.mark.skipif(not has_onednn(), reason="needs oneDNN")
+def test_the_compiler_is_not_imported_to_say_what_runs():
+    code = (
+        "import sys; from w2v_cli.inference.emitter import Emitter; "
+        "from w2v_cli.inference.runtime import Runtime; "
+        "print(Emitter.load('mini', runtime=Runtime(quantize='int8')).description); "
+        "print('torch._dynamo.eval_frame' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "False"
+
+
 def test_where_nothing_would_gain():
     if has_onednn():
         with pytest.raises(UsageError, match="nothing left that would gain; leave it out, or add"):

@@ -19,7 +19,7 @@ import torch
 
 from w2v_cli.errors import UsageError
 from w2v_cli.inference.form import has_form
-from w2v_cli.inference.int8 import Int8Product
+from w2v_cli.inference.int8 import Int8Product, rounded
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def is_compiled(model: Wav2Vec2PreTrainedModel) -> bool:
     """Return whether `compile_network` has changed a model."""
     return any(
         module._compiled_call_impl is not None
-        or (isinstance(module, Int8Product) and module.steps.rounded is _compiled_rounding())
+        or (isinstance(module, Int8Product) and module.steps.rounded is not rounded)
         for module in model.modules()
     )
 
