@@ -198,7 +198,6 @@ def test_a_stream(w2v_process, label_folder, babble):
         (["--window", "0"], "--window 0: a window has 0.025 to 600 s"),
         (["--window", "nan"], "--window nan: a window has 0.025 to 600 s"),
         (["--window", "1", "--hop", "2"], "--hop 2: it must be from 0.01 s to the window's 1 s"),
-        (["--labels", "a,,b"], "--labels: an empty name"),
         (["--threshold", "inf"], "--threshold inf: it must be a number"),
         (["--chunk-seconds", "-1"], "--chunk-seconds -1: it must be more than 0"),
         (["--whole-seconds", "nan"], "--whole-seconds nan: it must be more than 0"),
@@ -243,11 +242,34 @@ def test_streams_that_are_wrong(classify, arguments, said):
     assert said in run.stderr
 
 
-def test_a_label_that_no_output_has(classify, recording):
-    run = classify(recording(), "--labels", "left")
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ("left", "has no such label; it has word0, word1, word2, word3, word4, word5\n"),
+        ("word1,,word2", "--labels 'word1,,word2': an empty name; write labels with commas"),
+    ],
+)
+def test_labels_that_no_output_has(classify, recording, labels, said):
+    run = classify(recording(), "--labels", labels)
     assert run.exit_code == 2
-    assert "--labels left: " in run.stderr
-    assert "has no such label; it has word0, word1, " in run.stderr
+    assert said in run.stderr
+
+
+def test_a_label_with_a_comma_in_it(w2v, save_label_model, recording, tmp_path):
+    names = {0: "yes", 1: "no", 2: "well, then"}
+    config = {"id2label": names, "label2id": {name: index for index, name in names.items()}}
+    folder = save_label_model(tmp_path / "model", **config)
+
+    def written(*arguments):
+        run = w2v("classify", "-m", folder, path, *arguments)
+        return {line.partition("  ")[2] for line in run.stdout.splitlines()} or run.stderr
+
+    path = recording()
+    assert written("--labels", "well, then") == {"well, then"}
+    assert written("--labels", "well, then", "--labels", "yes, no") == set(names.values())
+    refused = written("--labels", "yes,well, then")
+    assert "--labels well: " in refused
+    assert refused.endswith("; one with a comma in it has a --labels of its own\n")
 
 
 def test_no_samples(classify, tmp_path):

@@ -158,6 +158,29 @@ def test_keywords(w2v, quick, tmp_path, manifest):
     assert "accuracy" in measured.stdout
 
 
+def test_keywords_with_commas_in_them(w2v, quick, tmp_path, manifest):
+    words = {"stop": "Stop, now!", "sheila": "Sheila", "happy": "Happy", "seven": "7"}
+    rows = [{"audio_filepath": clip(f"{x}.opus"), "label": label} for x, label in words.items()]
+    write_manifest(manifest, rows)
+    run = w2v(*quick("keywords", "--labels", "Stop, now!", "--labels", "Sheila, 7"))
+    assert run.exit_code == 0, run.stderr
+    model = Wav2Vec2ForSequenceClassification.from_pretrained(tmp_path / "run")
+    assert model.config.id2label == {0: "7", 1: "Sheila", 2: "Stop, now!"}
+    for labels, said in (
+        (["Sheila,,7"], "--labels 'Sheila,,7': an empty name"),
+        (["Sheila,7", "7"], "--labels: 7 is there twice; name each label once"),
+        (
+            ["Sheila,Stop, now!"],
+            "--labels Stop: no recording to learn from has it; add some, or leave it out; one with "
+            "a comma in it has a --labels of its own",
+        ),
+    ):
+        options = [part for label in labels for part in ("--labels", label)]
+        refused = w2v(*quick("keywords", *options, folder="refused"))
+        assert refused.exit_code == 2
+        assert said in refused.stderr
+
+
 @pytest.fixture
 def voices(tmp_path, recording):
     """Two recordings of each of four voices; two are for measuring."""

@@ -102,7 +102,6 @@ def classify(
     classify_options.check_windowing(window, hop)
     classify_options.check_lengths(chunk_seconds, whole_seconds, window)
     written = classify_options.label_options(top_k, threshold, windowed=window is not None)
-    only = classify_options.label_names(labels)
     chosen = classify_options.format_choice(formats)
     live = classify_options.live_format(raw, window, inputs or [], chosen, context)
     choice = batch_options.drawing(batch_options.batch_choice(context.params), plot)
@@ -131,7 +130,7 @@ def classify(
         start_seconds=start_seconds,
         end_seconds=end,
         function=None if function == "auto" else function,
-        labels=only,
+        labels=None if labels is None else tuple(labels),  # who knows the labels splits them
         windowing=classify_options.windowing_choice(window, hop),
         draws=draws,
     )

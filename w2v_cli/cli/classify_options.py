@@ -105,7 +105,8 @@ Labels = Annotated[
     typer.Option(
         "--labels",
         metavar="LABEL[,LABEL]",
-        help="Write only these labels; their scores don't change. May be repeated.",
+        help="Write only these labels; their scores don't change. May be repeated; a value that as "
+        "a whole is a label of the model is that one, even with commas in it.",
         show_default=False,
         rich_help_panel=LABELS_GROUP,
     ),
@@ -220,20 +221,6 @@ def label_options(
     if top_k is None:
         top_k = 1 if windowed else DEFAULT_TOP_K
     return LabelOptions(None if isinstance(top_k, str) else top_k, threshold)
-
-
-def label_names(labels: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return the labels that were named, each once; None for all.
-
-    >>> label_names(["yes,no", "yes"])
-    ('yes', 'no')
-    """
-    if labels is None:
-        return None
-    names = [name.strip() for listed in labels for name in listed.split(",")]
-    if "" in names:
-        raise UsageError("--labels: an empty name; write labels with commas between them: yes,no")
-    return tuple(dict.fromkeys(names))
 
 
 def check_nothing_is_heard(inputs: Sequence[str] | None, context: typer.Context) -> None:

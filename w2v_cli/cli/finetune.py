@@ -12,7 +12,6 @@ from w2v_cli.cli.finetune_run import Kind, train
 from w2v_cli.cli.finetune_speech import frames, pretrain, speakers
 from w2v_cli.cli.finetune_texts import adapter, ctc
 from w2v_cli.cli.grouped_help import GroupedCommand
-from w2v_cli.errors import UsageError
 
 LABELS_GROUP = "Labels"
 
@@ -41,11 +40,12 @@ Manifests = Annotated[
 def keywords(
     manifests: Manifests,
     labels: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--labels",
             metavar="A,B,...",
-            help="The labels to tell apart. [default: all there are]",
+            help="The labels to tell apart. May be repeated; a value that as a whole is the label "
+            "of a recording is that one, even with commas in it. [default: all there are]",
             show_default=False,
             rich_help_panel=LABELS_GROUP,
         ),
@@ -100,25 +100,16 @@ def keywords(
     Exit codes: 0 done, 1 failed, 2 wrong command line or no such manifest, 4 no model,
     5 a package is missing, 130 interrupted; the run can go on.
     """
-    wanted = tuple(label.strip() for label in labels.split(",")) if labels else ()
-    if labels and ("" in wanted or len(set(wanted)) < len(wanted)):
-        raise UsageError(f"--labels {labels}: an empty label, or one twice")
 
     def prepare(kind: Kind) -> Any:
-        from w2v_cli.training.keywords import LabelRules, labels_of
+        from w2v_cli.training.keywords import labels_of, rules_of
         from w2v_cli.training.run import Findings, drop_unlabelled
         from w2v_cli.training.start import start_keywords
 
-        rules = LabelRules(wanted, other_label, empty_label)
         data = kind.data
+        rules = rules_of(labels or (), other_label, empty_label, data.train.examples)
         train_examples = rules.apply(data.train.examples)
         known = labels_of(train_examples)
-        missing = [label for label in wanted if label not in known]
-        if missing:
-            raise UsageError(
-                f"--labels {missing[0]}: no recording to learn from has it; add some, or leave it "
-                f"out"
-            )
         dev_examples = [e for e in rules.apply(data.dev.examples) if e.label in known]
         n_dropped = drop_unlabelled(data, {"train": train_examples, "dev": dev_examples})
         model, objective = start_keywords(kind.start, known, label_smoothing=label_smoothing)

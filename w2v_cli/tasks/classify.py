@@ -14,6 +14,7 @@ from w2v_cli.inference.chunks import Chunk, Chunker, Chunking
 from w2v_cli.inference.labeller import Labeller
 from w2v_cli.inference.pooling import FrameStatistics
 from w2v_cli.results import Classification, Stretch
+from w2v_cli.tasks.labels import comma_hint, named_labels
 from w2v_cli.tasks.recording import Cutter, Hearing, HearingTask, Ready, RecordingJob, about
 from w2v_cli.tasks.windows import Window, WindowCutter, Windowing
 
@@ -67,15 +68,15 @@ class Classifier(HearingTask[Classification]):
     Args:
         labeller: The model.
         function: What makes scores of its outputs; None for what fits its problem type.
-        labels: Only these; None for all.
+        labels: Only these; one of them may be several, with commas between. None for all.
         windowing: Label one window after the other; None labels whole recordings.
         chunking: How recordings are cut that are too long to be heard whole; None for the
             defaults.
         draws: Keep what a waveform looks like.
 
     Raises:
-        UsageError: The model has no such label, or memory has no room for what is longer than
-            `WHOLE_SECONDS` and to be heard whole.
+        UsageError: The model has no such label, a name is empty, or memory has no room for what
+            is longer than `WHOLE_SECONDS` and to be heard whole.
     """
 
     smallest = "a label"
@@ -308,7 +309,7 @@ class ClassificationJob(RecordingJob):
 
     Attributes:
         function: What makes scores; None for what fits the model's problem type.
-        labels: Only these; None for all.
+        labels: Only these, as `Classifier` takes them; None for all.
         windowing: Label one window after the other; None labels whole recordings.
         draws: Keep what a waveform looks like, for a picture.
     """
@@ -369,13 +370,14 @@ def _chosen(
     """Return the labels that were asked for, and which outputs they are.
 
     Raises:
-        UsageError: There is no such label.
+        UsageError: There is no such label, or a name is empty.
     """
     if labels is None:
         return labeller.labels, list(range(len(labeller.labels)))
-    for label in labels:
-        if label not in labeller.labels:
-            known = ", ".join(labeller.labels)
-            raise UsageError(f"--labels {label}: {labeller.name} has no such label; it has {known}")
-    columns = [index for index, label in enumerate(labeller.labels) if label in labels]
+    names = named_labels(labels, labeller.labels)
+    for name in names:
+        if name not in labeller.labels:
+            known = ", ".join(labeller.labels) + comma_hint(labeller.labels)
+            raise UsageError(f"--labels {name}: {labeller.name} has no such label; it has {known}")
+    columns = [index for index, label in enumerate(labeller.labels) if label in names]
     return tuple(labeller.labels[index] for index in columns), columns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from w2v_cli.errors import UsageError
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.model.classification import Wav2Vec2ForSequenceClassification
+from w2v_cli.tasks.labels import comma_hint, named_labels
 from w2v_cli.training.examples import Batch, Item, make_batch
 from w2v_cli.training.figures import Tally
 from w2v_cli.training.manifests import Example
@@ -56,6 +59,37 @@ class LabelRules:
 def labels_of(examples: Iterable[Example]) -> list[str]:
     """Return the labels of examples, each once, in the order of the alphabet."""
     return sorted({example.label for example in examples if example.label is not None})
+
+
+def rules_of(
+    named: Sequence[str], other: str | None, empty: str | None, examples: Sequence[Example]
+) -> LabelRules:
+    """Return which label an example has, of labels as they are named on a command line.
+
+    Args:
+        named: The labels to tell apart, one or with commas between several each; empty for all.
+        other: As `LabelRules` has it, as is the next.
+        empty: Likewise.
+        examples: Those to learn from.
+
+    Raises:
+        UsageError: A name is empty or there twice, or no example has that label.
+    """
+    there = labels_of(LabelRules(empty=empty).apply(examples))
+    known = {*there, *(label for label in (other, empty) if label is not None)}
+    wanted = named_labels(named, known)
+    twice = [label for label, count in Counter(wanted).items() if count > 1]
+    if twice:
+        raise UsageError(f"--labels: {twice[0]} is there twice; name each label once")
+    rules = LabelRules(wanted, other, empty)
+    found = {rules.label(example) for example in examples}
+    missing = [label for label in wanted if label not in found]
+    if missing:
+        raise UsageError(
+            f"--labels {missing[0]}: no recording to learn from has it; add some, or leave it out"
+            f"{comma_hint(there)}"
+        )
+    return rules
 
 
 class KeywordsObjective(Objective):
