@@ -16,6 +16,7 @@ PACKAGE = Path(w2v_cli.__file__).parent
 # A room may import from rooms of a lower level, and from itself.
 LEVELS = {
     "_lazy": 0,
+    "counts": 0,
     "errors": 0,
     "results": 0,
     "audio": 1,

@@ -294,7 +294,7 @@ def test_pretraining_is_measured_on_what_is_shorter_than_a_mask(w2v, quick, tmp_
     )
     run = w2v(*quick("pretrain", "--eval-manifest", dev))
     assert run.exit_code == 0, run.stderr
-    assert "1 recordings of dev cannot be read" in run.stderr
+    assert "Left out: 1 recording of dev that cannot be read; the first: " in run.stderr
     assert "none.wav: no sound in it" in run.stderr
 
 
@@ -325,10 +325,10 @@ def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
     )
     assert run.exit_code == 0
     assert "train: 6 recordings" in run.stderr
-    assert "1 recordings of train cannot be read" in run.stderr
+    assert "Left out: 1 recording of train that cannot be read; the first: " in run.stderr
     assert "missing.wav: no such file" in run.stderr
     assert "The vocabulary lacks '1' (2), '9' (1), '6' (1), 'ï' (1)" in run.stderr
-    assert "1 recordings have no text, label or speaker" in run.stderr
+    assert "Left out: 1 recording without a text, label or speaker" in run.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -337,9 +337,9 @@ def test_how_long_recordings_may_be_is_obeyed(w2v, tmp_path):
     manifest = write_manifest(tmp_path / "list.jsonl", [row])
     arguments = ("finetune", "frames", manifest, "--model", "mini", "-o", tmp_path / "run")
     whole = w2v(*arguments, "--dry-run")
-    assert "train: 1 recordings" in whole.stderr
+    assert "train: 1 recording, " in whole.stderr
     short = w2v(*arguments, "--dry-run", "--max-duration-in-seconds", 1)
-    assert "nothing to learn from; 1 are too long" in short.stderr
+    assert "nothing to learn from; left out: 1 too long" in short.stderr
 
 
 @pytest.mark.parametrize(

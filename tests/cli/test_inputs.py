@@ -105,7 +105,7 @@ def test_an_interruption_writes_what_is_ready(capsys):
     with pytest.raises(KeyboardInterrupt):
         run_ahead(log, begin, ["a", "b"], 2)
     assert log[-1] == "wrote a"
-    assert "1 of 2 results are kept" in capsys.readouterr().err
+    assert "1 of 2 results is kept" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_build_writes_the_published_layout(lm_folder):
 def test_build_says_what_it_left_out(w2v, text, tmp_path):
     run = w2v("lm", "build", text, "-o", tmp_path / "lm", "--order", "2", "--verbose")
     assert run.exit_code == 0
-    assert "4 words with something the model cannot write were left out (3 ...)" in run.stderr
+    assert "left out: 4 words with something the model cannot write (3 ...)" in run.stderr
     assert "too small to estimate discounts" in run.stderr
     assert "16 sentences, 56 words, 8 different" in run.stderr
 

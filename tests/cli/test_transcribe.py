@@ -91,7 +91,7 @@ def test_verbose_says_what_runs_where(w2v, recording, ctc_folder):
     path = recording()
     run = w2v("transcribe", path, "-v", "--device", "cpu", "--threads", "1", "--attn", "eager")
     loaded, heard = run.stderr.splitlines()
-    what = f"w2v: {ctc_folder} on cpu, float32, eager, 1 threads; in the form for inference; "
+    what = f"w2v: {ctc_folder} on cpu, float32, eager, 1 thread; in the form for inference; "
     assert loaded.startswith(f"{what}loaded in ")
     assert heard.startswith(f"w2v: {path}: 1.0 s transcribed in ")
     assert w2v("transcribe", path, "-v", "-q").stderr == ""
@@ -207,7 +207,7 @@ def test_an_interruption_keeps_what_is_finished(tmp_path, recording, ctc_folder,
         finally:
             w2v.kill()
     assert w2v.returncode == 130
-    assert stderr == "w2v: interrupted; 1 of 2 results are kept\n"
+    assert stderr == "w2v: interrupted; 1 of 2 results is kept\n"
     written = stdout if target == "-" else (tmp_path / target).read_text()
     assert len(json.loads(written)) == 1
 

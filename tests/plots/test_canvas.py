@@ -158,6 +158,6 @@ def test_a_waveform_fills_its_axes():
 
 
 def test_letters_that_no_font_has_are_told_once(tmp_path):
-    with pytest.warns(UserWarning, match="2 kinds of letters are in none of the fonts") as caught:
+    with pytest.warns(UserWarning, match="2 letters drawn as boxes, for want of a font") as caught:
         save_figure(drawn("\ue000\ue001\ue000"), tmp_path / "label.png")  # of no alphabet
     assert len(caught) == 1

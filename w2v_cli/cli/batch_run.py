@@ -81,7 +81,10 @@ class BatchRun(Generic[Result]):
             self._run(engine)
         except KeyboardInterrupt:
             n_kept = self._tally.n_done + self._tally.n_skipped
-            kept = f"; {n_kept} of {self._n_inputs} results are kept" if self._n_inputs > 1 else ""
+            are = "is" if n_kept == 1 else "are"
+            kept = ""
+            if self._n_inputs > 1:
+                kept = f"; {n_kept} of {self._n_inputs} results {are} kept"
             if not self._results.keeps:
                 kept = "; nothing is written"
             with self._progress.hidden():

@@ -16,6 +16,7 @@ from w2v_cli.cli.batch_options import BatchChoice, Recordings, check_policy, out
 from w2v_cli.cli.embed_options import Comparing
 from w2v_cli.cli.output import STDOUT, Results, check_file
 from w2v_cli.cli.sinks import Destination, WrappedDestination
+from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError, W2VError
 from w2v_cli.formats.format import Format, Joining
 from w2v_cli.formats.spoken import as_unicode, one_line
@@ -126,7 +127,7 @@ def matrix(comparison: Comparison, run_on: RunOn, console: Console) -> int:
         from w2v_cli.plots.canvas import save_figure
         from w2v_cli.plots.similarity import draw_similarity
 
-        title = f"{len(names)} recordings, {comparison.kind.model}"
+        title = f"{counted(len(names), 'recording')}, {comparison.kind.model}"
         figure = draw_similarity(names, scores, title=title, threshold=comparison.threshold)
         save_figure(figure, comparison.choice.plot)
         console.note(f"drawn: {comparison.choice.plot}")

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.cli.summary import hours
+from w2v_cli.counts import counted
 
 if TYPE_CHECKING:
     from w2v_cli.training.evaluation import Measured
@@ -25,8 +26,9 @@ def measured_table(measured: Measured) -> str:
     """Return the figures for people; of a classifier also which label was taken for which."""
     from w2v_cli.training.figures import show_figure
 
-    voices = f", {measured.n_speakers} speakers" if measured.n_speakers else ""
-    lines = [f"{len(measured.results)} recordings, {hours(measured.seconds)}{voices}", ""]
+    voices = f", {counted(measured.n_speakers, 'speaker')}" if measured.n_speakers else ""
+    heard = counted(len(measured.results), "recording")
+    lines = [f"{heard}, {hours(measured.seconds)}{voices}", ""]
     threshold = equal_threshold(measured)
     width = max(map(len, (*measured.figures, "" if threshold is None else "threshold")))
     for name, figure in measured.figures.items():
@@ -44,7 +46,8 @@ def measured_table(measured: Measured) -> str:
 
 def left_out(measured: Measured) -> str:
     """Return how many recordings were not measured on for want of something to compare with."""
-    done = f"left out, since there is nothing to compare with: {measured.n_left_out} recordings"
+    count = counted(measured.n_left_out, "recording")
+    done = f"left out, since there is nothing to compare with: {count}"
     if not measured.labels:
         return done
     return f"{done} without a label that the model knows; --other-label NAME has them count as it"

@@ -16,6 +16,7 @@ from w2v_cli.cli.finetune_choices import material_of, start_of, training_options
 from w2v_cli.cli.finetune_display import shown_figures, stopping, watching
 from w2v_cli.cli.finetune_options import SharedOptions
 from w2v_cli.cli.summary import hours
+from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError, W2VError, WriteError
 
 if TYPE_CHECKING:
@@ -220,9 +221,10 @@ def run(
     if missing is not None:
         console.note(missing)
     if progress.n_skipped:
-        console.warn(f"{progress.n_skipped} batches were left out: their loss was no number")
+        lost = counted(progress.n_skipped, "batch", "batches")
+        console.warn(f"left out, for a loss that was no number: {lost}")
     figures = shown_figures(evaluation) or "not measured"
-    console.note(f"{folder}: {progress.step} steps; {figures}")
+    console.note(f"{folder}: {counted(progress.step, 'step')}; {figures}")
 
 
 def steps(trainer: Trainer, console: Console) -> Progress:
@@ -274,8 +276,8 @@ def tell_data(data: Data, findings: Findings, console: Console, *, even_if_quiet
     from w2v_cli.training.report import data_remarks
 
     for part, name in ((data.train, "train"), (data.dev, "dev")):
-        voices = f", {part.n_speakers} speakers" if part.n_speakers else ""
-        line = f"{name}: {len(part.examples)} recordings, {hours(part.seconds)}{voices}"
+        voices = f", {counted(part.n_speakers, 'speaker')}" if part.n_speakers else ""
+        line = f"{name}: {counted(len(part.examples), 'recording')}, {hours(part.seconds)}{voices}"
         if even_if_quiet:
             console.error(line)
         else:

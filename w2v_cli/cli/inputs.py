@@ -138,8 +138,8 @@ class InputRun(Generic[Result]):
         except KeyboardInterrupt:
             while begun and begun[0][1].ready:
                 self._finish(*begun.popleft())
-            n = len(inputs)
-            kept = f"; {self._n_done} of {n} results are kept" if n > 1 else ""
+            n, are = len(inputs), "is" if self._n_done == 1 else "are"
+            kept = f"; {self._n_done} of {n} results {are} kept" if n > 1 else ""
             with self._progress.hidden():
                 self._console.error(f"interrupted{kept}")
             raise

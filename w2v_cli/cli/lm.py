@@ -20,6 +20,7 @@ from w2v_cli.cli.lm_options import (
     parse_numbers,
 )
 from w2v_cli.cli.lm_tune import tune
+from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -154,13 +155,13 @@ def tell_built(built: Built, console: Console, output: str, estimator: str) -> N
     if corpus.n_left_out:
         examples = ", ".join(corpus.left_out[:5])
         console.warn(
-            f"{corpus.n_left_out} words with something the model cannot write were left out "
+            f"left out: {counted(corpus.n_left_out, 'word')} with something the model cannot write "
             f"({examples} ...); spell numbers and signs out to keep them"
         )
     if built.fell_back:
         orders = ", ".join(map(str, built.fell_back))
         console.warn(
-            f"the text is too small to estimate discounts of the orders {orders}; took those "
+            f"the text is too small to estimate discounts of order {orders}; took those "
             f"of --discount-fallback"
         )
     if built.model == built.arpa:
@@ -169,8 +170,8 @@ def tell_built(built: Built, console: Console, output: str, estimator: str) -> N
             "could do it; the ARPA file does the same, and loads slower"
         )
     console.note(
-        f"{output}: {corpus.n_sentences} sentences, {corpus.n_words} words, "
-        f"{len(corpus.vocabulary) - 3} different; estimated by {estimator}"
+        f"{output}: {counted(corpus.n_sentences, 'sentence')}, {counted(corpus.n_words, 'word')}, "
+        f"{len(corpus.vocabulary) - 3:,} different; estimated by {estimator}"
     )
 
 

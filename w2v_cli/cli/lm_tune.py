@@ -12,6 +12,7 @@ import typer
 from w2v_cli.cli import options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.lm_options import LM_GROUP, ModelArgument, parse_numbers
+from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def as_table(points: Sequence[Point], best: Point) -> str:
         lines.append(f"{alpha:<10g}" + "".join(cells).rstrip())
     lines.append(
         f"{MARK} alpha {best.alpha:g}, beta {best.beta:g}: WER {100 * best.wer:.2f} % "
-        f"({best.errors} of {best.n_words} words)"
+        f"({best.errors} of {counted(best.n_words, 'word')})"
     )
     return "\n".join(lines)
 

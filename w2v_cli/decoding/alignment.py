@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from w2v_cli.counts import counted
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.hypothesis import Hypothesis, HypothesisCharacter, HypothesisWord
 from w2v_cli.decoding.spelling import Speller, Spelling
@@ -149,9 +150,8 @@ def _checked_path(trellis: Trellis) -> IntArray:
     n_frames = len(trellis.scores)
     if n_frames < trellis.min_frames:
         raise AlignmentError(
-            f"the text is too long for the recording: its {len(trellis.labels)} letters need "
-            f"{trellis.min_frames} frames at least, and there are {n_frames}; "
-            f"is it the right text, and the whole recording?"
+            f"the text is too long for the recording, which has {counted(n_frames, 'frame')}: its "
+            f"letters need {trellis.min_frames:,}; is it the right text, and the whole recording?"
         )
     return best_path(trellis)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from w2v_cli.counts import counted
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.ngram import NGram
 from w2v_cli.decoding.options import BeamOptions
@@ -278,7 +279,7 @@ class WorkerPool:
             if task.tries >= MOST_TRIES:
                 task.answer(
                     WorkerDiedError(
-                        f"decoding {len(task.emissions)} frames ended its worker "
+                        f"decoding {counted(len(task.emissions), 'frame')} ended its worker "
                         f"{task.tries} times (exit code {worker.process.exitcode}); is there "
                         f"enough memory? Try a smaller beam or fewer workers"
                     )

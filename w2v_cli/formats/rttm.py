@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError
 from w2v_cli.formats.spoken import decimal_seconds, milliseconds, one_line, recording_id
 from w2v_cli.results import Diarization, Turn
@@ -56,8 +57,8 @@ def parse_rttm(text: str, label: str) -> dict[str, tuple[Turn, ...]]:
             continue
         if len(fields) < 8:
             raise UsageError(
-                f"{where}: {len(fields)} columns; a SPEAKER line of RTTM has eight at least: type, "
-                f"recording, channel, start, duration, two of <NA>, speaker"
+                f"{where}: {counted(len(fields), 'column')}; a SPEAKER line of RTTM has eight "
+                f"at least: type, recording, channel, start, duration, two of <NA>, speaker"
             )
         start, length = _times(fields[3:5], where)
         if length < 0:
@@ -86,8 +87,8 @@ def parse_uem(text: str, label: str) -> dict[str, tuple[tuple[float, float], ...
     for where, fields in _rows(text, label):
         if len(fields) != 4:
             raise UsageError(
-                f"{where}: {len(fields)} columns; a line of UEM has four: recording, channel, "
-                f"start, end"
+                f"{where}: {counted(len(fields), 'column')}; a line of UEM has four: recording, "
+                f"channel, start, end"
             )
         start, end = _times(fields[2:], where)
         if end <= start:

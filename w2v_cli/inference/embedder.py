@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from w2v_cli.checkpoint.resolve import pin
+from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError
 from w2v_cli.inference.loading import Head, Loading
 from w2v_cli.inference.network import FloatArray, Network
@@ -283,8 +284,8 @@ def layer_index(name: str, layer: int, n_layers: int) -> int:
     """
     if not -n_layers - 1 <= layer <= n_layers:
         raise UsageError(
-            f"--layer {layer}: {name} has {n_layers} layers; choose 0 (what goes into the first) "
-            f"to {n_layers}, or -1 to {-n_layers - 1} from the end, or {LAST_LAYER}"
+            f"--layer {layer}: {name} has {counted(n_layers, 'layer')}; choose 0 (what goes into "
+            f"the first) to {n_layers}, or -1 to {-n_layers - 1} from the end, or {LAST_LAYER}"
         )
     return layer % (n_layers + 1)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from w2v_cli.counts import counted
 from w2v_cli.errors import CheckpointError
 from w2v_cli.inference.chunk_length import memory_bytes
 from w2v_cli.inference.feature_pieces import FeaturesInPieces
@@ -152,8 +153,8 @@ def labels_of(name: str, config: Wav2Vec2Config) -> tuple[str, ...]:
     missing = [index for index in range(config.num_labels) if index not in known]
     if missing:
         raise CheckpointError(
-            f"{name}: the model has {config.num_labels} labels and config.json (id2label) names "
-            f"none for number {missing[0]}; add it"
+            f"{name}: the model has {counted(config.num_labels, 'label')} and config.json "
+            f"(id2label) names none for number {missing[0]}; add it"
         )
     return tuple(known[index] for index in range(config.num_labels))
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from w2v_cli.counts import counted
 from w2v_cli.errors import AudioError, OutOfMemoryError
 from w2v_cli.inference.chunk_length import longest_chunk_seconds
 from w2v_cli.inference.compiled import is_compiled
@@ -110,7 +111,9 @@ class Network(ABC):
     def description(self) -> str:
         """One line about what runs where."""
         attn = self.model.config._attn_implementation
-        threads = f", {torch.get_num_threads()} threads" if self.model.device.type == "cpu" else ""
+        threads = ""
+        if self.model.device.type == "cpu":
+            threads = f", {counted(torch.get_num_threads(), 'thread')}"
         form = "in the form for inference"
         if not is_inference_form(self.model):
             form = f"as trained: {why_not(self.model) or 'it was handed over so'}"

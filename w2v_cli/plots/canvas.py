@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2v_cli.checkpoint.atomic import replacing
+from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError
 from w2v_cli.plots.paths import SUFFIXES, require_matplotlib
 
@@ -132,8 +133,8 @@ def picture_bytes(figure: Figure, kind: str, *, name: str = "picture") -> bytes:
             )
     if about_letters:
         warnings.warn(
-            f"{name}: {len(about_letters)} kinds of letters are in none of the fonts here and "
-            f"drawn as boxes; install a font that has them, such as Noto Sans CJK",
+            f"{name}: {counted(len(about_letters), 'letter')} drawn as boxes, for want of a font "
+            f"here; install one that has such letters, for instance Noto Sans CJK",
             stacklevel=2,
         )
     return file.getvalue()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from w2v_cli.counts import counted
 from w2v_cli.plots.canvas import GREY, VERMILLION, new_figure, styled
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _name_rows(axes: Axes, labels: Sequence[str], names: Sequence[str]) -> None:
             axes.axvline(begin - 0.5, color="white", linewidth=0.6)
         begin = end
     if len(folders) == 1 or len(folders) > _MOST_NAMES:
-        axes.set_xlabel(f"{len(names)} recordings", color=GREY)
+        axes.set_xlabel(counted(len(names), "recording"), color=GREY)
         axes.set_xticks([])
         axes.set_yticks([])
         return

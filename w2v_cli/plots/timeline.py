@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from w2v_cli.counts import counted
 from w2v_cli.plots.canvas import (
     PADDING_INCHES,
     PALETTE,
@@ -139,7 +140,7 @@ def _head(figure: Figure, diarization: Diarization, spoken: dict[str, float]) ->
     from matplotlib.patches import Patch
 
     name = PurePath(diarization.source or "recording").name
-    count = f"{len(spoken)} speaker{'' if len(spoken) == 1 else 's'}" if spoken else "nobody speaks"
+    count = counted(len(spoken), "speaker") if spoken else "nobody speaks"
     title = f"{name}: {count}, {clock(diarization.duration_seconds)}"
     total = sum(spoken.values())
     patches = [

@@ -89,8 +89,8 @@ class Wav2Vec2CTCTokenizer(CTCDecoding, ChatTemplates):
         nested = [name for name, entry in self.vocab.items() if isinstance(entry, dict)]
         if language is None and nested:
             raise ValueError(
-                f"the vocabulary has one part for each of {len(nested)} languages; choose one "
-                f"with target_lang, for instance {nested[0]!r}"
+                f"the vocabulary has a part for each of its languages ({len(nested)}); choose "
+                f"one with target_lang, for instance {nested[0]!r}"
             )
         if language is not None and language not in nested:
             choices = ", ".join(nested) or "none, it is the vocabulary of one language"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from w2v_cli.counts import counted
 from w2v_cli.errors import AudioError, UsageError
 from w2v_cli.inference.chunks import Chunk, Chunker, Chunking
 from w2v_cli.inference.labeller import Labeller
@@ -133,7 +134,7 @@ class Classifier(HearingTask[Classification]):
     def description(self) -> str:
         """One line about what runs where, and what it tells apart."""
         labels = ", ".join(self.names)
-        return f"{super().description}; {len(self.names)} labels: {labels}"
+        return f"{super().description}; {counted(len(self.names), 'label')}: {labels}"
 
     def classify(self, waveforms: Waveforms, *, source: str | None = None) -> Classification:
         """Return the labels of a recording.

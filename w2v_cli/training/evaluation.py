@@ -11,6 +11,7 @@ from typing import Any
 from w2v_cli.checkpoint.lexicons import own_lexicon
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import pin, resolve_file
+from w2v_cli.counts import counted
 from w2v_cli.errors import CheckpointError, UsageError
 from w2v_cli.inference.loading import Loading
 from w2v_cli.inference.runtime import Runtime
@@ -214,7 +215,7 @@ def measure_model(
             f"{_needed(objective)}"
         )
     known = survey(list(dict.fromkeys(useful)))
-    tell(f"listening to {len(known.examples)} recordings")
+    tell(f"listening to {counted(len(known.examples), 'recording')}")
     recordings = Recordings()
     found = objective.evaluate(model, known.examples, recordings)
     results, normalizer = found.results, None

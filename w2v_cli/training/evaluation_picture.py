@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from w2v_cli.counts import counted
 from w2v_cli.formats.spoken import recording_name
 from w2v_cli.scoring.diarization import TurnRates
 from w2v_cli.scoring.verification import detection_errors
@@ -57,7 +58,7 @@ def _detection(measured: Measured) -> Figure | None:
     if errors is None:
         return None
     n_same = int(pairs.is_same.sum())
-    title = f"{n_same:,} pairs of one speaker, {len(pairs.scores) - n_same:,} of two"
+    title = f"{counted(n_same, 'pair')} of one speaker, {len(pairs.scores) - n_same:,} of two"
     return detection_figure(errors, measured.intervals.get("eer"), title=title)
 
 
@@ -91,4 +92,4 @@ def _title(measured: Measured, name: str) -> str:
     if name in measured.intervals:
         low, high = (show_figure(name, bound) for bound in measured.intervals[name])
         shown += f" ({low} to {high})"
-    return f"{shown}, {len(measured.results):,} recordings"
+    return f"{shown}, {counted(len(measured.results), 'recording')}"

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import distributed
 
+from w2v_cli.counts import counted
 from w2v_cli.errors import MissingDependencyError, UsageError, W2VError
 from w2v_cli.inference.runtime import choose_device
 from w2v_cli.training.options import TrainingOptions
@@ -62,8 +63,9 @@ class ManyProcesses(OneProcess):
         here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         if kind.type == "cuda" and here > torch.cuda.device_count():
             raise UsageError(
-                f"{here} processes on this machine, which has {torch.cuda.device_count()} GPUs; "
-                f"start one for each of them, or give --device cpu"
+                f"{here} processes on this machine, which has "
+                f"{counted(torch.cuda.device_count(), 'GPU')}; start one for each of them, or give "
+                f"--device cpu"
             )
         if shards and precision == "float16":
             raise UsageError("--fsdp and --fp16: one of them; use --bf16 with --fsdp")

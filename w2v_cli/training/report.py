@@ -11,6 +11,7 @@ from typing import Any
 
 from w2v_cli.checkpoint.atomic import write_text
 from w2v_cli.checkpoint.resolve import locate
+from w2v_cli.counts import counted
 from w2v_cli.errors import MissingDependencyError
 from w2v_cli.training.figures import show_figure
 from w2v_cli.training.objective import Evaluation, Objective
@@ -92,7 +93,7 @@ def report(account: Account, log: Sequence[Record], picture: str = "") -> str:
     """Return report.md: data, figures over time, mistakes and settings."""
     progress = account.progress
     parts = [
-        f"# {account.objective.name}: {progress.step} steps",
+        f"# {account.objective.name}: {counted(progress.step, 'step')}",
         f"    {account.command}",
         _outcome(account),
         "## Data",
@@ -131,8 +132,8 @@ def model_card(account: Account) -> str:
         _data_table(account.data),
         "## Training",
         f"    {account.command}",
-        f"{account.progress.step} steps, {account.progress.audio_seconds / 3600:.2f} hours of "
-        f"audio heard, {_clock(account.progress.seconds)} of calculation.",
+        f"{counted(account.progress.step, 'step')}, {account.progress.audio_seconds / 3600:.2f} "
+        f"hours of audio heard, {_clock(account.progress.seconds)} of calculation.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -144,28 +145,28 @@ def data_remarks(data: Data, findings: Findings) -> list[str]:
         if part.unreadable:
             path, reason = part.unreadable[0]
             remarks.append(
-                f"{len(part.unreadable)} recordings of {name} cannot be read and are left out; "
-                f"the first: {path}: {reason}"
+                f"Left out: {counted(len(part.unreadable), 'recording')} of {name} that cannot be "
+                f"read; the first: {path}: {reason}"
             )
     if data.train.too_short or data.train.too_long:
         remarks.append(
-            f"{data.train.too_short} recordings are too short and {data.train.too_long} too long, "
-            f"and left out."
+            f"Left out: {counted(data.train.too_short, 'recording')} too short and "
+            f"{data.train.too_long:,} too long."
         )
     if findings.n_without_target:
         remarks.append(
-            f"{findings.n_without_target} recordings have no text, label or speaker that is "
-            f"learnt, and are left out."
+            f"Left out: {counted(findings.n_without_target, 'recording')} without a text, label or "
+            f"speaker that is learnt."
         )
     if findings.outside:
-        done = f"{findings.n_skipped_texts} recordings with them are left out"
+        done = f"left out: {counted(findings.n_skipped_texts, 'recording')} with them"
         if not findings.n_skipped_texts:
             done = "they are learnt as unknown"
         remarks.append(f"The vocabulary lacks {describe(findings.outside)}; {done}.")
     if findings.n_too_dense:
         remarks.append(
-            f"{findings.n_too_dense} recordings have more letters than the network has frames: "
-            f"they teach it nothing."
+            f"Of no use: {counted(findings.n_too_dense, 'recording')} with more letters than the "
+            f"network has frames."
         )
     if not data.dev.examples:
         remarks.append(
@@ -179,12 +180,12 @@ def _outcome(account: Account) -> str:
     if not figures:
         return "Not measured: there were no dev recordings."
     n_speakers = account.data.dev.n_speakers
-    voices = f" of {n_speakers} speakers" if n_speakers else ""
+    voices = f" of {counted(n_speakers, 'speaker')}" if n_speakers else ""
     table = _table(("measure", "figure"), [(k, show_figure(k, v)) for k, v in figures.items()])
     step = account.progress.best[0][1]
     return (
-        f"On {len(dev)} dev recordings{voices}, the weights of step {step}, which were chosen for "
-        f"being the best on them:\n\n{table}"
+        f"On {counted(len(dev), 'dev recording')}{voices}, the weights of step {step}, which were "
+        f"chosen for being the best on them:\n\n{table}"
     )
 
 

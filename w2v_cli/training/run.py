@@ -96,18 +96,21 @@ def gather(
 
 def _why_nothing(train: Survey) -> str:
     reasons = [
-        f"{count} {what}"
+        f"{count:,} {what}"
         for count, what in (
-            (len(train.unreadable), "recordings cannot be read"),
-            (train.too_short, "are too short"),
-            (train.too_long, "are too long"),
+            (len(train.unreadable), "that cannot be read"),
+            (train.too_short, "too short"),
+            (train.too_long, "too long"),
         )
         if count
     ]
-    if train.unreadable:
-        name, reason = train.unreadable[0]
-        reasons.append(f"the first is {name}: {reason}")
-    return ", ".join(reasons) or "no row is of the split train"
+    if not reasons:
+        return "no row is of the split train"
+    left_out = f"left out: {', '.join(reasons)}"
+    if not train.unreadable:
+        return left_out
+    name, reason = train.unreadable[0]
+    return f"{left_out}; the first that cannot be read: {name}: {reason}"
 
 
 def check_texts(objective: CTCObjective, data: Data, outside: OutsideName) -> Findings:

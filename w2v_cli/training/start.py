@@ -17,6 +17,7 @@ import torch
 from w2v_cli.checkpoint.configs import read_json_object
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import pin, resolve_file
+from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError
 from w2v_cli.inference.speaker_activity import CONVERSATION_FIELD
 from w2v_cli.model.config import Wav2Vec2Config
@@ -275,8 +276,8 @@ def start_keywords(
     """
     if len(labels) < 2:
         raise UsageError(
-            f"{len(labels)} label in the examples to learn from ({', '.join(labels)}); a "
-            f"classifier needs two"
+            f"{counted(len(labels), 'label')} in the examples to learn from ({', '.join(labels)}); "
+            f"a classifier needs two"
         )
     config = start.config()
     own = names_of(config)
@@ -300,7 +301,8 @@ def start_speakers(
     """
     if len(speakers) < 2:
         raise UsageError(
-            f"{len(speakers)} speaker in the examples to learn from; it takes two at least"
+            f"{counted(len(speakers), 'speaker')} in the examples to learn from; it takes two at "
+            f"least"
         )
     config = start.config()
     own = names_of(config)
