@@ -199,14 +199,13 @@ class FrameActivity:
         probabilities: 0 to 1, float32 (frames, speakers).
         first_seconds: The middle of the first frame.
         step_seconds: From the middle of one frame to that of the next.
-        envelope: The least and the greatest of the samples around each frame, (frames, 2), on
-            a scale of its own; None where nobody asked for them.
+        envelope: What the recording's waveform looks like, for pictures; None where nobody asked.
     """
 
     probabilities: FloatArray
     first_seconds: float
     step_seconds: float
-    envelope: FloatArray | None = None
+    envelope: Envelope | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from w2v_cli.plots.canvas import PALETTE, save_figure
+from w2v_cli.plots.canvas import PALETTE, Envelope, save_figure
 from w2v_cli.plots.timeline import draw_timeline, line_length
 from w2v_cli.results import Diarization, FrameActivity, Turn
 
@@ -14,7 +14,8 @@ SPEAKERS = ("SPEAKER_00", "SPEAKER_01", "SPEAKER_02")
 
 def diarization(seconds=10.0, *, start_seconds=0.0, turns=TURNS):
     n_frames = round(seconds * 50)
-    envelope = np.stack([-np.ones(n_frames), np.ones(n_frames)], axis=1).astype(np.float32)
+    envelope = Envelope(1000)
+    envelope.add(np.resize(np.array([-1, 1], np.float32), round(seconds * 1000)))
     frames = FrameActivity(np.zeros((n_frames, 3), np.float32), start_seconds, 0.02, envelope)
     return Diarization(turns, SPEAKERS, seconds, "m", "a/talk.wav", start_seconds, None, frames)
 
@@ -49,6 +50,22 @@ def test_a_long_recording_goes_on_line_by_line():
     limits = [axes.get_xlim() for axes in figure.axes[1::2]]
     assert limits == [(60.0, 210.0), (210.0, 360.0), (360.0, 510.0)]
     assert [bool(axes.get_xlabel()) for axes in figure.axes[1::2]] == [False, False, True]
+
+
+@pytest.mark.parametrize("seconds", [1.0, 400.0])
+def test_the_waveform_is_drawn_to_the_end(seconds):
+    figure = draw_timeline(diarization(seconds, start_seconds=60.0))
+    drawn = [axes.collections[0].get_datalim(axes.transData) for axes in figure.axes[::2]]
+    assert drawn[0].x0 == 60.0
+    assert drawn[-1].x1 == 60.0 + seconds
+    for one, axes in zip(drawn, figure.axes[::2], strict=True):
+        begin, end = axes.get_xlim()
+        assert one.x0 <= begin
+        assert one.x1 >= min(end, 60.0 + seconds)
+        assert max(begin - one.x0, one.x1 - end) < 0.2
+        assert (one.y0, one.y1) == (-1, 1)
+    (steps,) = figure.axes[0].collections[0].get_paths()
+    assert len(np.unique(steps.vertices[:, 0])) > 1000 * min(seconds, 1)
 
 
 def test_nobody_speaks():

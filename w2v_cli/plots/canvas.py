@@ -186,13 +186,13 @@ class Envelope:
     Args:
         sample_rate: Of the samples, in Hz.
         most: Stretches at most, an even number; there are at least half as many in the end, if
-            the recording has so many times ten milliseconds.
+            the recording has so many milliseconds.
     """
 
     def __init__(self, sample_rate: int, *, most: int = 4096) -> None:
         self.sample_rate = sample_rate
         self._most = most
-        self._samples = max(1, sample_rate // 100)  # in a stretch
+        self._samples = max(1, sample_rate // 1000)  # in a stretch
         self._bounds: FloatArray = np.zeros((0, 2), dtype=np.float32)  # whole stretches
         self._rest: FloatArray = np.zeros(0, dtype=np.float32)  # the start of the next one
 
@@ -239,10 +239,27 @@ class Envelope:
 
 
 def draw_waveform(
-    axes: Axes, envelope: Envelope, *, start_seconds: float = 0.0, color: str = GREY
+    axes: Axes,
+    envelope: Envelope,
+    *,
+    start_seconds: float = 0.0,
+    span: tuple[float, float] | None = None,
+    color: str = GREY,
 ) -> None:
-    """Draw a waveform into axes of its own, and have them as high as it is loud."""
+    """Draw a waveform into axes of its own, and have them as high as it is loud.
+
+    Args:
+        axes: Where to draw.
+        envelope: The waveform.
+        start_seconds: When it begins.
+        span: Draw what lies between these two times alone; None for all of it.
+        color: What to draw it in.
+    """
     edges, bounds = start_seconds + envelope.edges_seconds, envelope.bounds
+    if span is not None:
+        first = max(int(np.searchsorted(edges, span[0], side="right")) - 1, 0)
+        last = int(np.searchsorted(edges, span[1]))
+        edges, bounds = edges[first : last + 1], bounds[first:last]
     if len(bounds):
         low, high = np.repeat(bounds, 2, axis=0).T
         times = np.repeat(edges, 2)[1:-1]

@@ -6,20 +6,17 @@ import math
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from w2v_cli.counts import counted
 from w2v_cli.plots.canvas import (
     PADDING_INCHES,
     PALETTE,
-    Envelope,
     clock,
     draw_waveform,
     new_figure,
     styled,
     time_axis,
 )
-from w2v_cli.results import Diarization, FrameActivity
+from w2v_cli.results import Diarization
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,13 +53,15 @@ def draw_timeline(diarization: Diarization) -> Figure:
     figure.set_layout_engine("constrained", w_pad=PADDING_INCHES, h_pad=_SPACE_INCHES, hspace=0.0)
     ratios = [_WAVEFORM_INCHES, n_rows * _ROW_INCHES] * n_lines
     axes = figure.subplots(2 * n_lines, 1, height_ratios=ratios, squeeze=False)[:, 0]
-    envelopes = _envelopes(diarization.frames, n_lines, line_seconds, diarization.start_seconds)
+    begin = diarization.start_seconds
+    envelope = None if diarization.frames is None else diarization.frames.envelope
     for line in range(n_lines):
-        start_seconds = diarization.start_seconds + line * line_seconds
+        start_seconds = begin + line * line_seconds
+        span = (start_seconds, start_seconds + line_seconds)
         waveform, rows = axes[2 * line], axes[2 * line + 1]
-        if envelopes:
-            draw_waveform(waveform, envelopes[line], start_seconds=start_seconds)
-        waveform.set_xlim(start_seconds, start_seconds + line_seconds)
+        if envelope is not None:
+            draw_waveform(waveform, envelope, start_seconds=begin, span=span)
+        waveform.set_xlim(span)
         waveform.axis("off")
         _draw_rows(rows, diarization, speakers)
         time_axis(rows, line_seconds, start_seconds=start_seconds)
@@ -107,25 +106,6 @@ def _draw_rows(axes: Axes, diarization: Diarization, speakers: list[str]) -> Non
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
-
-
-def _envelopes(
-    frames: FrameActivity | None, n_lines: int, line_seconds: float, begin: float
-) -> list[Envelope]:
-    """Return the waveform of each line; none where it was not kept."""
-    if frames is None or frames.envelope is None or not len(frames.envelope):
-        return []
-    starts = frames.first_seconds + (np.arange(len(frames.envelope)) - 0.5) * frames.step_seconds
-    envelopes = []
-    for line in range(n_lines):
-        first, last = np.searchsorted(
-            starts, [begin + line * line_seconds, begin + (line + 1) * line_seconds]
-        )
-        # As if the least and the greatest of each frame were two samples.
-        envelope = Envelope(round(2 / frames.step_seconds))
-        envelope.add(frames.envelope[first:last].ravel())
-        envelopes.append(envelope)
-    return envelopes
 
 
 def _same_height(axes: list[Axes]) -> None:

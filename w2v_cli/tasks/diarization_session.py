@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from w2v_cli.inference.network import FloatArray
     from w2v_cli.tasks.diarize import Diarizer
 
+# Of a waveform for a picture, which has several lines of a long recording.
+_MOST_STRETCHES = 32768
+
 
 class DiarizationSession:
     """A recording in which it is being told who speaks; a `w2v_cli.tasks.task.Session`.
@@ -45,11 +48,18 @@ class DiarizationSession:
         self._channels = tuple(n for n in numbers if n is not None) if len(numbers) > 1 else ()
         self._blocks = Blocks()
         self._pieces: list[list[Piece]] = [[] for _ in numbers]
-        self._envelopes: list[list[tuple[int, FloatArray]]] = [[] for _ in numbers]
         self._regions = self._regions_of(hearing.source)
+        self._envelope = None
+        if diarizer.envelope:
+            from w2v_cli.plots.canvas import Envelope
+
+            self._envelope = Envelope(hearing.stream.sample_rate, most=_MOST_STRETCHES)
 
     def chunks(self) -> Iterator[Chunk]:
         """Read the recording and yield its chunks; errors are those of `Hearing.chunks`."""
+        if self._envelope is not None:
+            for block in self._hearing.stream.blocks():
+                self._envelope.add(block.mean(axis=0))
         return self._hearing.chunks()
 
     def take(self, chunk: Chunk, output: FloatArray) -> None:
@@ -58,7 +68,7 @@ class DiarizationSession:
         Raises:
             AudioError: They are not numbers, or the voices do not fit into the memory.
         """
-        kept = self._hearing.kept(chunk, output)
+        self._hearing.kept(chunk, output)  # refuses what is no number
         first_frame = chunk.first_frame - chunk.keep_start
         if self._channels:
             piece = Piece(first_frame, output.max(axis=1, keepdims=True))
@@ -67,9 +77,6 @@ class DiarizationSession:
         else:
             piece = Piece(first_frame, output)
         self._pieces[chunk.channel].append(self._blocks.kept_piece(piece))
-        if self._diarizer.envelope:
-            bounds = self._blocks.kept(self._bounds(chunk, len(kept)))
-            self._envelopes[chunk.channel].append((chunk.first_frame, bounds))
 
     def finish(self) -> Ready[Diarization]:
         """Return who speaks when."""
@@ -99,7 +106,7 @@ class DiarizationSession:
             for start, end in spans[index]
         ]
         turns.sort(key=lambda turn: (turn.start_seconds, turn.end_seconds, turn.speaker))
-        envelope = self._envelope(len(probabilities)) if self._diarizer.envelope else None
+        frames = FrameActivity(probabilities[:, order], first_seconds, hop_seconds, self._envelope)
         return Ready(
             Diarization(
                 turns=tuple(turns),
@@ -108,7 +115,7 @@ class DiarizationSession:
                 model=self._network.name,
                 source=self._hearing.source,
                 start_seconds=stream.start_seconds,
-                frames=FrameActivity(probabilities[:, order], first_seconds, hop_seconds, envelope),
+                frames=frames,
             )
         )
 
@@ -190,20 +197,3 @@ class DiarizationSession:
             return voices.of([samples[first * hop : end * hop] for first, end in windows])
         except AudioError as error:
             raise self._hearing.error(error) from error
-
-    def _bounds(self, chunk: Chunk, n_frames: int) -> FloatArray:
-        """Return the least and the greatest sample of each frame that is kept, (frames, 2)."""
-        hop = self._network.hop_samples
-        first = chunk.keep_start * hop
-        samples = chunk.input_values[first : first + n_frames * hop]
-        samples = samples[: len(samples) // hop * hop].reshape(-1, hop)
-        return np.stack([samples.min(axis=1), samples.max(axis=1)], axis=1)
-
-    def _envelope(self, n_frames: int) -> FloatArray:
-        """Return the same of all frames, over all channels; zeros where nothing was heard."""
-        envelope = np.zeros((n_frames, 2), dtype=np.float32)
-        for first_frame, bounds in (row for channel in self._envelopes for row in channel):
-            part = envelope[first_frame : first_frame + len(bounds)]
-            np.minimum(part[:, 0], bounds[: len(part), 0], out=part[:, 0])
-            np.maximum(part[:, 1], bounds[: len(part), 1], out=part[:, 1])
-        return envelope
