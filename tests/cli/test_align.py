@@ -110,3 +110,13 @@ def test_texts_that_are_none(w2v, recording, text_file):
     run = w2v("align", recording(), text_file("grün", "latin1"))
     assert run.exit_code == 2
     assert "text.txt: the text is not in UTF-8" in run.stderr
+
+
+def test_a_model_of_another_kind_is_refused(w2v, recording, label_folder):
+    run = w2v("align", recording(), "--text", "go", "-m", label_folder)
+    assert run.exit_code == 4
+    assert run.stderr == (
+        f"w2v: {label_folder}: this model (Wav2Vec2ForSequenceClassification) labels whole "
+        f"recordings and writes no text; align needs a Wav2Vec2ForCTC model, for instance --model "
+        f"mini\n"
+    )

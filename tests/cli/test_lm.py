@@ -122,7 +122,7 @@ def test_a_folder_in_use_is_not_overwritten(w2v, text, lm_folder):
 
 
 def test_tune_prints_the_surface_and_writes_the_best(
-    w2v, lm_folder, ctc_folder, tmp_path, recording
+    w2v, lm_folder, ctc_folder, label_folder, tmp_path, recording
 ):
     recording("a.wav", seed=1), recording("b.wav", seed=2)
     manifest = tmp_path / "manifest.jsonl"
@@ -141,6 +141,9 @@ def test_tune_prints_the_surface_and_writes_the_best(
     assert report["best"]["wer"] == min(point["wer"] for point in report["points"])
     ngram = NGram.load(lm_folder)
     assert (ngram.alpha, ngram.beta) == (report["best"]["alpha"], report["best"]["beta"])
+    other = w2v("lm", "tune", label_folder, manifest, *grid)
+    assert other.exit_code == 4
+    assert "writes no text; lm tune needs a Wav2Vec2ForCTC model" in other.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -200,14 +201,15 @@ def surface(
     from w2v_cli.decoding.alphabet import Alphabet
     from w2v_cli.decoding.options import BeamOptions
     from w2v_cli.decoding.pool import DecoderPool
-    from w2v_cli.inference.emitter import Emitter
+    from w2v_cli.inference.emitter import CTC_HEAD, Emitter
     from w2v_cli.language_model.tune import search
 
     beam = BeamOptions(**ngram.own_options() | {"beam_width": beam_width})
     alphas, betas = grid
     n_steps = len(clips) + len(alphas) * len(betas)
     with console.progress(n_steps) as progress, show_progress(progress):
-        emitter = Emitter.load(model, runtime=runtime, hub=hub)
+        head = replace(CTC_HEAD, job="lm tune")
+        emitter = Emitter.load(model, runtime=runtime, hub=hub, head=head)
         console.note(emitter.description)
         alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
         emissions = []

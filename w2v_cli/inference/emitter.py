@@ -65,6 +65,7 @@ class Emitter(Network):
         runtime: Runtime | None = None,
         hub: HubOptions | None = None,
         target_lang: str | None = None,
+        head: Head = CTC_HEAD,
     ) -> Emitter:
         """Return the emitter of a folder, an embedded model or a model id.
 
@@ -73,6 +74,7 @@ class Emitter(Network):
             runtime: Device, precision, threads and attention; None for the defaults.
             hub: Where to look for it; None for the defaults.
             target_lang: The language whose adapter a multi-lingual model loads.
+            head: What the model needs, for errors: another job's says which that is.
 
         Raises:
             UsageError: The machine cannot run it as asked, or it has no such language.
@@ -81,11 +83,11 @@ class Emitter(Network):
         from w2v_cli.model.ctc import Wav2Vec2ForCTC
 
         loading = Loading.prepare(name, runtime, hub)
-        loading.check(CTC_HEAD)
+        loading.check(head)
         check_languages(str(name), loading.config, target_lang)
         processor = load_processor(name, target_lang, loading.where)
         language = {} if target_lang is None else {"target_lang": target_lang}
-        return cls(str(name), loading.model(Wav2Vec2ForCTC, CTC_HEAD, **language), processor)
+        return cls(str(name), loading.model(Wav2Vec2ForCTC, head, **language), processor)
 
     def emissions(self, waveform: npt.ArrayLike, *, sample_rate: int) -> FloatArray:
         """Return log-probabilities of a waveform's tokens, (frames, vocab).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.utterances import blank_emissions
 from w2v_cli.errors import AlignmentError, AudioError
 from w2v_cli.inference.chunks import Chunk, Chunker, Chunking
-from w2v_cli.inference.emitter import Emitter
+from w2v_cli.inference.emitter import CTC_HEAD, Emitter
 from w2v_cli.results import Segment, Transcript, Word
 from w2v_cli.tasks.session import Clock
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.inference.network import FloatArray
     from w2v_cli.inference.runtime import Runtime
+
+ALIGNING_HEAD = replace(CTC_HEAD, job="align", cannot="align")
 
 
 class Aligner:
@@ -53,7 +56,9 @@ class Aligner:
 
         Args and errors are those of `Emitter.load`; `chunking` says how long recordings are cut.
         """
-        emitter = Emitter.load(name, runtime=runtime, hub=hub, target_lang=target_lang)
+        emitter = Emitter.load(
+            name, runtime=runtime, hub=hub, target_lang=target_lang, head=ALIGNING_HEAD
+        )
         return cls(emitter, chunking)
 
     def align(self, waveforms: Waveforms, text: str, *, source: str | None = None) -> Transcript:
