@@ -146,6 +146,40 @@ def test_tune_prints_the_surface_and_writes_the_best(
     assert "writes no text; lm tune needs a Wav2Vec2ForCTC model" in other.stderr
 
 
+def test_tune_reads_the_manifests_that_others_read(w2v, lm_folder, ctc_folder, tmp_path, recording):
+    recording("a.wav", seconds=2)
+    rows = ["a.wav,hot tins,train,,", "a.wav,hot,train,0.5,1", "a.wav,eat on,validation,0,1"]
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("\n".join(["path,sentence,split,offset,duration", *rows]) + "\n")
+    grid = ("--alpha", "0", "--beta", "0", "--workers", "0", "--lm", lm_folder)
+    said = []
+    for arguments in ([], ["--split", "dev"], ["--limit", "1"]):
+        run = w2v("lm", "tune", ctc_folder, manifest, *grid, "-f", "json", *arguments)
+        assert (run.exit_code, run.stderr) == (0, "")
+        said.append(json.loads(run.stdout)["best"]["n_words"])
+    assert said == [5, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "said"),
+    [
+        (['{"audio_filepath": "a.wav"}'], [], "list.jsonl: no recording here has a text; add a"),
+        (["{"], [], "list.jsonl, line 1: not JSON"),
+        (['{"text": "go"}'], [], "list.jsonl, line 1: no column names the recordings; call it"),
+        (
+            ['{"audio_filepath": "a.wav", "text": "go"}'],
+            ["--split", "dev"],
+            "--split dev: the manifest has none of that; it has train",
+        ),
+    ],
+)
+def test_manifests_that_nothing_is_tuned_on(w2v, tmp_path, rows, arguments, said):
+    (tmp_path / "list.jsonl").write_text("\n".join(rows))
+    run = w2v("lm", "tune", "mini", tmp_path / "list.jsonl", "--lm", "none", *arguments)
+    assert run.exit_code == 2
+    assert said in run.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -1,14 +1,11 @@
 """The grid is searched whole, and the best of equals is in their middle."""
 
-import json
-
 import numpy as np
 import pytest
 
 from w2v_cli.decoding import Hypothesis
 from w2v_cli.decoding.options import BeamOptions
-from w2v_cli.errors import UsageError
-from w2v_cli.language_model.tune import Point, best_point, read_manifest, search
+from w2v_cli.language_model.tune import Point, best_point, search
 
 
 class Decoder:
@@ -44,28 +41,3 @@ def test_every_pair_is_tried_and_scored():
 def test_of_equals_the_middle_is_best():
     grid = [Point(a, b, int(b == 9), 10) for a in (0, 1, 2) for b in (0, 1, 2, 9)]
     assert best_point(grid) == Point(1, 1, 0, 10)
-
-
-def test_a_manifest_gives_its_recordings(tmp_path):
-    manifest = tmp_path / "manifest.jsonl"
-    entries = [
-        {"audio_filepath": f"{i}.wav", "text": str(i), "split": "dev" if i % 2 else "train"}
-        for i in range(10)
-    ]
-    text = "\n".join(map(json.dumps, entries)) + "\n\n"
-    manifest.write_text(text, encoding="utf-8-sig")  # with the mark that Windows puts first
-    assert len(read_manifest(manifest, split=None, limit=None)) == 10
-    assert [c.text for c in read_manifest(manifest, split="dev", limit=2)] == ["1", "5"]
-    assert read_manifest(manifest, split="dev", limit=1)[0].path == str(tmp_path / "1.wav")
-    with pytest.raises(UsageError, match="no recordings of the split test"):
-        read_manifest(manifest, split="test", limit=None)
-
-
-@pytest.mark.parametrize(
-    "line", ["{", "[]", '{"text": "a"}', "3", '{"audio_filepath": "b", "text": null}']
-)
-def test_a_line_that_is_no_recording_is_named(tmp_path, line):
-    manifest = tmp_path / "manifest.jsonl"
-    manifest.write_text(f'{{"audio_filepath": "a", "text": ""}}\n{line}\n')
-    with pytest.raises(UsageError, match=r"manifest\.jsonl:2: needs a JSON object"):
-        read_manifest(manifest, split=None, limit=None)

@@ -18,7 +18,8 @@ from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.ngram import NGram
-    from w2v_cli.language_model.tune import Clip, Point
+    from w2v_cli.language_model.tune import Point
+    from w2v_cli.training.manifests import Example
 
 GRID_GROUP = "Search"
 DEFAULT_ALPHAS = "0,0.25,0.5,0.75,1,1.5"
@@ -34,8 +35,7 @@ def tune(
         str,
         typer.Argument(
             metavar="MANIFEST",
-            help="A JSON object a line, with audio_filepath (from the manifest's folder), text "
-            "and perhaps split.",
+            help="JSONL, CSV or TSV with audio_filepath, text and perhaps split.",
             show_default=False,
         ),
     ],
@@ -150,9 +150,9 @@ def tune(
 
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.inference.runtime import Runtime
-    from w2v_cli.language_model.tune import best_point, read_manifest, weights_json
+    from w2v_cli.language_model.tune import best_point, weights_json
 
-    clips = read_manifest(Path(manifest), split=split, limit=limit)
+    clips = clips_of(manifest, split, limit, console)
     runtime = Runtime(device=device, threads=threads)
     hub = HubOptions(local_files_only=offline)
     ngram, place = find_language_model(model, language_model, hub)
@@ -167,6 +167,34 @@ def tune(
 
         write_text(place, weights_json(ngram, best))
         console.note(f"{place}: alpha {best.alpha:g}, beta {best.beta:g}")
+
+
+def clips_of(
+    manifest: str, split: str | None, limit: int | None, console: Console
+) -> list[Example]:
+    """Return the recordings of a manifest that have a text, each once.
+
+    Args:
+        manifest: The file.
+        split: Take those of this split only; None for all.
+        limit: Take so many, evenly from all over the manifest; None for all.
+        console: Where to say how many have none.
+
+    Raises:
+        UsageError: It cannot be read, or has no recordings of that kind.
+    """
+    from w2v_cli.training.manifests import chosen_split, read_examples
+
+    listed = chosen_split(read_examples(manifest), split)
+    clips = list(dict.fromkeys(example for example in listed if example.text is not None))
+    if not clips:
+        raise UsageError(f"{manifest}: no recording here has a text; add a column text")
+    n_left_out = sum(example.text is None for example in listed)
+    if n_left_out:
+        console.warn(f"left out, since there is no text: {counted(n_left_out, 'recording')}")
+    if limit is not None and limit < len(clips):
+        return [clips[index * len(clips) // limit] for index in range(limit)]
+    return clips
 
 
 def find_language_model(model: str, chosen: str | None, hub: Any) -> tuple[NGram, Path | None]:
@@ -186,7 +214,7 @@ def find_language_model(model: str, chosen: str | None, hub: Any) -> tuple[NGram
 
 def surface(
     model: str,
-    clips: Sequence[Clip],
+    clips: Sequence[Example],
     ngram: NGram,
     grid: tuple[Sequence[float], Sequence[float]],
     beam_width: int,
@@ -214,8 +242,13 @@ def surface(
         alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
         emissions = []
         for clip in clips:
-            progress.begin(Path(clip.path).name)
-            heard = read_waveforms(clip.path, channel="mix")
+            progress.begin(Path(clip.audio).name)
+            heard = read_waveforms(
+                clip.audio,
+                channel="mix",
+                start_seconds=clip.start_seconds,
+                end_seconds=clip.end_seconds,
+            )
             emissions.append(emitter.emissions(heard.channels[0], sample_rate=heard.sample_rate))
             progress.input_done()
         progress.begin("trying weights")
@@ -223,7 +256,7 @@ def surface(
             return search(
                 pool,
                 emissions,
-                [clip.text for clip in clips],
+                [clip.text or "" for clip in clips],
                 beam,
                 alphas=alphas,
                 betas=betas,

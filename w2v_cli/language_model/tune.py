@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from w2v_cli.errors import UsageError
 from w2v_cli.language_model.layout import attrs_json
 from w2v_cli.scoring import Pair, score_pairs
 
@@ -22,19 +18,6 @@ if TYPE_CHECKING:
     from w2v_cli.decoding.pool import DecoderPool
 
 FloatArray = npt.NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A recording of a manifest.
-
-    Attributes:
-        path: The recording.
-        text: What is said in it.
-    """
-
-    path: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -57,45 +40,6 @@ class Point:
     def wer(self) -> float:
         """The word error rate."""
         return self.errors / max(1, self.n_words)
-
-
-def read_manifest(manifest: Path, *, split: str | None, limit: int | None) -> list[Clip]:
-    """Return the clips of a manifest: a JSON object a line, with audio_filepath and text.
-
-    Args:
-        manifest: The file; recordings are found from its folder.
-        split: Take those of this split only; None for all.
-        limit: Take so many, evenly from all over the manifest; None for all.
-
-    Raises:
-        UsageError: It cannot be read, a line is none of that kind, or no clip is left.
-    """
-    clips = []
-    number = 0
-    try:
-        with manifest.open(encoding="utf-8-sig") as file:
-            for line in file:
-                number += 1
-                if not line.strip():
-                    continue
-                entry = json.loads(line)
-                if split is None or entry.get("split") == split:
-                    path = os.fspath(manifest.parent / entry["audio_filepath"])
-                    if not isinstance(entry["text"], str):
-                        raise TypeError(f"the text is {entry['text']!r}")
-                    clips.append(Clip(path, entry["text"]))
-    except OSError as error:
-        raise UsageError(f"{manifest}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UsageError(
-            f"{manifest}:{number}: needs a JSON object with audio_filepath and text ({error})"
-        ) from error
-    if not clips:
-        of = f" of the split {split}" if split else ""
-        raise UsageError(f"{manifest}: no recordings{of} there; check --split")
-    if limit is not None and limit < len(clips):
-        clips = [clips[index * len(clips) // limit] for index in range(limit)]
-    return clips
 
 
 def search(

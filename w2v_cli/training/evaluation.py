@@ -30,7 +30,7 @@ from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.examples import Recordings
 from w2v_cli.training.figures import Tally, intervals
 from w2v_cli.training.keywords import KeywordsObjective, LabelRules
-from w2v_cli.training.manifests import Example, read_examples, survey
+from w2v_cli.training.manifests import Example, chosen_split, read_examples, survey
 from w2v_cli.training.objective import Result
 from w2v_cli.training.speakers import SpeakersObjective, pairs_of
 from w2v_cli.training.start import Start, names_of
@@ -204,10 +204,7 @@ def measure_model(
     split = choice.split
     if split is None and any(example.split == "dev" for example in listed):
         split = "dev"
-    wanted = [example for example in listed if split in (None, example.split)]
-    if not wanted:
-        there = ", ".join(sorted({example.split for example in listed}))
-        raise UsageError(f"--split {split}: the manifest has none of that; it has {there}")
+    wanted = chosen_split(listed, split)
     useful = _with_targets(wanted, objective, choice)
     if not useful:
         raise UsageError(

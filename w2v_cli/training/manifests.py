@@ -106,6 +106,19 @@ def in_split(examples: Iterable[Example], split: str) -> list[Example]:
     return list(dict.fromkeys(example for example in examples if example.split == split))
 
 
+def chosen_split(examples: Sequence[Example], split: str | None) -> list[Example]:
+    """Return the examples of the split that somebody asks for; all of them for None.
+
+    Raises:
+        UsageError: There are none.
+    """
+    chosen = [example for example in examples if split in (None, example.split)]
+    if not chosen:
+        there = ", ".join(sorted({example.split for example in examples}))
+        raise UsageError(f"--split {split}: the manifest has none of that; it has {there}")
+    return chosen
+
+
 def survey(
     examples: Sequence[Example],
     *,
