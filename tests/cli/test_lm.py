@@ -115,9 +115,17 @@ def test_nothing_left_by_pruning_is_said(w2v, text, tmp_path):
 
 
 def test_a_folder_in_use_is_not_overwritten(w2v, text, lm_folder):
-    run = w2v("lm", "build", text, "-o", lm_folder)
-    assert run.exit_code == 1
-    assert "--force" in run.stderr
+    for command in (
+        ("lm", "build", text),
+        ("lm", "build", "no-such-text", "--model", "no-such-model"),
+        ("lm", "attach", "no-such-model", "no-such-lm"),
+    ):
+        run = w2v(*command, "-o", lm_folder)
+        assert run.exit_code == 2
+        assert run.stderr == (
+            f"w2v: {lm_folder}: there are files in this folder; choose another with -o, or replace "
+            f"them with --force\n"
+        )
     assert w2v("lm", "build", text, "-o", lm_folder, "--force", "-q").exit_code == 0
 
 

@@ -27,10 +27,17 @@ def test_a_quantized_folder_is_a_model(w2v, tmp_path):
 def test_a_folder_with_files_in_it_is_kept_unless_forced(w2v, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     refused = w2v("quantize", "mini", "--output", str(tmp_path))
-    assert refused.exit_code != 0
+    assert refused.exit_code == 2
     assert "there are files in this folder" in refused.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     assert w2v("quantize", "mini", "--output", str(tmp_path), "--force").exit_code == 0
+
+
+def test_a_file_is_no_folder(w2v, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    refused = w2v("quantize", "no-such-model", "--output", tmp_path / "notes.txt", "--force")
+    assert refused.exit_code == 2
+    assert "notes.txt: a file, not a folder; name another" in refused.stderr
 
 
 def test_a_model_is_not_written_over_itself(w2v, tmp_path):

@@ -136,7 +136,9 @@ def build(
     from w2v_cli.language_model.build import BuildOptions
     from w2v_cli.language_model.build import build as build_model
     from w2v_cli.language_model.kenlm_tools import LMPLZ, has_program
+    from w2v_cli.language_model.layout import check_unused
 
+    check_unused(Path(output), force=force)
     if estimator == "auto":
         estimator = "lmplz" if has_program(LMPLZ) else "own"
     elif estimator == "lmplz" and not has_program(LMPLZ):
@@ -214,7 +216,9 @@ def attach(
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.checkpoint.progress import show_progress
     from w2v_cli.language_model.attach import attach as attach_model
+    from w2v_cli.language_model.layout import check_unused
 
+    check_unused(Path(output), force=force)
     hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
     with console.warnings_as_lines(), console.progress(1) as progress, show_progress(progress):
         progress.begin(f"copying {model}")

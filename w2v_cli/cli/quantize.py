@@ -53,13 +53,15 @@ def quantize(
     if Path(output).resolve() == Path(model).resolve():
         raise UsageError(f"--output {output}: this is the model itself; choose another folder")
 
+    from w2v_cli.language_model.layout import check_unused
+
+    check_unused(Path(output), force=force)
+
     # Only now: help and usage errors must not wait for torch and numpy.
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.checkpoint.progress import show_progress
     from w2v_cli.inference.quantized_folder import quantize_folder
-    from w2v_cli.language_model.layout import check_unused
 
-    check_unused(Path(output), force=force)
     hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
     began = time.perf_counter()
     with console.warnings_as_lines(), console.progress(1) as progress, show_progress(progress):

@@ -49,7 +49,8 @@ def attach(
 
     Raises:
         ModelError: One of them cannot be loaded, or they don't fit each other.
-        W2VError: The folder is in use or cannot be written.
+        UsageError: The folder is in use, or one of them lies there.
+        WriteError: It cannot be written.
     """
     ngram = NGram.load(language_model)
     fitting_labels(Alphabet.from_tokenizer(tokenizer), ngram)

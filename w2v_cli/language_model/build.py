@@ -90,9 +90,9 @@ def build(
         force: Whether the folder may have something in it.
 
     Raises:
-        UsageError: A text cannot be read, or has no words.
-        W2VError: The folder is in use or cannot be written, or the text is too small, also
-            for what is pruned.
+        UsageError: The folder is in use, or a text cannot be read, or has no words.
+        W2VError: The folder cannot be written, or the text is too small, also for what is
+            pruned.
     """
     check_unused(folder, force=force)
     progress.begin("reading")

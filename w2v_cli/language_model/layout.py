@@ -16,15 +16,11 @@ from typing import Any
 from w2v_cli.checkpoint.atomic import make_folder, write_text
 from w2v_cli.decoding.ngram import ALPHABET_FILE, ATTRS_FILE, FOLDER, UNIGRAMS_FILE, NGram
 from w2v_cli.decoding.options import BeamOptions
-from w2v_cli.errors import W2VError
+from w2v_cli.errors import UsageError
 
 # pyctcdecode's way to write the unknown token; names as its own patterns find them.
 _WRITTEN_UNKNOWN = "⁇"
 _UNKNOWN = re.compile(r"^[<\[]unk[>\]]$", flags=re.IGNORECASE)
-
-
-class FolderInUseError(W2VError):
-    """A folder that holds something else and was not to be overwritten."""
 
 
 def alphabet_json(tokenizer: Any) -> str:
@@ -71,13 +67,15 @@ def write_layout(folder: Path, *, alphabet: str, attrs: str, unigrams: Iterable[
 
 
 def check_unused(folder: Path, *, force: bool) -> None:
-    """Refuse a folder with something in it, unless `force`.
+    """Refuse a folder with something in it, unless `force`, and what is no folder.
 
     Raises:
-        FolderInUseError: There is something in it.
+        UsageError: There is something in it, or it is a file.
     """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--output {folder}: a file, not a folder; name another")
     if not force and folder.is_dir() and any(folder.iterdir()):
-        raise FolderInUseError(
+        raise UsageError(
             f"{folder}: there are files in this folder; choose another with -o, or replace "
             f"them with --force"
         )
