@@ -225,12 +225,17 @@ def test_the_table_of_speakers_has_the_threshold(w2v, voices, model_of):
     assert "the cosine that has the eer" in lines[-1]
 
 
-def test_pairs_of_one_kind_have_no_picture(w2v, voices, model_of, tmp_path):
-    voices.write_text("".join(voices.read_text().splitlines(keepends=True)[:2]))
+@pytest.mark.parametrize("rows", [slice(1), slice(2), slice(None, None, 2)])
+def test_pairs_of_one_kind_have_no_rate_and_no_picture(w2v, voices, model_of, tmp_path, rows):
+    """One recording, one of each of two speakers, or several of one: what is missing is said."""
+    voices.write_text("".join(voices.read_text().splitlines(keepends=True)[rows]))
     picture = tmp_path / "det.png"
     run = w2v("evaluate", model_of("ForXVector", num_labels=2), voices, "--plot", picture)
     assert run.exit_code == 0
-    assert "eer              -" in run.stdout
+    assert (
+        "eer              -  (it takes two recordings of one speaker, and two speakers)\n"
+        in run.stdout
+    )
     assert "not drawn" in run.stderr
     assert not picture.exists()
 

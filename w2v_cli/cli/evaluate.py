@@ -233,7 +233,7 @@ def draw(measured: Measured, plot: str, console: Console) -> None:
 
     figure = evaluation_figure(measured)
     if figure is None:
-        console.warn("--plot: not drawn, since all pairs of recordings are of one kind")
+        console.warn("--plot: not drawn, since without an eer there is nothing to draw")
         return
     with console.warnings_as_lines():
         save_figure(figure, plot)

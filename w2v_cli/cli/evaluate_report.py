@@ -36,6 +36,8 @@ def measured_table(measured: Measured) -> str:
         if name in measured.intervals:
             low, high = (show_figure(name, bound) for bound in measured.intervals[name])
             line += f"  ({low} to {high})"
+        if name == "eer" and threshold is None:
+            line += "  (it takes two recordings of one speaker, and two speakers)"
         lines.append(line)
     if threshold is not None:
         lines.append(f"{'threshold':{width}}  {threshold:9.3f}  (the cosine that has the eer)")
