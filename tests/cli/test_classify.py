@@ -199,6 +199,10 @@ def test_a_stream(w2v_process, label_folder, babble):
         (["--window", "nan"], "--window nan: a window has 0.025 to 600 s"),
         (["--window", "1", "--hop", "2"], "--hop 2: it must be from 0.01 s to the window's 1 s"),
         (["--threshold", "inf"], "--threshold inf: it must be a number"),
+        (
+            ["--threshold", "2", "--function", "sigmoid"],
+            "--threshold 2: scores by sigmoid are from 0 to 1; choose one of these, or --function",
+        ),
         (["--chunk-seconds", "-1"], "--chunk-seconds -1: it must be more than 0"),
         (["--whole-seconds", "nan"], "--whole-seconds nan: it must be more than 0"),
         (["--whole-seconds", "9", "--window", "1"], "with --window each window is heard alone"),
@@ -240,6 +244,23 @@ def test_streams_that_are_wrong(classify, arguments, said):
     run = classify("-", *arguments)
     assert run.exit_code == 2
     assert said in run.stderr
+
+
+def test_a_threshold_where_no_score_is(w2v, save_label_model, classify, recording, tmp_path):
+    path = recording()
+    for threshold in ("2", "-0.1"):
+        run = classify(path, "--threshold", threshold)
+        assert (run.exit_code, run.stdout) == (2, "")
+        assert f"--threshold {threshold}: scores by softmax are from 0 to 1" in run.stderr
+    for threshold in ("0", "1"):
+        assert classify(path, "--threshold", threshold).exit_code == 0
+    assert classify(path, "--threshold", "2", "--function", "none").exit_code == 0
+    folder = save_label_model(tmp_path / "model", labels=2, problem_type="regression")
+    assert w2v("classify", "-m", folder, path, "--threshold", "2").exit_code == 0
+    folder = save_label_model(tmp_path / "model", problem_type="multi_label_classification")
+    run = w2v("classify", "-m", folder, path, "--threshold", "2")
+    assert run.exit_code == 2
+    assert "scores by sigmoid are from 0 to 1" in run.stderr
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,8 @@ def classify(
     start_seconds = options.checked_start(start, end)
     classify_options.check_windowing(window, hop)
     classify_options.check_lengths(chunk_seconds, whole_seconds, window)
-    written = classify_options.label_options(top_k, threshold, windowed=window is not None)
+    windowed = window is not None
+    written = classify_options.label_options(top_k, threshold, function, windowed=windowed)
     chosen = classify_options.format_choice(formats)
     live = classify_options.live_format(raw, window, inputs or [], chosen, context)
     choice = batch_options.drawing(batch_options.batch_choice(context.params), plot)
@@ -133,6 +134,7 @@ def classify(
         labels=None if labels is None else tuple(labels),  # who knows the labels splits them
         windowing=classify_options.windowing_choice(window, hop),
         draws=draws,
+        threshold=threshold,
     )
     console = Console(quiet=quiet, verbose=verbose)
     if live is not None and raw is not None:

@@ -20,7 +20,7 @@ from w2v_cli.cli.options import (
 )
 from w2v_cli.cli.pictures import PICTURES
 from w2v_cli.errors import UsageError
-from w2v_cli.formats.labels import LABEL_FORMAT_NAMES, LabelOptions
+from w2v_cli.formats.labels import LABEL_FORMAT_NAMES, LabelOptions, check_threshold
 from w2v_cli.plots.paths import require_matplotlib
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ Threshold = Annotated[
     typer.Option(
         "--threshold",
         metavar="SCORE",
-        help="Leave out labels with a lower score.",
+        help="Leave out labels with a lower score: from 0 to 1, but with --function none.",
         show_default=False,
         rich_help_panel=LABELS_GROUP,
     ),
@@ -209,15 +209,17 @@ _LIST_PARAMETERS = frozenset(
 
 
 def label_options(
-    top_k: int | str | None, threshold: float | None, *, windowed: bool
+    top_k: int | str | None, threshold: float | None, function: FunctionName, *, windowed: bool
 ) -> LabelOptions:
     """Return which labels are written.
 
     Raises:
-        UsageError: The threshold is no number.
+        UsageError: The threshold is no number, or no score by this function.
     """
     if threshold is not None and not math.isfinite(threshold):
         raise UsageError(f"--threshold {threshold:g}: it must be a number")
+    if function != "auto":  # else the model decides, and who has loaded it looks again
+        check_threshold(threshold, function)
     if top_k is None:
         top_k = 1 if windowed else DEFAULT_TOP_K
     return LabelOptions(None if isinstance(top_k, str) else top_k, threshold)

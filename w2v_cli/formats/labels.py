@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from w2v_cli.errors import UsageError
 from w2v_cli.formats.format import Format
 from w2v_cli.formats.spoken import as_unicode, milliseconds, one_line
 from w2v_cli.formats.whisper_json import SCHEMA_VERSION, json_object_line
@@ -46,6 +47,24 @@ class LabelOptions:
         """Yield the stretches of a recording, each with its labels that are to be written."""
         for index, stretch in enumerate(result.stretches):
             yield stretch, result.best(index, self.top_k, self.threshold)
+
+
+def check_threshold(threshold: float | None, function: str) -> None:
+    """Refuse a threshold where no score is.
+
+    Args:
+        threshold: The lowest score that is written; None for no such bound.
+        function: What makes scores: softmax, sigmoid or none.
+
+    Raises:
+        UsageError: It is no probability, and scores are.
+    """
+    if threshold is None or function == "none" or 0 <= threshold <= 1:
+        return
+    raise UsageError(
+        f"--threshold {threshold:g}: scores by {function} are from 0 to 1; choose one of these, or "
+        f"--function none"
+    )
 
 
 def label_formats(options: LabelOptions | None = None) -> Mapping[str, Format[Classification]]:

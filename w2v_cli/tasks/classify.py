@@ -11,6 +11,7 @@ import numpy as np
 
 from w2v_cli.counts import counted
 from w2v_cli.errors import AudioError, UsageError
+from w2v_cli.formats.labels import check_threshold
 from w2v_cli.inference.chunks import Chunk, Chunker, Chunking
 from w2v_cli.inference.labeller import Labeller
 from w2v_cli.inference.pooling import FrameStatistics
@@ -74,10 +75,11 @@ class Classifier(HearingTask[Classification]):
         chunking: How recordings are cut that are too long to be heard whole; None for the
             defaults.
         draws: Keep what a waveform looks like.
+        threshold: A score below which labels will be left out, which is looked at and no more.
 
     Raises:
-        UsageError: The model has no such label, a name is empty, or memory has no room for what
-            is longer than `WHOLE_SECONDS` and to be heard whole.
+        UsageError: The model has no such label, a name is empty, the threshold is no score, or
+            memory has no room for what is longer than `WHOLE_SECONDS` and to be heard whole.
     """
 
     smallest = "a label"
@@ -91,10 +93,12 @@ class Classifier(HearingTask[Classification]):
         chunking: Chunking | None = None,
         *,
         draws: bool = False,
+        threshold: float | None = None,
     ) -> None:
         super().__init__(labeller, chunking or label_chunking())
         self.labeller = labeller
         self.function = function or default_function(labeller.problem_type)
+        check_threshold(threshold, self.function)
         self.names, self._columns = _chosen(labeller, labels)
         self.windowing = windowing
         self.draws = draws
@@ -112,6 +116,7 @@ class Classifier(HearingTask[Classification]):
         windowing: Windowing | None = None,
         chunking: Chunking | None = None,
         draws: bool = False,
+        threshold: float | None = None,
     ) -> Classifier:
         """Return the classifier of a folder, an embedded model or a model id.
 
@@ -119,7 +124,9 @@ class Classifier(HearingTask[Classification]):
         """
         piece_seconds = None if chunking is None else chunking.chunk_seconds
         labeller = Labeller.load(name, runtime=runtime, hub=hub, piece_seconds=piece_seconds)
-        return cls(labeller, function, labels, windowing, chunking, draws=draws)
+        return cls(
+            labeller, function, labels, windowing, chunking, draws=draws, threshold=threshold
+        )
 
     def _check_whole(self) -> None:
         asked_seconds = self.chunking.whole_seconds
@@ -313,6 +320,7 @@ class ClassificationJob(RecordingJob):
         labels: Only these, as `Classifier` takes them; None for all.
         windowing: Label one window after the other; None labels whole recordings.
         draws: Keep what a waveform looks like, for a picture.
+        threshold: As `Classifier` takes it; labels don't depend on it.
     """
 
     chunking: Chunking = field(default_factory=lambda: label_chunking())
@@ -320,6 +328,7 @@ class ClassificationJob(RecordingJob):
     labels: tuple[str, ...] | None = None
     windowing: Windowing | None = None
     draws: bool = False
+    threshold: float | None = None
 
     def load(self) -> Classifier:
         """Load the model; errors are those of `Classifier.load`."""
@@ -332,6 +341,7 @@ class ClassificationJob(RecordingJob):
             windowing=self.windowing,
             chunking=self.chunking,
             draws=self.draws,
+            threshold=self.threshold,
         )
 
     def settings(self) -> dict[str, Any]:
