@@ -317,6 +317,7 @@ def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
         {"audio_filepath": "missing.wav", "text": "go"},
         {"audio_filepath": clip("jfk.opus"), "text": "1961, naïve"},
         {"audio_filepath": clip("happy.opus")},
+        {"audio_filepath": clip("happy.opus"), "text": "häppy 7 7", "split": "dev"},
     ]
     write_manifest(manifest, rows)
     run = w2v(
@@ -327,7 +328,11 @@ def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
     assert "train: 6 recordings" in run.stderr
     assert "Left out: 1 recording of train that cannot be read; the first: " in run.stderr
     assert "missing.wav: no such file" in run.stderr
-    assert "The vocabulary lacks '1' (2), '9' (1), '6' (1), 'ï' (1)" in run.stderr
+    assert (
+        "The vocabulary lacks '1' (2), '9' (1), '6' (1), 'ï' (1) of train; learnt as unknown."
+        in run.stderr
+    )
+    assert "The vocabulary lacks '7' (2), 'ä' (1) of dev; each counts as an error." in run.stderr
     assert "Left out: 1 recording without a text, label or speaker" in run.stderr
     assert not (tmp_path / "run").exists()
 

@@ -80,7 +80,7 @@ class TextOptions(SharedOptions):
         typer.Option(
             "--outside-vocabulary",
             help="What characters that the vocabulary lacks come to: learn them as unknown, leave "
-            "out their recordings, or refuse to begin.",
+            "out their recordings, or refuse to begin. Those of dev count as errors.",
             rich_help_panel=TEXTS_GROUP,
         ),
     ] = "unk"

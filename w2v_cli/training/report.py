@@ -161,8 +161,11 @@ def data_remarks(data: Data, findings: Findings) -> list[str]:
     if findings.outside:
         done = f"left out: {counted(findings.n_skipped_texts, 'recording')} with them"
         if not findings.n_skipped_texts:
-            done = "they are learnt as unknown"
-        remarks.append(f"The vocabulary lacks {describe(findings.outside)}; {done}.")
+            done = "learnt as unknown"
+        remarks.append(f"The vocabulary lacks {describe(findings.outside)} of train; {done}.")
+    if findings.outside_dev:
+        outside = describe(findings.outside_dev)
+        remarks.append(f"The vocabulary lacks {outside} of dev; each counts as an error.")
     if findings.n_too_dense:
         remarks.append(
             f"Of no use: {counted(findings.n_too_dense, 'recording')} with more letters than the "

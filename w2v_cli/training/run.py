@@ -55,13 +55,15 @@ class Findings:
     """What a look at the texts has found, besides the surveys.
 
     Attributes:
-        outside: Characters outside of the vocabulary, with how often they occur.
+        outside: Characters of train outside of the vocabulary, with how often they occur.
+        outside_dev: Those of dev.
         n_skipped_texts: Examples that were left out for such characters.
         n_too_dense: Examples with more letters than the network has frames.
         n_without_target: Examples without a text or a label.
     """
 
     outside: Counter[str] = field(default_factory=Counter)
+    outside_dev: Counter[str] = field(default_factory=Counter)
     n_skipped_texts: int = 0
     n_too_dense: int = 0
     n_without_target: int = 0
@@ -119,8 +121,9 @@ def check_texts(objective: CTCObjective, data: Data, outside: OutsideName) -> Fi
     Args:
         objective: What writes the texts.
         data: Whose lists of examples are changed.
-        outside: What is done about characters that the vocabulary cannot write: unk teaches
-            them as unknown, skip leaves out the recordings, refuse ends it here.
+        outside: What is done about characters of train that the vocabulary cannot write: unk
+            teaches them as unknown, skip leaves out the recordings, refuse ends it here. Those of
+            dev are errors that any model makes.
 
     Raises:
         UsageError: There are such characters, and that was to be refused.
@@ -133,6 +136,7 @@ def check_texts(objective: CTCObjective, data: Data, outside: OutsideName) -> Fi
         part.examples = with_text
     texts = [objective.kind(example) for example in data.train.examples]
     found.outside = characters_outside(texts, tokenizer)
+    found.outside_dev = characters_outside(map(objective.kind, data.dev.examples), tokenizer)
     if found.outside and outside == "refuse":
         raise UsageError(
             f"--outside-vocabulary refuse: the texts have {describe(found.outside)}, which the "
