@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +45,19 @@ def test_it_says_exactly_what_quantizing_on_the_way_says(folder):
     assert np.array_equal(emissions, on_the_way.emissions(SAMPLES, sample_rate=16_000))
     assert not np.array_equal(emissions, exact)
     assert np.abs(np.exp(emissions) - np.exp(exact)).max() < 0.1
+
+
+def test_loading_does_not_import_the_compiler(folder):
+    """It takes a second, which a command would pay at every start."""
+    code = (
+        f"import sys; from w2v_cli.inference.emitter import Emitter; Emitter.load({str(folder)!r});"
+        "assert not {'sympy', 'torch._dynamo', 'torch._inductor'} & set(sys.modules)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        check=True,
+    )
 
 
 def test_it_is_a_half_to_a_quarter_of_the_size(folder, tmp_path):

@@ -64,7 +64,8 @@ class Int8Weights(nn.Module):
             self.kernel_size, self.stride = layer.kernel_size, layer.stride
         elif isinstance(layer, nn.Linear):
             self.in_features, self.out_features = layer.in_features, layer.out_features
-        self.register_buffer("weight", torch.empty_like(weight, dtype=torch.int8))
+        # Not empty_like: without storage ("meta") it would have PyTorch import its compiler.
+        self.register_buffer("weight", weight.new_empty(weight.shape, dtype=torch.int8))
         self.register_buffer("weight_scale", weight.new_empty(len(weight), dtype=torch.float32))
         self.register_buffer("bias", None if bias is None else bias.detach().float())
 
