@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -43,6 +44,9 @@ PADDING_STEP = 1600
 """Batches come in lengths of tenths of a second, so that memory is used again."""
 
 
+AnyBatch = TypeVar("AnyBatch")
+
+
 @dataclass(frozen=True)
 class Item:
     """One training example: a waveform and its word's number or its letters' ids."""
@@ -74,10 +78,10 @@ class Composer:
         self.long_pauses = long_pauses
         commands = load_clips(data, "commands", "train", cache)
         digits = load_clips(data, "digits", "train", cache)
-        speech = load_clips(data, "librispeech", "train", cache)
+        self.speech = load_clips(data, "librispeech", "train", cache)
         self.sampler = ClipSampler(commands + digits, power=power, voice_share=0.5)
         silences = [clip for clip in commands if not clip.text]
-        self.noises = Noises(silences, speech, np.random.default_rng(NOISE_SEED))
+        self.noises = Noises(silences, self.speech, np.random.default_rng(NOISE_SEED))
 
     def word_to_classify(self, rng: np.random.Generator) -> Item:
         """Return one word cut close, or one time in thirty no word at all."""
@@ -161,6 +165,11 @@ class Batch:
     attention_mask: torch.Tensor
     labels: torch.Tensor
 
+    @property
+    def seconds(self) -> float:
+        """How much audio it is, padding and all."""
+        return self.input_values.numel() / SAMPLE_RATE
+
 
 def collate(items: list[Item]) -> Batch:
     """Return the items as tensors."""
@@ -198,9 +207,9 @@ def batches(
             yield collate(ready[which])
 
 
-def in_background(source: Iterator[Batch], ahead: int = 4) -> Iterator[Batch]:
+def in_background(source: Iterator[AnyBatch], ahead: int = 4) -> Iterator[AnyBatch]:
     """Yield what the source yields, made beforehand in a thread: numpy's FFT lets go of the GIL."""
-    waiting: queue.Queue[Batch] = queue.Queue(maxsize=ahead)
+    waiting: queue.Queue[AnyBatch] = queue.Queue(maxsize=ahead)
 
     def fill() -> None:
         for batch in source:

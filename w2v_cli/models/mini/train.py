@@ -3,8 +3,13 @@
     python -m w2v_cli.models.mini.train classify --data DATA --output RUN --minutes 45
     python -m w2v_cli.models.mini.train ctc --data DATA --output RUN --minutes 80
 
+or, from a network that knows words, with what a classifier of spectrograms knows of them:
+
+    python -m w2v_cli.models.mini.train teacher --data DATA --output RUN --minutes 40
+    python -m w2v_cli.models.mini.train distil --start mini --data DATA --output RUN --minutes 47
+
 `DATA` holds the folders commands, digits and librispeech, each with a manifest.jsonl. The
-second stage starts from the first one's encoder: CTC from scratch stays on its all-blank
+stage ctc starts from the encoder of classify: CTC from scratch stays on its all-blank
 plateau for hours, while a classifier learns to tell words apart from the first minutes on.
 A stage that was stopped goes on where its last checkpoint stands. `RUN/mini` is the result.
 """
@@ -12,12 +17,7 @@ A stage that was stopped goes on where its last checkpoint stands. `RUN/mini` is
 from __future__ import annotations
 
 import argparse
-import copy
-import json
-import math
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ from w2v_cli import (
     Wav2Vec2ForSequenceClassification,
     Wav2Vec2PreTrainedModel,
 )
-from w2v_cli.audio import SAMPLE_RATE
+from w2v_cli.models.mini.distil import Lessons, Pupil, distillation_loss, lessons
 from w2v_cli.models.mini.evaluate import (
     BLANK_ID,
     VOCABULARY,
@@ -43,12 +43,18 @@ from w2v_cli.models.mini.examples import (
     Batch,
     Composer,
     Item,
-    batches,
     collate,
     in_background,
 )
 from w2v_cli.models.mini.network import ENCODER
 from w2v_cli.models.mini.recordings import cut_word, load_clips
+from w2v_cli.models.mini.run import Recipe, Run, train
+from w2v_cli.models.mini.teacher import (
+    SpectrogramNetwork,
+    batches_of_places,
+    check_teacher,
+    teaching_loss,
+)
 from w2v_cli.training.filter_bank import start_as_filter_bank
 from w2v_cli.training.risk import expected_error_rates
 
@@ -56,31 +62,17 @@ SEED = 20261124
 CONSISTENCY = 0.2
 """Weight of the divergence between two views of a batch, beside their CTC loss."""
 
+GENTLER = {
+    "hidden_dropout": 0.05,
+    "feat_proj_dropout": 0.05,
+    "mask_time_prob": 0.15,
+    "mask_feature_prob": 0.05,
+}
+"""The noise inside a network that learns from its teacher, too."""
+
 DRAWS = 8
 CTC_SHARE = 0.3
 """Readings that are drawn of an item, and the weight of the CTC loss beside the risk."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one stage is optimised."""
-
-    peak_rate: float
-    warmup_share: float
-    batch_seconds: float
-    pool_items: int
-    strength: float = 1.0
-    power: float = 0.4
-    long_pauses: float = 0.0
-    average: float = 0.999
-    weight_decay: float = 0.02
-    filter_rate: float = 0.1
-
-    def batches(
-        self, compose: Callable[[np.random.Generator], Item], rng: np.random.Generator
-    ) -> Iterator[Batch]:
-        """Yield batches of this stage's size, without end."""
-        return batches(compose, rng, batch_seconds=self.batch_seconds, pool_items=self.pool_items)
 
 
 RECIPES = {
@@ -104,125 +96,25 @@ RECIPES = {
         long_pauses=0.05,
         average=0.9995,
     ),
+    "teacher": Recipe(
+        peak_rate=3e-3,
+        warmup_share=0.03,
+        batch_seconds=0,  # a fixed number of words
+        pool_items=0,
+        power=0.5,
+        average=0.998,
+        weight_decay=0.05,
+    ),
+    "distil": Recipe(
+        peak_rate=7e-4,
+        warmup_share=0.03,
+        batch_seconds=18,  # of joined words, beside the single ones
+        pool_items=160,
+        power=0.5,
+        long_pauses=0.05,
+        average=0.998,
+    ),
 }
-
-
-class Run:
-    """One stage of training: a network, its running average, and where they stand."""
-
-    def __init__(self, stage: str, network: Wav2Vec2PreTrainedModel, folder: Path) -> None:
-        """Start at step 0, or where the stage's last checkpoint stands."""
-        self.stage, self.network, self.folder = stage, network, folder
-        self.recipe = RECIPES[stage]
-        self.average = copy.deepcopy(network).eval()
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(network, self.recipe), betas=(0.9, 0.98)
-        )
-        self.step, self.seconds = 0, 0.0
-        if self.checkpoint.exists():
-            state = torch.load(self.checkpoint, weights_only=True)
-            network.load_state_dict(state["network"])
-            self.average.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.seconds = state["step"], state["seconds"]
-
-    @property
-    def checkpoint(self) -> Path:
-        """The file the stage can be resumed from."""
-        return self.folder / f"{self.stage}.pt"
-
-    def save(self) -> None:
-        """Write the checkpoint; an interrupted write leaves the old one."""
-        state = {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-        }
-        fresh = self.checkpoint.with_suffix(".tmp")
-        torch.save(state, fresh)
-        fresh.replace(self.checkpoint)
-
-    def learn(self, loss: torch.Tensor, progress: float) -> None:
-        """Take one step: cosine from the peak to a hundredth of it, after a linear warm-up."""
-        warm = min(1.0, progress / self.recipe.warmup_share)
-        cosine = 0.505 + 0.495 * math.cos(math.pi * min(progress, 1.0))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.peak_rate * group["scale"] * warm * cosine
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
-        self.optimizer.step()
-        self.step += 1
-        keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            theirs = self.network.parameters()
-            for slow, fast in zip(self.average.parameters(), theirs, strict=True):
-                slow.lerp_(fast, 1 - keep)
-
-
-def parameter_groups(network: Wav2Vec2PreTrainedModel, recipe: Recipe) -> list[dict[str, object]]:
-    """Return AdamW's groups: the filter bank moves slowly, vectors don't decay."""
-    filters, matrices, vectors = [], [], []
-    for name, parameter in network.named_parameters():
-        if "conv_layers.0.conv" in name:
-            filters.append(parameter)
-        elif parameter.ndim > 1:
-            matrices.append(parameter)
-        else:
-            vectors.append(parameter)
-    return [
-        {"params": filters, "scale": recipe.filter_rate, "weight_decay": 0.0},
-        {"params": matrices, "scale": 1.0, "weight_decay": recipe.weight_decay},
-        {"params": vectors, "scale": 1.0, "weight_decay": 0.0},
-    ]
-
-
-def train(
-    run: Run,
-    source: Iterator[Batch],
-    loss_of: Callable[[Wav2Vec2PreTrainedModel, Batch], torch.Tensor],
-    check: Callable[[Wav2Vec2PreTrainedModel], dict[str, float]],
-    options: argparse.Namespace,
-) -> None:
-    """Train until the minutes are up, with a look at the dev set now and then."""
-    budget = options.minutes * 60
-    losses: list[float] = []
-    heard = 0.0
-    last = saved = checked = time.monotonic()
-    run.network.train()
-    while run.seconds < budget:
-        batch = next(source)
-        heard += batch.input_values.numel() / SAMPLE_RATE
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.bfloat16):
-            loss = loss_of(run.network, batch)
-        run.learn(loss, run.seconds / budget)
-        losses.append(loss.item())
-        now = time.monotonic()
-        run.seconds += now - last
-        last = now
-        if run.step % 100 == 0:
-            log(run, options, loss=float(np.mean(losses)), audio_seconds=round(heard))
-            losses.clear()
-        if now - saved > options.save_minutes * 60:
-            run.save()
-            saved = time.monotonic()
-        if now - checked > options.check_minutes * 60:
-            log(run, options, **check(run.average))
-            last = checked = time.monotonic()
-    run.save()
-    log(run, options, **check(run.average))
-
-
-def log(run: Run, options: argparse.Namespace, **figures: float) -> None:
-    """Add one line to the run's log."""
-    line = {"stage": run.stage, "step": run.step, "minutes": round(run.seconds / 60, 2)}
-    line |= {name: round(value, 4) for name, value in figures.items()}
-    text = json.dumps(line)
-    print(text, flush=True)
-    with open(options.output / "log.jsonl", "a", encoding="utf-8") as lines:
-        lines.write(text + "\n")
 
 
 def classification_loss(network: Wav2Vec2PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -307,7 +199,7 @@ def classify(options: argparse.Namespace) -> None:
     config = Wav2Vec2Config(**ENCODER, num_labels=len(WORDS) + 1, classifier_proj_size=192)
     network = Wav2Vec2ForSequenceClassification(config)
     start_as_filter_bank(network)
-    run = Run("classify", network, options.output)
+    run = Run("classify", network, RECIPES["classify"], options.output)
     train(
         run,
         examples(run, options, Composer.word_to_classify),
@@ -336,23 +228,55 @@ def transcribe(options: argparse.Namespace) -> None:
     else:
         before = {"ctc": "classify", "settle": "ctc", "risk": "settle"}[options.stage]
         network = start_from(options.output / f"{before}.pt")
-    run = Run(options.stage, network, options.output)
-
-    def check(network: Wav2Vec2PreTrainedModel) -> dict[str, float]:
-        network.save_pretrained(options.output / "mini")
-        save_processor(options.output / "mini")
-        return evaluate(network, options.data, options.cache)
+    run = Run(options.stage, network, RECIPES[options.stage], options.output)
 
     loss = risk_loss if options.stage == "risk" else ctc_loss
-    train(run, examples(run, options, Composer.words_to_transcribe), loss, check, options)
+    source = examples(run, options, Composer.words_to_transcribe)
+    train(run, source, loss, lambda network: save_and_check(network, options), options)
 
 
-def examples(
-    run: Run,
-    options: argparse.Namespace,
-    compose: Callable[[Composer, np.random.Generator], Item],
-) -> Iterator[Batch]:
-    """Yield the stage's batches; after a resumption, others than before it."""
+def save_and_check(network: Wav2Vec2ForCTC, options: argparse.Namespace) -> dict[str, float]:
+    """Return what a network has right of the dev recordings, once it is written."""
+    network.save_pretrained(options.output / "mini")
+    save_processor(options.output / "mini")
+    return evaluate(network, options.data, options.cache)
+
+
+def teach(options: argparse.Namespace) -> None:
+    """Train the teacher."""
+    run = Run("teacher", SpectrogramNetwork(), RECIPES["teacher"], options.output)
+    composer, rng = materials(run, options)
+    dev = [
+        c
+        for name in ("commands", "digits")
+        for c in load_clips(options.data, name, "dev", options.cache)
+    ]
+    source = in_background(batches_of_places(composer, rng))
+    train(run, source, teaching_loss, lambda network: check_teacher(network, dev), options)
+
+
+def distil(options: argparse.Namespace) -> None:
+    """Teach a network that knows words already what the teacher knows."""
+    teacher = SpectrogramNetwork().eval()
+    teacher.load_state_dict(torch.load(options.output / "teacher.pt", weights_only=True)["average"])
+    network = Wav2Vec2ForCTC.from_pretrained(options.start or "mini", **GENTLER)
+    run = Run("distil", Pupil(network, teacher), RECIPES["distil"], options.output)
+    composer, rng = materials(run, options)
+    joined = run.recipe.batches(
+        composer.words_to_transcribe, np.random.default_rng([options.seed, run.step])
+    )
+
+    def loss(pupil: Pupil, lesson: Lessons) -> torch.Tensor:
+        hints = 1 - 0.8 * min(run.seconds / (options.minutes * 60), 1)
+        single = distillation_loss(pupil, teacher, lesson, hints)
+        return single + risk_loss(pupil.network, lesson.joined)
+
+    source = in_background(lessons(composer, joined, rng))
+    train(run, source, loss, lambda pupil: save_and_check(pupil.network, options), options)
+
+
+def materials(run: Run, options: argparse.Namespace) -> tuple[Composer, np.random.Generator]:
+    """Return what makes a stage's examples, and chances; after a resumption, other ones."""
     recipe = run.recipe
     composer = Composer(
         options.data,
@@ -361,8 +285,17 @@ def examples(
         power=recipe.power,
         long_pauses=recipe.long_pauses,
     )
-    rng = np.random.default_rng(options.seed + run.step)
-    return in_background(recipe.batches(lambda rng: compose(composer, rng), rng))
+    return composer, np.random.default_rng(options.seed + run.step)
+
+
+def examples(
+    run: Run,
+    options: argparse.Namespace,
+    compose: Callable[[Composer, np.random.Generator], Item],
+) -> Iterator[Batch]:
+    """Yield the stage's batches."""
+    composer, rng = materials(run, options)
+    return in_background(run.recipe.batches(lambda rng: compose(composer, rng), rng))
 
 
 def parse_options() -> argparse.Namespace:
@@ -393,7 +326,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     np.random.seed(options.seed)  # the network's SpecAugment draws from it
-    (classify if options.stage == "classify" else transcribe)(options)
+    stages = {"classify": classify, "teacher": teach, "distil": distil}
+    stages.get(options.stage, transcribe)(options)
 
 
 if __name__ == "__main__":
