@@ -179,6 +179,22 @@ def test_padding_changes_nothing(pupil):
     assert float(one) == pytest.approx(float(other), rel=1e-4)
 
 
+def test_its_classifier_is_a_network_of_its_own(pupil):
+    """Of several lengths in a batch, as of each alone."""
+    pupil.eval()
+    heard = lesson().words
+    states = [
+        pupil.network.wav2vec2(values[: int(mask.sum())][None]).last_hidden_state
+        for values, mask in zip(heard.input_values, heard.attention_mask, strict=True)
+    ]
+    expected = torch.cat([pupil.classifier(pupil.projector(s).mean(1)) for s in states])
+    model = pupil.word_classifier()
+    logits = model(heard.input_values, attention_mask=heard.attention_mask).logits
+    assert torch.allclose(logits, expected, atol=1e-4)
+    assert model.config.id2label[NO_WORD] == "_silence_"
+    assert model.config.label2id["zero"] == len(WORDS) - 1
+
+
 def test_shares_of_words_and_of_classes():
     texts = ["yes", "bird", "tree", "", "go"]
     clips = [Clip(noise(10), text, "", "commands", 0, 10) for text in texts]

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from w2v_cli import Wav2Vec2ForCTC
+from w2v_cli import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2ForSequenceClassification
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.models.mini.augmentation import change_surroundings, change_voice
 from w2v_cli.models.mini.evaluate import BLANK_ID, LETTER_IDS, normalise
@@ -41,6 +41,7 @@ LONGEST = HEARD - 400
 WORDS_AT_ONCE = 48
 SHARES = {"none": 0.04, "word": 0.56, "two": 0.18, "sentence": 0.22}
 NOBODY_KNOWS = -1
+NO_WORD_LABEL = "_silence_"
 
 SHARPNESS = 0.5
 """The pupil's scores of words are log probabilities of all of their paths, times this."""
@@ -170,6 +171,24 @@ class Pupil(nn.Module):
             self.register_buffer(f"{name}_moments", torch.zeros(2, size))
             self.register_buffer(f"{name}_count", torch.zeros((), dtype=torch.long))
 
+    def word_classifier(self) -> Wav2Vec2ForSequenceClassification:
+        """Return a network that says which of the words, or none, a recording is."""
+        labels = dict(enumerate((*WORDS, NO_WORD_LABEL)))
+        config = Wav2Vec2Config.from_dict(
+            {
+                **self.network.config.to_dict(),
+                "architectures": None,
+                "id2label": labels,
+                "label2id": {label: index for index, label in labels.items()},
+                "classifier_proj_size": self.projector.out_features,
+            }
+        )
+        model = Wav2Vec2ForSequenceClassification(config)
+        model.wav2vec2.load_state_dict(self.network.wav2vec2.state_dict())
+        model.projector.load_state_dict(self.projector.state_dict())
+        model.classifier.load_state_dict(self.classifier.state_dict())
+        return model.eval()
+
     def standardised(self, name: str, images: torch.Tensor) -> torch.Tensor:
         """Return a teacher's images as frames, (batch, frames, values), by their first moments."""
         frames = images.float().flatten(1, 2).transpose(1, 2)
@@ -253,13 +272,15 @@ def distillation_loss(
             "middle": pupil.standardised("middle", view.middle),
             "last": pupil.standardised("last", view.last),
         }
-    output: Any = pupil.network(
+    network: Any = pupil.network
+    output = network.wav2vec2(
         words.input_values, attention_mask=words.attention_mask, output_hidden_states=True
     )
-    logs = output.logits.float().log_softmax(-1)
-    n_frames = pupil.network._get_feat_extract_output_lengths(words.attention_mask.sum(-1))
+    last = output.last_hidden_state
+    logs = network.lm_head(network.dropout(last)).float().log_softmax(-1)
+    n_frames = network._get_feat_extract_output_lengths(words.attention_mask.sum(-1))
     heard = torch.arange(logs.shape[1]) < n_frames[:, None]
-    states = {"middle": output.hidden_states[2], "last": output.hidden_states[-1]}
+    states = {"middle": output.hidden_states[2], "last": last}
     apart = sum(
         pupil.hint_loss(name, states[name], targets[name], lesson.starts, heard) for name in states
     )
@@ -269,7 +290,7 @@ def distillation_loss(
     said = (1 - SMOOTHING) * said + SMOOTHING / said.shape[1]
     wanted = torch.where(known[:, None], (1 - TRUTH) * shares + TRUTH * said, shares)
     scores = word_scores(logs, n_frames)
-    pooled = (pupil.projector(states["last"]) * heard[:, :, None]).sum(1) / n_frames[:, None]
+    pooled = (pupil.projector(last) * heard[:, :, None]).sum(1) / n_frames[:, None]
     loss = divergence(scores * SHARPNESS, wanted) + divergence(pupil.classifier(pooled), wanted)
     letters = torch.tensor([*map(len, WORDS), 1])[label.clamp(min=0)]
     right = scores.gather(1, label.clamp(min=0)[:, None])[:, 0]

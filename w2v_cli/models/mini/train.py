@@ -8,6 +8,8 @@ or, from a network that knows words, with what a classifier of spectrograms know
     python -m w2v_cli.models.mini.train teacher --data DATA --output RUN --minutes 40
     python -m w2v_cli.models.mini.train distil --start mini --data DATA --output RUN --minutes 47
 
+`RUN/words` is then a classifier of the words, too.
+
 `DATA` holds the folders commands, digits and librispeech, each with a manifest.jsonl. The
 stage ctc starts from the encoder of classify: CTC from scratch stays on its all-blank
 plateau for hours, while a classifier learns to tell words apart from the first minutes on.
@@ -26,6 +28,7 @@ from torch import nn
 
 from w2v_cli import (
     Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
     Wav2Vec2ForCTC,
     Wav2Vec2ForSequenceClassification,
     Wav2Vec2PreTrainedModel,
@@ -271,8 +274,15 @@ def distil(options: argparse.Namespace) -> None:
         single = distillation_loss(pupil, teacher, lesson, hints)
         return single + risk_loss(pupil.network, lesson.joined)
 
-    source = in_background(lessons(composer, joined, rng))
-    train(run, source, loss, lambda pupil: save_and_check(pupil.network, options), options)
+    def check(pupil: Pupil) -> dict[str, float]:
+        pupil.word_classifier().save_pretrained(options.output / "words")
+        figures = save_and_check(pupil.network, options)
+        Wav2Vec2FeatureExtractor.from_pretrained(options.output / "mini").save_pretrained(
+            options.output / "words"
+        )
+        return figures
+
+    train(run, in_background(lessons(composer, joined, rng)), loss, check, options)
 
 
 def materials(run: Run, options: argparse.Namespace) -> tuple[Composer, np.random.Generator]:
