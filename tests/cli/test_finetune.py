@@ -26,6 +26,7 @@ from w2v_cli import (
 )
 from w2v_cli.cli.finetune_choices import start_of
 from w2v_cli.cli.finetune_options import SharedOptions
+from w2v_cli.training.run import alone_in
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 
@@ -419,6 +420,17 @@ def test_masks_that_are_asked_for_are_drawn_in_a_model_that_switched_them_off():
     assert not start_of(off).config().apply_spec_augment
     silent = SharedOptions(output="run", model="mini", settings=["apply_spec_augment=false"])
     assert not start_of(replace(silent, mask_time_prob=0.0)).config().apply_spec_augment
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing keeps runs apart there")
+def test_two_runs_at_once_do_not_share_a_folder(w2v, quick, tmp_path):
+    """Each would take the other's checkpoints for its own."""
+    with alone_in(tmp_path / "run"):
+        second = w2v(*quick())
+        assert (second.exit_code, second.stderr.count("another run is writing there")) == (2, 1)
+        assert "wait for its end, or give another --output" in second.stderr
+        assert not list((tmp_path / "run").iterdir())
+    assert w2v(*quick()).exit_code == 0
 
 
 def test_a_folder_that_holds_another_run_is_not_touched(w2v, quick, tmp_path):

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ def train(
 
     from w2v_cli.inference.runtime import keep_memory_together, set_threads
     from w2v_cli.training.processes import join_processes
-    from w2v_cli.training.run import check_folder, claim_folder
+    from w2v_cli.training.run import alone_in, check_folder, claim_folder
 
     precision = training_options(shared).precision
     with closing(join_processes(shared.device, precision, shards=shared.fsdp)) as processes:
@@ -101,8 +101,14 @@ def train(
             material = processes.together(
                 lambda: material_of(shared, data, crop_seconds, **sampling)
             )
-            processes.first(lambda: claim_folder(folder, settings, overwrite=shared.overwrite))
-            run(prepared, material, settings, shared, console, processes)
+            with ExitStack() as held:
+
+                def claim() -> None:
+                    held.enter_context(alone_in(folder))
+                    claim_folder(folder, settings, overwrite=shared.overwrite)
+
+                processes.first(claim)
+                run(prepared, material, settings, shared, console, processes)
 
 
 def check_used(name: str, shared: SharedOptions) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
+import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +23,11 @@ from w2v_cli.training.checkpoints import find_checkpoints
 from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.manifests import Example, Survey, in_split, read_examples, survey
 from w2v_cli.training.texts import characters_outside
+
+if sys.platform != "win32":
+    import fcntl
+
+log = logging.getLogger(__name__)
 
 RUN_FILE = "run.json"
 VERSION = 1
@@ -191,6 +199,34 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
             f"{folder}: the folder is not empty and holds no run; use --overwrite to write "
             f"into it, or another --output"
         )
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder, which is made where it isn't there.
+
+    Raises:
+        UsageError: Another run is writing there.
+        WriteError: It cannot be made.
+    """
+    make_folder(folder)
+    if sys.platform == "win32":  # there nothing keeps two runs apart
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"{folder}: another run is writing there; wait for its end, or give another "
+                f"--output"
+            ) from error
+        except OSError:  # a file system without such locks, as some network ones are
+            log.debug("%s: nothing keeps two runs apart here", folder)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def claim_folder(folder: Path, settings: Mapping[str, Any], *, overwrite: bool) -> bool:
