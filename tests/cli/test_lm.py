@@ -43,9 +43,18 @@ def test_build_writes_the_published_layout(lm_folder):
 def test_build_says_what_it_left_out(w2v, text, tmp_path):
     run = w2v("lm", "build", text, "-o", tmp_path / "lm", "--order", "2", "--verbose")
     assert run.exit_code == 0
-    assert "left out: 4 words with something the model cannot write (3 ...)" in run.stderr
+    assert "left out: 4 words with something the model cannot write (3);" in run.stderr
     assert "too small to estimate discounts" in run.stderr
     assert "16 sentences, 56 words, 8 different" in run.stderr
+
+
+def test_build_shows_the_first_words_that_it_left_out(w2v, tmp_path):
+    (tmp_path / "text").write_text("the tins\n1 2 3 4 5 6\n")
+    run = w2v("lm", "build", tmp_path / "text", "-o", tmp_path / "lm", "--order", "2")
+    assert run.exit_code == 0
+    assert "left out: 6 words with something the model cannot write (1, 2, 3, 4, 5, ...);" in (
+        run.stderr
+    )
 
 
 def test_build_reads_standard_input(w2v_process, tmp_path):
@@ -195,6 +204,7 @@ def test_manifests_that_nothing_is_tuned_on(w2v, tmp_path, rows, arguments, said
         (["--prune", "x"], "write numbers"),
         (["--discount-fallback", "2,1,1"], "three numbers"),
         (["--order", "9"], "--order"),
+        (["--order", "1"], "--order"),
     ],
 )
 def test_options_that_make_no_sense(w2v, text, tmp_path, arguments, said):

@@ -26,7 +26,8 @@ from w2v_cli.errors import UsageError
 if TYPE_CHECKING:
     from w2v_cli.language_model.build import Built
 
-HIGHEST_ORDER = 6  # KenLM's, as it is usually compiled
+LOWEST_ORDER, HIGHEST_ORDER = 2, 6  # KenLM's, as it is usually compiled
+SHOWN_WORDS = 5  # of those that were left out
 
 EstimatorName = Literal["auto", "lmplz", "own"]
 KindName = Literal["trie", "probing"]
@@ -60,10 +61,10 @@ def build(
         int,
         typer.Option(
             "--order",
-            min=1,
+            min=LOWEST_ORDER,
             max=HIGHEST_ORDER,
             metavar="N",
-            help="Words in the longest n-grams.",
+            help="Words in the longest n-grams; KenLM reads none of single words.",
             rich_help_panel=LM_GROUP,
         ),
     ] = 3,
@@ -155,10 +156,11 @@ def tell_built(built: Built, console: Console, output: str, estimator: str) -> N
     """Say what was made, and what should be known about it."""
     corpus = built.corpus
     if corpus.n_left_out:
-        examples = ", ".join(corpus.left_out[:5])
+        more = ["..."] if len(corpus.left_out) > SHOWN_WORDS else []
+        examples = ", ".join([*corpus.left_out[:SHOWN_WORDS], *more])
         console.warn(
             f"left out: {counted(corpus.n_left_out, 'word')} with something the model cannot write "
-            f"({examples} ...); spell numbers and signs out to keep them"
+            f"({examples}); spell numbers and signs out to keep them"
         )
     if built.fell_back:
         orders = ", ".join(map(str, built.fell_back))
