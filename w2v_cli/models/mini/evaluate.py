@@ -54,6 +54,7 @@ BLANK_ID = 0
 LETTER_IDS = {token: number for number, token in enumerate(VOCABULARY)}
 SEED = 7
 SEQUENCES = 200
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 def normalise(waveform: Waveform) -> Waveform:
@@ -199,6 +200,8 @@ def evaluate(
     joined = sequences(spoken)
     figures["sequence_wer"] = word_error_rate(network, joined, decode)
     figures["sequence_words"] = sum(len(text.split()) for _, text in joined)
+    digits_of_strangers = sequences([clip for clip in commands if clip.text in DIGITS])
+    figures["digit_sequence_wer"] = word_error_rate(network, digits_of_strangers, decode)
     silences = [clip for clip in commands if not clip.text]
     for kind, waveforms in speechless(silences).items():
         texts = transcribe(network, waveforms, decode)
