@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from w2v_cli import Wav2Vec2Config, Wav2Vec2ForCTC
 from w2v_cli.models.mini.distil import (
-    PUPIL_CENTRE,
     PUPIL_HOP,
     Lessons,
     Pupil,
@@ -21,7 +19,7 @@ from w2v_cli.models.mini.distil import (
 )
 from w2v_cli.models.mini.evaluate import LETTER_IDS, VOCABULARY
 from w2v_cli.models.mini.examples import NO_WORD, WORDS, Batch, Item, collate
-from w2v_cli.models.mini.network import ENCODER
+from w2v_cli.models.mini.network import ENCODER, MIDDLE, fresh_network
 from w2v_cli.models.mini.recordings import Clip
 from w2v_cli.models.mini.run import Recipe, Run
 from w2v_cli.models.mini.teacher import (
@@ -43,7 +41,7 @@ RATE = 16_000
 @pytest.fixture
 def pupil() -> Pupil:
     torch.manual_seed(0)
-    return Pupil(Wav2Vec2ForCTC(Wav2Vec2Config(**ENCODER)), SpectrogramNetwork(width=2))
+    return Pupil(fresh_network(noise(RATE)), SpectrogramNetwork(width=2))
 
 
 def noise(samples: int, seed: int = 0) -> np.ndarray:
@@ -86,10 +84,10 @@ def test_frames_of_both_have_the_same_middles(samples):
     placed, first = place_for_both(noise(samples))
     before = int(np.flatnonzero(placed)[0])
     assert len(placed) == HEARD
-    assert before + PUPIL_CENTRE == first * PUPIL_HOP
+    assert before + MIDDLE == first * PUPIL_HOP
     kernels, strides = ENCODER["conv_kernel"], ENCODER["conv_stride"]
     field = 1 + sum((kernel - 1) * int(np.prod(strides[:i])) for i, kernel in enumerate(kernels))
-    assert (field // 2, np.prod(strides)) == (PUPIL_CENTRE, PUPIL_HOP)
+    assert (field // 2, np.prod(strides)) == (MIDDLE, PUPIL_HOP)
 
 
 def test_a_click_is_in_the_same_frame_for_both(pupil):

@@ -3,12 +3,13 @@
 The teacher hears what the pupil hears: words, two words at once, and stretches of sentences, which
 nobody has said a word for. The pupil learns the teacher's shares of the words, by the CTC scores of
 their letters and by a classifier on its last layer; and what the teacher's blocks make of every
-frame, from its own layers (hints, Romero et al. 2015). Sequences of words it learns as before.
+frame, from its own layers (hints, Romero et al. 2015). Sequences of words it learns from texts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch.nn import functional as F
 from w2v_cli import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2ForSequenceClassification
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.models.mini.augmentation import change_surroundings, change_voice
+from w2v_cli.models.mini.bands import plain_copy
 from w2v_cli.models.mini.evaluate import BLANK_ID, LETTER_IDS, normalise
 from w2v_cli.models.mini.examples import (
     NO_WORD,
@@ -30,12 +32,13 @@ from w2v_cli.models.mini.examples import (
     collate,
     draw_speed,
 )
+from w2v_cli.models.mini.network import MIDDLE
 from w2v_cli.models.mini.recordings import Waveform
 from w2v_cli.models.mini.teacher import HEARD, N_BANDS, SpectrogramNetwork, place
 from w2v_cli.training.augmentation import fade, unit_power
 
-PUPIL_HOP, PUPIL_CENTRE = 320, 270
-"""Samples from frame to frame of the pupil, and before the middle of its first."""
+PUPIL_HOP = 320
+"""Samples from frame to frame of the pupil, as from one of the teacher's in the middle."""
 
 LONGEST = HEARD - 400
 WORDS_AT_ONCE = 48
@@ -51,6 +54,9 @@ TRUTH = 0.3
 
 SMOOTHING = 0.05
 CTC_SHARE = 0.3
+HINTS = {"front": "middle", "first": "middle", "last": "last"}
+"""Which of the teacher's images are told by what: the pupil's convolutions, first and last layer."""
+
 MOMENT_BATCHES = 40
 LAST_STRIDE = 4
 
@@ -123,8 +129,9 @@ def place_for_both(waveform: Waveform) -> tuple[Waveform, int]:
     So much nothing is put before the waveform that the middles of their frames agree.
     """
     hops = (HEARD - len(waveform) - 50) // 2 // PUPIL_HOP
-    before = PUPIL_HOP * (hops + 1) - PUPIL_CENTRE
-    return np.pad(waveform, (before, HEARD - len(waveform) - before)), hops + 1
+    earlier, rest = divmod(MIDDLE, PUPIL_HOP)
+    before = PUPIL_HOP * (hops + 1) - rest
+    return np.pad(waveform, (before, HEARD - len(waveform) - before)), hops + 1 + earlier
 
 
 def lessons(
@@ -159,11 +166,11 @@ class Pupil(nn.Module):
             "middle": 2 * teacher.width * N_BANDS // 4,
             "last": 8 * teacher.width * N_BANDS // 16,
         }
-        heads = {name: nn.Linear(hidden, size) for name, size in sizes.items()}
+        heads = {place: nn.Linear(hidden, sizes[name]) for place, name in HINTS.items()}
         for head in heads.values():
             nn.init.zeros_(head.weight)
         self.heads = nn.ModuleDict(
-            {name: nn.Sequential(nn.LayerNorm(hidden), head) for name, head in heads.items()}
+            {place: nn.Sequential(nn.LayerNorm(hidden), head) for place, head in heads.items()}
         )
         self.projector = nn.Linear(hidden, 64)
         self.classifier = nn.Linear(64, len(WORDS) + 1)
@@ -184,7 +191,7 @@ class Pupil(nn.Module):
             }
         )
         model = Wav2Vec2ForSequenceClassification(config)
-        model.wav2vec2.load_state_dict(self.network.wav2vec2.state_dict())
+        model.wav2vec2.load_state_dict(plain_copy(self.network).wav2vec2.state_dict())
         model.projector.load_state_dict(self.projector.state_dict())
         model.classifier.load_state_dict(self.classifier.state_dict())
         return model.eval()
@@ -203,7 +210,7 @@ class Pupil(nn.Module):
 
     def hint_loss(
         self,
-        name: str,
+        place: str,
         states: torch.Tensor,
         targets: torch.Tensor,
         starts: torch.Tensor,
@@ -212,17 +219,17 @@ class Pupil(nn.Module):
         """Return the mean squared error of what a head makes of the pupil's states.
 
         Args:
-            name: Which head.
+            place: Which head.
             states: The pupil's, (batch, frames, hidden).
             targets: The teacher's, standardised, (batch, its frames, values).
             starts: Which of the teacher's frames, 50 a second, the first is, (batch,).
             heard: Which of the pupil's frames are no padding, (batch, frames).
         """
-        stride = LAST_STRIDE if name == "last" else 1
+        stride = LAST_STRIDE if HINTS[place] == "last" else 1
         frames = torch.arange(states.shape[1]) + starts[:, None]
         frames = ((frames + stride // 2) // stride).clamp(max=targets.shape[1] - 1)
         wanted = targets.gather(1, frames[:, :, None].expand(-1, -1, targets.shape[2]))
-        errors: torch.Tensor = (self.heads[name](states).float() - wanted).square().mean(-1)
+        errors: torch.Tensor = (self.heads[place](states).float() - wanted).square().mean(-1)
         return errors[heard].mean()
 
 
@@ -273,16 +280,18 @@ def distillation_loss(
             "last": pupil.standardised("last", view.last),
         }
     network: Any = pupil.network
-    output = network.wav2vec2(
-        words.input_values, attention_mask=words.attention_mask, output_hidden_states=True
-    )
+    with front_of(network) as fronts:
+        output = network.wav2vec2(
+            words.input_values, attention_mask=words.attention_mask, output_hidden_states=True
+        )
     last = output.last_hidden_state
     logs = network.lm_head(network.dropout(last)).float().log_softmax(-1)
     n_frames = network._get_feat_extract_output_lengths(words.attention_mask.sum(-1))
     heard = torch.arange(logs.shape[1]) < n_frames[:, None]
-    states = {"middle": output.hidden_states[2], "last": last}
+    states = {"front": fronts[0], "first": output.hidden_states[1], "last": last}
     apart = sum(
-        pupil.hint_loss(name, states[name], targets[name], lesson.starts, heard) for name in states
+        pupil.hint_loss(place, states[place], targets[name], lesson.starts, heard)
+        for place, name in HINTS.items()
     )
     label = words.labels[:, 0]
     known = label != NOBODY_KNOWS
@@ -296,6 +305,18 @@ def distillation_loss(
     right = scores.gather(1, label.clamp(min=0)[:, None])[:, 0]
     ctc = (-right / letters)[known].mean()
     return loss + CTC_SHARE * ctc + hints * apart
+
+
+@contextmanager
+def front_of(network: Any) -> Iterator[list[torch.Tensor]]:
+    """Collect what the convolutions make, before any of it is masked, inside the `with` block."""
+    fronts: list[torch.Tensor] = []
+    projection = network.wav2vec2.feature_projection
+    hook = projection.register_forward_hook(lambda *seen: fronts.append(seen[2][0]))
+    try:
+        yield fronts
+    finally:
+        hook.remove()
 
 
 def divergence(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

@@ -35,8 +35,7 @@ WORDS = (
 NO_WORD = len(WORDS)
 
 WORD_COUNT_CHANCES = (0.05, 0.5, 0.15, 0.11, 0.1, 0.09)
-"""How often an item of the CTC stage holds 0, 1, ... 5 words."""
-
+"""How often an item of joined words holds 0, 1, ... 5 of them."""
 
 NOISE_SEED = 20261124
 IGNORED_LABEL = -100
@@ -82,15 +81,6 @@ class Composer:
         self.sampler = ClipSampler(commands + digits, power=power, voice_share=0.5)
         silences = [clip for clip in commands if not clip.text]
         self.noises = Noises(silences, self.speech, np.random.default_rng(NOISE_SEED))
-
-    def word_to_classify(self, rng: np.random.Generator) -> Item:
-        """Return one word cut close, or one time in thirty no word at all."""
-        if rng.random() < 1 / 30:
-            return Item(self.no_word(rng, rng.uniform(0.4, 1.0)), (NO_WORD,))
-        clip = self.sampler.draw(rng)
-        word = self.spoken_word(clip, rng, speed=draw_speed(rng, self.strength))
-        word = change_surroundings(word, rng, self.noises, self.strength)
-        return Item(normalise(word), (WORDS.index(clip.text),))
 
     def words_to_transcribe(self, rng: np.random.Generator) -> Item:
         """Return up to five words in a row with what a microphone hears before and after."""

@@ -43,7 +43,7 @@ class Recipe:
     long_pauses: float = 0.0
     average: float = 0.999
     weight_decay: float = 0.02
-    filter_rate: float = 0.1
+    tied_rate: float = 1.5
 
     def batches(
         self, compose: Callable[[np.random.Generator], Item], rng: np.random.Generator
@@ -109,20 +109,23 @@ class Run:
 
 
 def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
-    """Return AdamW's groups: the filter bank moves slowly, vectors don't decay."""
-    filters, matrices, vectors = [], [], []
+    """Return AdamW's groups: weights that make many learn faster, vectors don't decay."""
+    tied, matrices, vectors = [], [], []
     for name, parameter in network.named_parameters():
-        if "conv_layers.0.conv" in name:
-            filters.append(parameter)
+        if not parameter.requires_grad:
+            continue
+        if "conv_layers" in name and "parametrizations" in name:
+            tied.append(parameter)
         elif parameter.ndim > 1:
             matrices.append(parameter)
         else:
             vectors.append(parameter)
-    return [
-        {"params": filters, "scale": recipe.filter_rate, "weight_decay": 0.0},
+    groups: list[dict[str, object]] = [
+        {"params": tied, "scale": recipe.tied_rate, "weight_decay": recipe.weight_decay},
         {"params": matrices, "scale": 1.0, "weight_decay": recipe.weight_decay},
         {"params": vectors, "scale": 1.0, "weight_decay": 0.0},
     ]
+    return [group for group in groups if group["params"]]
 
 
 def train(
