@@ -159,6 +159,31 @@ def test_keywords(w2v, quick, tmp_path, manifest):
     assert "accuracy" in measured.stdout
 
 
+def test_keywords_from_a_network_that_hears_spectrograms(w2v, manifest, tmp_path):
+    """What it is then is a model like any other, with the first layer that it began with."""
+    shape = {"conv_dim": [162, 40, 40], "conv_kernel": [400, 3, 3], "conv_stride": [160, 1, 2]}
+    network = tmp_path / "network.json"
+    needed = {"feat_extract_activation": "relu6", "conv_bias": True}
+    network.write_text(json.dumps(NETWORK | shape | needed))
+    for steps in (1, 3):
+        run = w2v(
+            *("finetune", "keywords", manifest, "--from-scratch", network, "--bands", "10,10,5"),
+            *("-o", tmp_path / f"run{steps}", "--max-steps", steps, "--device", "cpu"),
+            *("--learning-rate", 1e-2),
+        )
+        assert run.exit_code == 0, run.stderr
+    one, three = (load_file(tmp_path / f"run{steps}" / "model.safetensors") for steps in (1, 3))
+    first = "wav2vec2.feature_extractor.conv_layers.0."
+    assert one.keys() == three.keys()
+    assert {name for name in one if torch.equal(one[name], three[name])} == {
+        first + name
+        for name in ("conv.weight", "conv.bias", "layer_norm.weight", "layer_norm.bias")
+    }
+    card = (tmp_path / "run3" / "README.md").read_text()
+    assert f"{sum(map(torch.numel, three.values())) / 1e6:.1f} million parameters" in card
+    assert w2v("classify", "--model", tmp_path / "run3", clip("stop.opus")).exit_code == 0
+
+
 def test_keywords_with_commas_in_them(w2v, quick, tmp_path, manifest):
     words = {"stop": "Stop, now!", "sheila": "Sheila", "happy": "Happy", "seven": "7"}
     rows = [{"audio_filepath": clip(f"{x}.opus"), "label": label} for x, label in words.items()]
@@ -359,6 +384,9 @@ def test_how_long_recordings_may_be_is_obeyed(w2v, tmp_path):
             "--noise-dir no/such: no such folder",
         ),
         (["--model", "mini", "--set", "hiden_size=3"], "did you mean hidden_size?"),
+        (["--from-scratch", "mini", "--bands", "40,x"], "--bands 40,x: needs a number of bands"),
+        (["--from-scratch", "mini", "--bands", "0"], "--bands 0: needs a number of bands"),
+        (["--from-scratch", "mini-speakers", "--bands", "40"], "mini-speakers: bands need"),
         (["--model", "mini", "--set", "hidden_size"], "needs FIELD=VALUE"),
         (["--model", "mini", "--chars-to-ignore", "", "--outside-vocabulary", "refuse"], "lacks"),
     ],
@@ -392,6 +420,7 @@ def test_an_option_that_would_do_nothing_is_refused(w2v, tmp_path, kind, more, m
     ("kind", "more", "message"),
     [
         ("ctc", ["--filter-bank"], "without --from-scratch; add --from-scratch CONFIG"),
+        ("frames", ["--bands", "40,20"], "without --from-scratch; add --from-scratch CONFIG"),
         ("ctc", ["--hold-ratio", 0.4], "without --lr-scheduler-type; add --lr-scheduler-type tri"),
         ("ctc", ["--final-scale", 0.1, "--lr-scheduler-type", "cosine"], "--lr-scheduler-type tri"),
         ("speakers", ["--early-stopping-threshold", 1], "add --early-stopping-patience N"),

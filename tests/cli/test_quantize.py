@@ -6,8 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import Wav2Vec2ForXVector as ReferenceForXVector
+
+from w2v_cli import Wav2Vec2ForXVector
 
 DATA = Path(__file__).parent.parent / "data"
+EMBEDDED = Path(__file__).parents[2] / "w2v_cli" / "models"
 SEVEN = str(DATA / "seven.opus")
 
 
@@ -22,6 +28,35 @@ def test_a_quantized_folder_is_a_model(w2v, tmp_path):
     again = w2v("quantize", str(folder), "--output", str(tmp_path / "smaller"))
     assert again.exit_code == 4
     assert again.stderr.startswith(f"w2v: {folder}: its weights are whole numbers by w2v quantize")
+
+
+def test_half_of_the_bits_are_a_published_folder(w2v, tmp_path):
+    """With the same tensors in half the space, which calculate in float32 here and there."""
+    folder, again = tmp_path / "half", tmp_path / "again"
+    done = w2v("quantize", "mini-speakers", "--output", folder, "--weights", "float16")
+    assert done.exit_code == 0, done.stderr
+    whole = load_file(EMBEDDED / "mini-speakers" / "model.safetensors")
+    half = load_file(folder / "model.safetensors")
+    assert {name: tensor.half().tolist() for name, tensor in whole.items()} == {
+        name: tensor.tolist() for name, tensor in half.items()
+    }
+    loaded = [kind.from_pretrained(folder) for kind in (Wav2Vec2ForXVector, ReferenceForXVector)]
+    assert [model.dtype for model in loaded] == [torch.float32, torch.float32]
+    assert (folder / "preprocessor_config.json").exists()
+    assert w2v("embed", "--model", folder, SEVEN).exit_code == 0
+    assert w2v("quantize", folder, "--output", again, "--weights", "float16").exit_code == 0
+    assert (again / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
+def test_weights_that_16_bits_cannot_hold_are_refused(w2v, tmp_path):
+    model = Wav2Vec2ForXVector.from_pretrained("mini-speakers")
+    with torch.no_grad():
+        model.projector.bias[0] = 1e5
+    model.save_pretrained(tmp_path / "loud")
+    refused = w2v("quantize", tmp_path / "loud", "-o", tmp_path / "half", "--weights", "float16")
+    assert refused.exit_code == 4
+    assert "which 16 bits cannot hold: projector.bias" in refused.stderr
+    assert not (tmp_path / "half" / "model.safetensors").exists()
 
 
 def test_a_folder_with_files_in_it_is_kept_unless_forced(w2v, tmp_path):

@@ -49,8 +49,28 @@ def start_of(shared: SharedOptions) -> Start:
         ),
         settings={**asked, **settings_of(shared.settings or ()), **chosen},
         filter_bank=shared.filter_bank,
+        bands=bands_of(shared.bands),
         seed=shared.seed,
     )
+
+
+def bands_of(listed: str | None) -> tuple[int, ...]:
+    """Return the numbers of bands in a comma-separated list; none for None.
+
+    Raises:
+        UsageError: They are none.
+    """
+    if listed is None:
+        return ()
+    try:
+        bands = tuple(int(text) for text in listed.split(","))
+    except ValueError:
+        bands = ()
+    if not bands or min(bands) < 1:
+        raise UsageError(
+            f"--bands {listed}: needs a number of bands for each convolution, such as 40,40,20,10"
+        )
+    return bands
 
 
 def settings_of(assignments: Sequence[str]) -> dict[str, Any]:
@@ -161,6 +181,7 @@ def training_options(shared: SharedOptions) -> TrainingOptions:
         epsilon=shared.adam_epsilon,
         precision="bfloat16" if shared.bf16 else "float16" if shared.fp16 else "float32",
         freeze_feature_encoder=shared.from_scratch is None if freezes is None else freezes,
+        freeze_first_layer=shared.bands is not None,
         freeze_base=shared.freeze_base_model,
         freeze_base_steps=shared.freeze_base_steps,
         gradient_checkpointing=shared.gradient_checkpointing,

@@ -15,6 +15,8 @@ from w2v_cli.cli.partners import IdleBeside, Needs, check_partners
 
 _PARTNERS = (
     Needs("filter_bank", "from_scratch"),  # a trained first layer stays
+    Needs("bands", "from_scratch"),
+    IdleBeside("filter_bank", "bands"),
     Needs("hold_ratio", "lr_scheduler_type", "tri_stage"),
     Needs("final_scale", "lr_scheduler_type", "tri_stage"),
     Needs("early_stopping_threshold", "early_stopping_patience"),

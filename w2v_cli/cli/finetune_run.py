@@ -156,6 +156,7 @@ def look_at(
         W2VError: Something cannot be read or loaded, or nothing is left to learn from.
     """
     from w2v_cli.checkpoint.progress import show_progress
+    from w2v_cli.training.examples import some_speech
     from w2v_cli.training.report import data_remarks
     from w2v_cli.training.run import gather
     from w2v_cli.training.start import shortest_seconds
@@ -169,6 +170,8 @@ def look_at(
             min_seconds=max(shared.min_duration, shortest_seconds(start.config())),
             max_seconds=max_seconds,
         )
+        if start.bands:
+            start = replace(start, speech=lambda: some_speech(data.train.examples, shared.seed))
         prepared = Prepared(data, *prepare(Kind(start, data)))
     if not data.train.examples:
         remarks = " ".join(data_remarks(data, prepared.findings))
@@ -185,6 +188,7 @@ def run(
     processes: OneProcess,
 ) -> None:
     """Train a network that is prepared, and write the report."""
+    from w2v_cli.training.bands import count_parameters
     from w2v_cli.training.loop import Trainer
     from w2v_cli.training.report import Account, write_report
     from w2v_cli.training.run import be_deterministic
@@ -220,7 +224,7 @@ def run(
         evaluation=evaluation,
         settings=settings,
         command=shlex.join(["w2v", *sys.argv[1:]]),
-        n_parameters=trainer.model.num_parameters(),
+        n_parameters=count_parameters(trainer.model),
         licence=shared.licence,
     )
     missing = write_report(account, folder)

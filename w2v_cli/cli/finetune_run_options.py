@@ -84,6 +84,18 @@ class RunOptions:
             "Begin with a first layer of band-pass filters, with --from-scratch.",
         ),
     ] = False
+    bands: Annotated[
+        str | None,
+        option(
+            options.MODEL_GROUP,
+            "--bands",
+            "Begin, with --from-scratch, with a first layer that hears a spectrogram, which is "
+            "kept, and learn the other convolutions over bands as over time: from little speech "
+            "that takes far fewer steps. So many bands has each of them; see docs/finetune.md.",
+            "N,N,...",
+            show_default=False,
+        ),
+    ] = None
     settings: Annotated[
         list[str] | None,
         option(

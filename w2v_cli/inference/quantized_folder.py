@@ -103,6 +103,51 @@ def quantize_folder(
         WriteError: The folder cannot be written.
     """
     options = pin(name, hub)
+    model, n_bytes = _load(name, options)
+    quantize(model)
+    _copy_others(_with_companions(name, options), make_folder(folder))
+    written = save_quantized(model, folder)  # last: without them it is no model
+    return n_bytes, written.stat().st_size
+
+
+def halve_folder(
+    name: str | os.PathLike[str], folder: str | os.PathLike[str], hub: HubOptions | None = None
+) -> tuple[int, int]:
+    """Write a model with weights of 16 bits into a folder, beside all else that it consists of.
+
+    It is a published folder like any other, and its config.json says float32: it is loaded, and
+    calculates, in that.
+
+    Args:
+        name: As `quantize_folder` has it, as is the rest.
+        folder: Likewise.
+        hub: Likewise.
+
+    Returns:
+        The bytes of the weights, as they were and as they are.
+
+    Raises:
+        ModelError: The model is not there, of no published class, quantized already, or has a
+            weight too large for 16 bits.
+        WriteError: The folder cannot be written.
+    """
+    options = pin(name, hub)
+    model, n_bytes = _load(name, options)
+    halved = {key: tensor.half() for key, tensor in model.state_dict().items()}
+    infinite = [key for key, tensor in halved.items() if not tensor.isfinite().all()]
+    if infinite:
+        raise CheckpointError(
+            f"{name}: has weights beyond 65504, or that are no numbers, which 16 bits cannot "
+            f"hold: {abbreviate(infinite)}"
+        )
+    _copy_others(_with_companions(name, options), make_folder(folder))
+    model.save_pretrained(folder, state_dict=halved)
+    files = find_weights(folder, HubOptions())
+    return n_bytes, sum(path.stat().st_size for path in files.paths)
+
+
+def _load(name: str | os.PathLike[str], options: HubOptions) -> tuple[Any, int]:
+    """Return a model of the class that its folder names, in float32, and the bytes of its files."""
     config = Wav2Vec2Config.from_pretrained(name, **options.arguments())
     refuse_whole_numbers(name, config, "w2v quantize")
     model_class = published_class(str(name), config)
@@ -110,10 +155,7 @@ def quantize_folder(
     model = model_class.from_pretrained(
         name, dtype=torch.float32, strict=True, **options.arguments()
     )
-    quantize(model)
-    _copy_others(_with_companions(name, options), make_folder(folder))
-    written = save_quantized(model, folder)  # last: without them it is no model
-    return sum(path.stat().st_size for path in files.paths), written.stat().st_size
+    return model, sum(path.stat().st_size for path in files.paths)
 
 
 def _with_companions(name: str | os.PathLike[str], options: HubOptions) -> Path:

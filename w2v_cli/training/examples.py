@@ -21,6 +21,7 @@ from w2v_cli.training.augmentation import (
     draw_gap,
     filter_and_resample,
     join,
+    unit_power,
 )
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.sampler import Group
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 BYTES_PER_MB = 1_000_000
 _BATCHES_AHEAD = 4
+_EXAMPLES_TO_MEASURE = 200
+_SECONDS_TO_MEASURE = 5
 
 _Part = tuple[str, float, float | None]
 """A recording, and where in it an example begins and ends, in seconds."""
@@ -169,6 +172,23 @@ class Recordings:
             self._room_bytes -= waveform.nbytes
             self._kept[part] = waveform
         return waveform
+
+
+def some_speech(examples: Sequence[Example], seed: int) -> Waveform:
+    """Return the beginnings of examples, each of mean 0 and variance 1, one after another.
+
+    Raises:
+        AudioError: None of them can be decoded.
+    """
+    recordings, found = Recordings(), []
+    for index in np.random.default_rng(seed).permutation(len(examples))[:_EXAMPLES_TO_MEASURE]:
+        waveform = recordings.read(examples[index])
+        if waveform is not None:
+            start = waveform[: _SECONDS_TO_MEASURE * SAMPLE_RATE]
+            found.append(unit_power(start - start.mean()))
+    if not found:
+        raise AudioError("none of the recordings can be decoded; see the warnings")
+    return np.concatenate(found)
 
 
 class Composer:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
+from w2v_cli.training.bands import plain_state
 from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_batch
 from w2v_cli.training.figures import Tally, ratios
 from w2v_cli.training.manifests import Example
@@ -145,7 +146,7 @@ class Objective(ABC):
 
     def save_network(self, model: Any, folder: Path) -> None:
         """Write the network's configuration and weights."""
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=plain_state(model))
 
     def finish(  # noqa: B027  # most have nothing to do
         self, model: Any, examples: Sequence[Example], recordings: Recordings

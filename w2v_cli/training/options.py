@@ -30,6 +30,7 @@ class TrainingOptions:
         epsilon: AdamW's.
         precision: What is calculated in; weights stay float32.
         freeze_feature_encoder: Keep the convolutions as they are.
+        freeze_first_layer: Keep the first convolution as it is.
         freeze_base: Train the head alone.
         freeze_base_steps: Train the head alone for so many steps.
         adapters_alone: Train the attention adapters and the head alone.
@@ -59,6 +60,7 @@ class TrainingOptions:
     epsilon: float = 1e-8
     precision: PrecisionName = "float32"
     freeze_feature_encoder: bool = False
+    freeze_first_layer: bool = False
     freeze_base: bool = False
     freeze_base_steps: int = 0
     adapters_alone: bool = False

@@ -41,6 +41,11 @@ def is_head(model: Any, name: str) -> bool:
     return not name.startswith(f"{model.base_model_prefix}.")
 
 
+def is_of_first_layer(name: str) -> bool:
+    """Return whether a weight belongs to the first convolution, the one over the waveform."""
+    return ".feature_extractor.conv_layers.0." in name
+
+
 def set_trained(model: Any, options: TrainingOptions, step: int) -> None:
     """Mark which weights are trained in a step."""
     for name, parameter in model.named_parameters():
@@ -64,6 +69,8 @@ def is_trained(model: Any, name: str, options: TrainingOptions, step: int) -> bo
     if options.adapters_alone:
         return ADAPTER in name
     if options.freeze_base or step < options.freeze_base_steps:
+        return False
+    if options.freeze_first_layer and is_of_first_layer(name):
         return False
     convolutions = f"{model.base_model_prefix}.feature_extractor."
     return not (options.freeze_feature_encoder and name.startswith(convolutions))

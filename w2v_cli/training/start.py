@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from w2v_cli.checkpoint.configs import read_json_object
@@ -26,6 +28,7 @@ from w2v_cli.model.features import count_frames, receptive_field_samples
 from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
+from w2v_cli.training.bands import start_with_bands
 from w2v_cli.training.conversations import Mixing
 from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.filter_bank import start_as_filter_bank
@@ -55,6 +58,9 @@ class Start:
         hub: Where a model id is looked for.
         settings: Fields of the configuration to replace, such as dropouts.
         filter_bank: Begin with a first layer of band-pass filters, from scratch.
+        bands: Begin with convolutions over so many bands each, from scratch; empty for none (see
+            `training.bands`).
+        speech: Returns some, which such a network's filters are measured on.
         seed: What fresh weights are drawn with.
     """
 
@@ -63,6 +69,8 @@ class Start:
     hub: HubOptions = field(default_factory=HubOptions)
     settings: Mapping[str, Any] = field(default_factory=dict)
     filter_bank: bool = False
+    bands: tuple[int, ...] = ()
+    speech: Callable[[], npt.NDArray[np.float32]] | None = None
     seed: int = 42
 
     def config(self) -> Wav2Vec2Config:
@@ -119,6 +127,9 @@ class Start:
                 model = model_class(Wav2Vec2Config.from_dict(fields))
                 if self.filter_bank:
                     start_as_filter_bank(model)
+                if self.bands:
+                    assert self.speech is not None
+                    start_with_bands(model, self.bands, self.speech())
             else:
                 # Layers that are to be fewer or more don't fit, and that is meant.
                 strict = False if "num_hidden_layers" in self.settings else None

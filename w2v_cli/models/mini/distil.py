@@ -21,7 +21,6 @@ from torch.nn import functional as F
 from w2v_cli import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2ForSequenceClassification
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.models.mini.augmentation import change_surroundings, change_voice
-from w2v_cli.models.mini.bands import plain_copy
 from w2v_cli.models.mini.evaluate import BLANK_ID, LETTER_IDS, normalise
 from w2v_cli.models.mini.examples import (
     NO_WORD,
@@ -32,7 +31,7 @@ from w2v_cli.models.mini.examples import (
     collate,
     draw_speed,
 )
-from w2v_cli.models.mini.network import MIDDLE
+from w2v_cli.models.mini.network import MIDDLE, plain_copy
 from w2v_cli.models.mini.recordings import Waveform
 from w2v_cli.models.mini.teacher import HEARD, N_BANDS, SpectrogramNetwork, place
 from w2v_cli.training.augmentation import fade, unit_power
@@ -55,7 +54,7 @@ TRUTH = 0.3
 SMOOTHING = 0.05
 CTC_SHARE = 0.3
 HINTS = {"front": "middle", "first": "middle", "last": "last"}
-"""Which of the teacher's images are told by what: the pupil's convolutions, first and last layer."""
+"""Which of the teacher's images the pupil's convolutions, first layer and last one tell."""
 
 MOMENT_BATCHES = 40
 LAST_STRIDE = 4

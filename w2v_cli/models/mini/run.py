@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from w2v_cli.models.mini.examples import Batch, Item, batches
+from w2v_cli.training.bands import is_tied
 
 
 class Heard(Protocol):
@@ -114,7 +115,7 @@ def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, objec
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
-        if "conv_layers" in name and "parametrizations" in name:
+        if is_tied(name):
             tied.append(parameter)
         elif parameter.ndim > 1:
             matrices.append(parameter)

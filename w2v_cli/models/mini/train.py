@@ -20,7 +20,6 @@ import torch
 from torch import nn
 
 from w2v_cli import Wav2Vec2FeatureExtractor, Wav2Vec2PreTrainedModel
-from w2v_cli.models.mini.bands import plain_copy
 from w2v_cli.models.mini.distil import Lessons, Pupil, distillation_loss, lessons
 from w2v_cli.models.mini.evaluate import (
     BLANK_ID,
@@ -30,7 +29,7 @@ from w2v_cli.models.mini.evaluate import (
     save_processor,
 )
 from w2v_cli.models.mini.examples import Batch, Composer, in_background
-from w2v_cli.models.mini.network import fresh_network
+from w2v_cli.models.mini.network import fresh_network, plain_copy
 from w2v_cli.models.mini.recordings import Waveform, load_clips
 from w2v_cli.models.mini.run import Recipe, Run, train
 from w2v_cli.models.mini.teacher import (
@@ -146,7 +145,9 @@ def distil(options: argparse.Namespace) -> None:
 
 def save_halved(network: Any, folder: Path) -> None:
     """Write a network with weights of 16 bits, which is loaded, and calculates, in 32."""
-    network.save_pretrained(folder, state_dict={k: v.half() for k, v in network.state_dict().items()})
+    network.save_pretrained(
+        folder, state_dict={k: v.half() for k, v in network.state_dict().items()}
+    )
 
 
 def some_words(composer: Composer) -> Waveform:
