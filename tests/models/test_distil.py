@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from w2v_cli.models.mini.distil import (
+    NEVER,
     PUPIL_HOP,
     Lessons,
     Pupil,
+    among_possible,
     distillation_loss,
     place_for_both,
     word_scores,
@@ -129,6 +131,19 @@ def test_scores_of_words_are_of_all_their_paths():
             )
             assert float(scores[row, WORDS.index(word)]) == pytest.approx(np.log(summed), abs=1e-4)
     assert float(scores[1, NO_WORD]) == pytest.approx(float(logs[1, :3, 0].sum()), abs=1e-5)
+
+
+def test_what_takes_more_frames_than_there_are_has_no_share():
+    """CTC loses nothing on such a text, where it is told to pass over it: the best of scores."""
+    logs = torch.zeros(1, 4, len(VOCABULARY)).log_softmax(-1)
+    scores = word_scores(logs, torch.tensor([4]))
+    possible = [word for word, score in zip(WORDS, scores[0], strict=False) if score > NEVER]
+    fit = [word for word in WORDS if len(word) + sum(map(str.__eq__, word, word[1:])) <= 4]
+    assert possible == fit
+    assert "tree" not in fit
+    shares = torch.full_like(scores, 1 / scores.shape[1])
+    left = among_possible(shares, scores)
+    assert float(left.sum()) == pytest.approx((len(fit) + 1) / scores.shape[1])
 
 
 def lesson() -> Lessons:

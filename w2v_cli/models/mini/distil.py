@@ -8,6 +8,7 @@ frame, from its own layers (hints, Romero et al. 2015). Sequences of words it le
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +53,9 @@ TRUTH = 0.3
 """The share of a target that is the word that was said; the rest are the teacher's shares."""
 
 SMOOTHING = 0.05
+NEVER = -1e4
+"""The score of a word that takes more letters than there are frames."""
+
 CTC_SHARE = 0.3
 HINTS = {"front": "middle", "first": "middle", "last": "last"}
 """Which of the teacher's images the pupil's convolutions, first layer and last one tell."""
@@ -254,9 +258,24 @@ def word_scores(logs: torch.Tensor, n_frames: torch.Tensor) -> torch.Tensor:
         reduction="none",
         zero_infinity=True,
     )
+    impossible = torch.tensor([*map(_shortest, WORDS)]) > n_frames[:, None]
+    scores = (-lost.view(batch, words)).masked_fill(impossible, NEVER)
     heard = torch.arange(frames) < n_frames[:, None]
     nothing = (logs[:, :, BLANK_ID] * heard).sum(1, keepdim=True)
-    return torch.cat([-lost.view(batch, words), nothing], dim=1)
+    return torch.cat([scores, nothing], dim=1)
+
+
+def _shortest(word: str) -> int:
+    """Return how many frames a word takes at least: equal letters have a blank between them."""
+    return len(word) + sum(one == other for one, other in itertools.pairwise(word))
+
+
+def among_possible(shares: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """Return shares of words without those that a recording is too short for.
+
+    They add up to less than 1, by as much as such a recording teaches less.
+    """
+    return shares.masked_fill(scores <= NEVER, 0)
 
 
 def distillation_loss(
@@ -299,10 +318,11 @@ def distillation_loss(
     wanted = torch.where(known[:, None], (1 - TRUTH) * shares + TRUTH * said, shares)
     scores = word_scores(logs, n_frames)
     pooled = (pupil.projector(last) * heard[:, :, None]).sum(1) / n_frames[:, None]
-    loss = divergence(scores * SHARPNESS, wanted) + divergence(pupil.classifier(pooled), wanted)
+    possible = among_possible(wanted, scores)
+    loss = divergence(scores * SHARPNESS, possible) + divergence(pupil.classifier(pooled), wanted)
     letters = torch.tensor([*map(len, WORDS), 1])[label.clamp(min=0)]
     right = scores.gather(1, label.clamp(min=0)[:, None])[:, 0]
-    ctc = (-right / letters)[known].mean()
+    ctc = (-right / letters)[known & (right > NEVER)].mean()
     return loss + CTC_SHARE * ctc + hints * apart
 
 
