@@ -48,6 +48,9 @@ CTC_SHARE = 0.3
 RISK_FROM = 0.5
 """The share of the stage after which joined words are learnt by their risk, too."""
 
+GENTLE_FROM, GENTLE = 0.85, 0.6
+"""The share of the stage after which recordings are changed less, and the strength of that."""
+
 WORDS_TO_MEASURE = 200
 
 RECIPES = {
@@ -127,6 +130,8 @@ def distil(options: argparse.Namespace) -> None:
 
     def loss(pupil: Pupil, lesson: Lessons) -> torch.Tensor:
         progress = min(run.seconds / (options.minutes * 60), 1)
+        if progress > GENTLE_FROM:
+            composer.strength = GENTLE  # of what is made from now on
         single = distillation_loss(pupil, teacher, lesson, 1 - 0.8 * progress)
         return single + joined_loss(pupil.network, lesson.joined, risk=progress > RISK_FROM)
 
