@@ -4,6 +4,7 @@ import itertools
 import json
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import jiwer
 import numpy as np
@@ -17,12 +18,25 @@ from w2v_cli.inference.chunks import Chunk, Chunking
 from w2v_cli.inference.emitter import Emitter
 from w2v_cli.tasks.align import Aligner
 from w2v_cli.tasks.decoding import DecodingChoice
+from w2v_cli.tasks.session import Clock
 from w2v_cli.tasks.transcribe import Transcriber, TranscriptionJob
 
 DATA = Path(__file__).parents[1] / "data"
 RATE = 16000
 DEMO_TEXT = "yes no up down on off stop go one two three"
 WHOLE = Chunking(chunk_seconds=10_000)
+
+
+def test_frames_stand_for_the_middle_of_what_they_see():
+    """In whole frames: those of the published shapes, which see 25 ms, stay where they are."""
+    begins = []
+    for field in (320, 400, 540, 2000):
+        emitter = SimpleNamespace(hop_samples=320, sample_rate=RATE, receptive_field_samples=field)
+        clock = Clock.of(emitter, 10.0, 10.5)
+        begins.append(round(clock.seconds(0), 6))
+        assert clock.seconds(3) == pytest.approx(begins[-1] + 0.06)
+        assert clock.seconds(1_000) == 10.5
+    assert begins == [10.0, 10.0, 10.0, 10.06]
 
 
 def joined(*pauses_seconds):

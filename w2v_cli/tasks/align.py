@@ -96,11 +96,8 @@ class Aligner:
         with _naming(source):
             hypothesis = align_words(emissions, words, self.alphabet)
         duration_seconds = stream.duration_seconds
-        clock = Clock(
-            frame_seconds=self.emitter.hop_samples / self.emitter.sample_rate,
-            begin_seconds=stream.start_seconds,
-            end_seconds=stream.start_seconds + duration_seconds,
-        )
+        end_seconds = stream.start_seconds + duration_seconds
+        clock = Clock.of(self.emitter, stream.start_seconds, end_seconds)
         timed = [clock.word(word) for word in hypothesis.words]
         segments = tuple(_segments(timed, [len(line) for line in lines]))
         return Transcript(

@@ -55,9 +55,8 @@ class LiveTranscript:
         self._step = max(round(self._options.step_seconds * rate / hop), 1) * hop
         self._ahead = round(self._options.ahead_seconds * rate / hop)  # frames
         self._stride = math.ceil(self._options.stride_seconds * rate / hop) * hop
-        self._frame_seconds = hop / rate
         limits = UtteranceLimits.of(
-            self._frame_seconds,
+            hop / rate,
             min_seconds=1.0,
             pause_seconds=transcriber.segmentation.pause_seconds,
             silence_seconds=self._options.silence_seconds,
@@ -163,4 +162,4 @@ class LiveTranscript:
         return segments
 
     def _clock(self) -> Clock:
-        return Clock(self._frame_seconds, 0.0, self.duration_seconds)
+        return Clock.of(self._emitter, 0.0, self.duration_seconds)

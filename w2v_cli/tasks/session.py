@@ -42,6 +42,24 @@ class Clock:
     begin_seconds: float
     end_seconds: float
 
+    @classmethod
+    def of(cls, emitter: Emitter, begin_seconds: float, end_seconds: float) -> Clock:
+        """Return the clock of a network's frames.
+
+        What a frame stands for lies in the middle of what it sees. Where that begins later than
+        half a hop before it, as with convolutions that see far, all frames come so many whole
+        frames later; in the published shapes none.
+
+        Args:
+            emitter: The network.
+            begin_seconds: Where in a recording its hearing begins.
+            end_seconds: Where what was read ends.
+        """
+        hop, field = emitter.hop_samples, emitter.receptive_field_samples
+        frame_seconds = hop / emitter.sample_rate
+        late_seconds = round((field - hop) / 2 / hop) * frame_seconds
+        return cls(frame_seconds, begin_seconds + late_seconds, end_seconds)
+
     def seconds(self, frame: int) -> float:
         """Return when a frame begins."""
         return min(self.begin_seconds + frame * self.frame_seconds, self.end_seconds)
@@ -129,11 +147,8 @@ class TranscriptionSession:
     def _clock(self) -> Clock:
         """Return the clock of what was read until now."""
         start_seconds = self._stream.start_seconds
-        return Clock(
-            frame_seconds=self._emitter.hop_samples / self._emitter.sample_rate,
-            begin_seconds=start_seconds,
-            end_seconds=start_seconds + self._stream.duration_seconds,
-        )
+        end_seconds = start_seconds + self._stream.duration_seconds
+        return Clock.of(self._emitter, start_seconds, end_seconds)
 
 
 class ChannelText:
