@@ -184,6 +184,18 @@ def test_keywords_from_a_network_that_hears_spectrograms(w2v, manifest, tmp_path
     assert w2v("classify", "--model", tmp_path / "run3", clip("stop.opus")).exit_code == 0
 
 
+def test_keywords_from_a_teacher(w2v, quick, tmp_path):
+    assert w2v(*quick("keywords")).exit_code == 0
+    taught = quick("keywords", "--teacher", tmp_path / "run", folder="taught")
+    assert w2v(*taught).exit_code == 0
+    assert json.loads((tmp_path / "taught" / "run.json").read_text())["teacher_weight"] == 0.7
+    plain, other = (load_file(tmp_path / name / "model.safetensors") for name in ("run", "taught"))
+    assert any(not torch.equal(plain[name], other[name]) for name in plain)
+    refused = w2v(*quick("keywords", "--teacher", "mini-keywords", folder="third"))
+    assert refused.exit_code == 2
+    assert "--teacher mini-keywords: tells other labels apart" in refused.stderr
+
+
 def test_keywords_with_commas_in_them(w2v, quick, tmp_path, manifest):
     words = {"stop": "Stop, now!", "sheila": "Sheila", "happy": "Happy", "seven": "7"}
     rows = [{"audio_filepath": clip(f"{x}.opus"), "label": label} for x, label in words.items()]
@@ -428,6 +440,7 @@ def test_an_option_that_would_do_nothing_is_refused(w2v, tmp_path, kind, more, m
         ("ctc", ["--room-dir", "."], "without --reverb; add --reverb SHARE, or leave it out"),
         ("ctc", ["--join-seconds", 10], "without --join; add --join SHARE"),
         ("adapter", ["--lang", "fra", "--mwer-samples", 4], "add --mwer-weight WEIGHT"),
+        ("keywords", ["--teacher-weight", 0.7], "without --teacher; add --teacher MODEL"),
         ("keywords", ["--other-label", "x"], "without --labels; add --labels A,B,..."),
         ("ctc", ["--num-train-epochs", 3, "--max-steps", 9], "beside --max-steps; leave one of"),
         ("ctc", ["--freeze-base-steps", 3, "--freeze-base-model"], "beside --freeze-base-model"),

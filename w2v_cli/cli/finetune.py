@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from w2v_cli.cli import options
 from w2v_cli.cli.finetune_command import with_shared_options
 from w2v_cli.cli.finetune_options import SharedOptions
 from w2v_cli.cli.finetune_run import Kind, train
@@ -82,6 +83,29 @@ def keywords(
             rich_help_panel=LABELS_GROUP,
         ),
     ] = 0.0,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            "--teacher",
+            metavar="MODEL",
+            autocompletion=options.complete_model,
+            help="Learn besides how probable this classifier of the same labels, such as a larger "
+            "one, finds each of them.",
+            show_default=False,
+            rich_help_panel=LABELS_GROUP,
+        ),
+    ] = None,
+    teacher_weight: Annotated[
+        float,
+        typer.Option(
+            "--teacher-weight",
+            min=0.0,
+            max=1.0,
+            metavar="SHARE",
+            help="How much that counts; the recordings' own labels count what is left.",
+            rich_help_panel=LABELS_GROUP,
+        ),
+    ] = 0.7,
     *,
     shared: SharedOptions,
 ) -> None:
@@ -92,6 +116,7 @@ def keywords(
       w2v finetune keywords commands.jsonl --model facebook/wav2vec2-base -o my-keywords
       w2v finetune keywords commands.jsonl --model mini --labels yes,no,stop,go
         --other-label _unknown_ --empty-label _silence_ --balance 0.4 -o keywords
+      w2v finetune keywords commands.jsonl --from-scratch mini --teacher my-keywords -o small
       w2v evaluate my-keywords commands.jsonl
 
     A recording's label is in the column label; where there is none, its text is taken. The
@@ -112,13 +137,21 @@ def keywords(
         known = labels_of(train_examples)
         dev_examples = [e for e in rules.apply(data.dev.examples) if e.label in known]
         n_dropped = drop_unlabelled(data, {"train": train_examples, "dev": dev_examples})
-        model, objective = start_keywords(kind.start, known, label_smoothing=label_smoothing)
+        model, objective = start_keywords(
+            kind.start,
+            known,
+            label_smoothing=label_smoothing,
+            teacher=teacher,
+            teacher_weight=teacher_weight,
+        )
         particular = {
             "labels": list(objective.labels),
             "other_label": other_label,
             "empty_label": empty_label,
             "label_smoothing": label_smoothing,
         }
+        if teacher is not None:
+            particular |= {"teacher": teacher, "teacher_weight": teacher_weight}
         return model, objective, Findings(n_without_target=n_dropped), particular
 
     train("keywords", shared, manifests, prepare)

@@ -25,6 +25,7 @@ _PARTNERS = (
     Needs("join_seconds", "join"),
     Needs("mwer_samples", "mwer_weight"),
     Needs("other_label", "labels"),
+    Needs("teacher_weight", "teacher"),
     IdleBeside("num_train_epochs", "max_steps"),
     IdleBeside("freeze_base_steps", "freeze_base_model"),
     IdleBeside("logging_dir", "report_to", "none"),

@@ -18,6 +18,7 @@ from w2v_cli.training.examples import Batch, Item, make_batch
 from w2v_cli.training.figures import Tally
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import FloatArray, Objective, Result
+from w2v_cli.training.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class KeywordsObjective(Objective):
         feature_extractor: What normalises and pads waveforms.
         labels: The labels, in the order of the network's outputs.
         label_smoothing: The share of the target that is spread over all labels.
+        teacher: What the network learns from besides; None for the labels alone.
     """
 
     name = "keywords"
@@ -107,11 +109,17 @@ class KeywordsObjective(Objective):
     model_class: type[Wav2Vec2PreTrainedModel] = Wav2Vec2ForSequenceClassification
 
     def __init__(
-        self, feature_extractor: Any, labels: Sequence[str], *, label_smoothing: float = 0.0
+        self,
+        feature_extractor: Any,
+        labels: Sequence[str],
+        *,
+        label_smoothing: float = 0.0,
+        teacher: Teacher | None = None,
     ) -> None:
         self.feature_extractor = feature_extractor
         self.labels = tuple(labels)
         self.label_smoothing = label_smoothing
+        self._teacher = teacher
         self._ids = {label: index for index, label in enumerate(labels)}
 
     def kind(self, example: Example) -> str:
@@ -124,12 +132,15 @@ class KeywordsObjective(Objective):
         return make_batch(items, self.feature_extractor, torch.tensor(ids), n_samples=n_samples)
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
-        """Return the cross-entropy."""
+        """Return the cross-entropy, and how far the shares of labels are from the teacher's."""
         output = model(batch.input_values, attention_mask=batch.attention_mask)
         loss: torch.Tensor = torch.nn.functional.cross_entropy(
             output.logits.float(), batch.labels, label_smoothing=self.label_smoothing
         )
-        return loss
+        if self._teacher is None:
+            return loss
+        weight = self._teacher.weight
+        return (1 - weight) * loss + weight * self._teacher.divergence(output.logits, batch)
 
     def read(self, output: FloatArray) -> str:
         """Return the label with the highest logit."""

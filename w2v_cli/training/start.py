@@ -37,6 +37,7 @@ from w2v_cli.training.keywords import KeywordsObjective
 from w2v_cli.training.objective import Objective
 from w2v_cli.training.pretraining import MASK_TIME_PROB, PretrainObjective, Temperature
 from w2v_cli.training.speakers import SpeakersObjective
+from w2v_cli.training.teacher import Teacher
 from w2v_cli.training.texts import CaseName, TextRules, build_vocabulary, case_of, make_tokenizer
 
 KEEP_VOCABULARY = "keep"
@@ -277,13 +278,26 @@ def _named(names: Sequence[str]) -> dict[str, Any]:
 
 
 def start_keywords(
-    start: Start, labels: Sequence[str], *, label_smoothing: float = 0.0
+    start: Start,
+    labels: Sequence[str],
+    *,
+    label_smoothing: float = 0.0,
+    teacher: str | None = None,
+    teacher_weight: float = 0.7,
 ) -> tuple[Any, KeywordsObjective]:
     """Return a network that tells labels apart, and its objective.
 
+    Args:
+        start: Where the network comes from.
+        labels: What it tells apart.
+        label_smoothing: See `KeywordsObjective`.
+        teacher: A folder, an embedded model or a model id to learn from besides; None for none.
+        teacher_weight: See `Teacher`.
+
     Raises:
-        ModelError: The network cannot be loaded.
-        UsageError: There is one label only, or a setting makes no network.
+        ModelError: The network, or the teacher, cannot be loaded.
+        UsageError: There is one label only, a setting makes no network, or the teacher tells
+            other labels apart, or hears otherwise.
     """
     if len(labels) < 2:
         raise UsageError(
@@ -298,7 +312,41 @@ def start_keywords(
     if not start.from_scratch and list(labels) != own:
         model._initialise(model.classifier)
     extractor = start.feature_extractor(config)
-    return model, KeywordsObjective(extractor, labels, label_smoothing=label_smoothing)
+    learns_from = None
+    if teacher is not None:
+        named = Start(teacher, hub=start.hub, seed=start.seed)
+        learns_from = _teacher_of(named, labels, extractor, teacher_weight)
+    return model, KeywordsObjective(
+        extractor, labels, label_smoothing=label_smoothing, teacher=learns_from
+    )
+
+
+def _teacher_of(named: Start, labels: Sequence[str], extractor: Any, weight: float) -> Teacher:
+    """Return a classifier to learn from.
+
+    Args:
+        named: Where it comes from.
+        labels: Those of the network that is to learn.
+        extractor: What waveforms are normalised with.
+        weight: See `Teacher`.
+    """
+    config = named.config()
+    theirs = names_of(config)
+    if set(theirs) != set(labels):
+        missing = sorted(set(labels) - set(theirs)) or sorted(set(theirs) - set(labels))
+        raise UsageError(
+            f"--teacher {named.name}: tells other labels apart ({', '.join(missing[:3])}); it has "
+            f"to have learnt those of this run"
+        )
+    own = named.feature_extractor(config)
+    for name in ("do_normalize", "sampling_rate"):
+        if getattr(own, name) != getattr(extractor, name):
+            raise UsageError(
+                f"--teacher {named.name}: its recordings are prepared otherwise ({name}); take "
+                f"another teacher, or begin with another model"
+            )
+    model = named.model(KeywordsObjective.model_class)
+    return Teacher(model, [theirs.index(label) for label in labels], weight)
 
 
 def start_speakers(
