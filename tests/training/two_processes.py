@@ -103,6 +103,20 @@ def hears_padding(start, examples):
     return ctc(replace(start, settings=settings), examples)
 
 
+def hears_bands(start, examples):
+    """A network whose weights are the same for all bands, behind a layer that is not trained."""
+    settings = {
+        "conv_dim": [82, 20, 20],
+        "conv_kernel": [400, 3, 3],
+        "conv_stride": [160, 1, 2],
+        "conv_bias": True,
+        "feat_extract_activation": "relu6",
+    }
+    speech = np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
+    bands = replace(start, settings=settings, bands=(5, 5, 5), speech=lambda: speech)
+    return start_keywords(bands, ["long", "short"])
+
+
 def pretrain(start, examples):
     """Masks and distractors of a recording are the same ones wherever it is heard."""
     model, objective = start_pretraining(start)
@@ -144,6 +158,7 @@ CASES = {
     "frames": (frames, {}),
     "group norm": (hears_padding, {}),
     "pretrain": (pretrain, {}),
+    "bands": (hears_bands, {"freeze_first_layer": True}),
     "lost": (with_lost_batches, {}),
 }
 
