@@ -116,7 +116,8 @@ def keywords(
       w2v finetune keywords commands.jsonl --model facebook/wav2vec2-base -o my-keywords
       w2v finetune keywords commands.jsonl --model mini --labels yes,no,stop,go
         --other-label _unknown_ --empty-label _silence_ --balance 0.4 -o keywords
-      w2v finetune keywords commands.jsonl --from-scratch mini --teacher my-keywords -o small
+      w2v finetune keywords commands.jsonl --from-scratch mini-keywords --teacher my-keywords
+        -o small
       w2v evaluate my-keywords commands.jsonl
 
     A recording's label is in the column label; where there is none, its text is taken. The

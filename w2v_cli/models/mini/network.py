@@ -1,4 +1,4 @@
-"""The shape of `mini`'s network, and the weights that it begins with."""
+"""The shape of the network that `mini-keywords` has, and the weights that it begins with."""
 
 from __future__ import annotations
 
