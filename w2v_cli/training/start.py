@@ -37,7 +37,7 @@ from w2v_cli.training.keywords import KeywordsObjective
 from w2v_cli.training.objective import Objective
 from w2v_cli.training.pretraining import MASK_TIME_PROB, PretrainObjective, Temperature
 from w2v_cli.training.speakers import SpeakersObjective
-from w2v_cli.training.teacher import Teacher
+from w2v_cli.training.teacher import Teacher, check_teacher
 from w2v_cli.training.texts import CaseName, TextRules, build_vocabulary, case_of, make_tokenizer
 
 KEEP_VOCABULARY = "keep"
@@ -322,29 +322,10 @@ def start_keywords(
 
 
 def _teacher_of(named: Start, labels: Sequence[str], extractor: Any, weight: float) -> Teacher:
-    """Return a classifier to learn from.
-
-    Args:
-        named: Where it comes from.
-        labels: Those of the network that is to learn.
-        extractor: What waveforms are normalised with.
-        weight: See `Teacher`.
-    """
+    """Return the classifier that a start names, to learn from."""
     config = named.config()
-    theirs = names_of(config)
-    if set(theirs) != set(labels):
-        missing = sorted(set(labels) - set(theirs)) or sorted(set(theirs) - set(labels))
-        raise UsageError(
-            f"--teacher {named.name}: tells other labels apart ({', '.join(missing[:3])}); it has "
-            f"to have learnt those of this run"
-        )
-    own = named.feature_extractor(config)
-    for name in ("do_normalize", "sampling_rate"):
-        if getattr(own, name) != getattr(extractor, name):
-            raise UsageError(
-                f"--teacher {named.name}: its recordings are prepared otherwise ({name}); take "
-                f"another teacher, or begin with another model"
-            )
+    theirs, own = names_of(config), named.feature_extractor(config)
+    check_teacher(named.name, theirs, labels, own, extractor)
     model = named.model(KeywordsObjective.model_class)
     return Teacher(model, [theirs.index(label) for label in labels], weight)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch.nn import functional as F
 
+from w2v_cli.errors import UsageError
 from w2v_cli.training.examples import Batch
 
 
@@ -40,3 +42,32 @@ class Teacher:
         """Return the mean Kullback-Leibler divergence of a network's shares from its own."""
         logs = logits.float().log_softmax(-1)
         return F.kl_div(logs, self.shares(batch), reduction="batchmean")
+
+
+def check_teacher(
+    name: str, theirs: Sequence[str], labels: Sequence[str], own: Any, extractor: Any
+) -> None:
+    """Refuse a classifier that a network cannot learn from.
+
+    Args:
+        name: What it is called.
+        theirs: The labels that it tells apart.
+        labels: Those of the network.
+        own: What its waveforms are prepared with.
+        extractor: What the network's are.
+
+    Raises:
+        UsageError: It tells other labels apart, or hears otherwise.
+    """
+    if set(theirs) != set(labels):
+        missing = sorted(set(labels) - set(theirs)) or sorted(set(theirs) - set(labels))
+        raise UsageError(
+            f"--teacher {name}: tells other labels apart ({', '.join(missing[:3])}); it has to "
+            f"have learnt those of this run"
+        )
+    for field in ("do_normalize", "sampling_rate"):
+        if getattr(own, field) != getattr(extractor, field):
+            raise UsageError(
+                f"--teacher {name}: its recordings are prepared otherwise ({field}); take another "
+                f"teacher, or begin with another model"
+            )
