@@ -41,6 +41,7 @@ class ScriptedEmitter:
         self.script = script
 
     receptive_field_samples = 320
+    lead_samples = 0
     longest_chunk_seconds = 60.0
     group_norm_span = None
 

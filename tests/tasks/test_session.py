@@ -4,7 +4,6 @@ import itertools
 import json
 import pickle
 from pathlib import Path
-from types import SimpleNamespace
 
 import jiwer
 import numpy as np
@@ -31,7 +30,8 @@ def test_frames_stand_for_the_middle_of_what_they_see():
     """In whole frames: those of the published shapes, which see 25 ms, stay where they are."""
     begins = []
     for field in (320, 400, 540, 2000):
-        emitter = SimpleNamespace(hop_samples=320, sample_rate=RATE, receptive_field_samples=field)
+        emitter = Emitter.load("mini")
+        emitter.receptive_field_samples = field
         clock = Clock.of(emitter, 10.0, 10.5)
         begins.append(round(clock.seconds(0), 6))
         assert clock.seconds(3) == pytest.approx(begins[-1] + 0.06)

@@ -51,6 +51,7 @@ class ScriptedEmitter:
         self.scripts = list(scripts)
 
     receptive_field_samples = 320
+    lead_samples = 0
     longest_chunk_seconds = 60.0
     group_norm_span = None
 

@@ -91,6 +91,11 @@ class Network(ABC):
         return lengths
 
     @property
+    def lead_samples(self) -> int:
+        """Where the samples begin that stand for the first frame: half a hop before its middle."""
+        return (self.receptive_field_samples - self.hop_samples) // 2
+
+    @property
     def longest_chunk_seconds(self) -> float:
         """How much the memory of the device has room for at once."""
         return longest_chunk_seconds(self.model, self.sample_rate)

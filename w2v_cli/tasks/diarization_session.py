@@ -82,7 +82,9 @@ class DiarizationSession:
         """Return who speaks when."""
         stream = self._hearing.stream
         hop_seconds = self._network.hop_samples / self._network.sample_rate
-        first_seconds = stream.start_seconds + self._lead_samples / self._network.sample_rate
+        first_seconds = (
+            stream.start_seconds + self._network.lead_samples / self._network.sample_rate
+        )
         first_seconds += hop_seconds / 2
         probabilities = self._probabilities()
         spans = speaker_spans(
@@ -118,11 +120,6 @@ class DiarizationSession:
                 frames=frames,
             )
         )
-
-    @property
-    def _lead_samples(self) -> int:
-        """Where the samples begin that stand for the first frame: half a hop before its middle."""
-        return (self._network.receptive_field_samples - self._network.hop_samples) // 2
 
     def _name(self, rank: int) -> str:
         return f"CHANNEL_{self._channels[rank]}" if self._channels else f"SPEAKER_{rank:02d}"
@@ -192,7 +189,7 @@ class DiarizationSession:
         voices = self._diarizer.voices
         assert voices is not None
         hop = self._network.hop_samples
-        samples = chunk.input_values[self._lead_samples :]
+        samples = chunk.input_values[self._network.lead_samples :]
         try:
             return voices.of([samples[first * hop : end * hop] for first, end in windows])
         except AudioError as error:

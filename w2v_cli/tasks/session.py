@@ -46,18 +46,16 @@ class Clock:
     def of(cls, emitter: Emitter, begin_seconds: float, end_seconds: float) -> Clock:
         """Return the clock of a network's frames.
 
-        What a frame stands for lies in the middle of what it sees. Where that begins later than
-        half a hop before it, as with convolutions that see far, all frames come so many whole
-        frames later; in the published shapes none.
+        What a frame stands for lies in the middle of what it sees. With convolutions that see far
+        all frames come so many whole frames later; in the published shapes none.
 
         Args:
             emitter: The network.
             begin_seconds: Where in a recording its hearing begins.
             end_seconds: Where what was read ends.
         """
-        hop, field = emitter.hop_samples, emitter.receptive_field_samples
-        frame_seconds = hop / emitter.sample_rate
-        late_seconds = round((field - hop) / 2 / hop) * frame_seconds
+        frame_seconds = emitter.hop_samples / emitter.sample_rate
+        late_seconds = round(emitter.lead_samples / emitter.hop_samples) * frame_seconds
         return cls(frame_seconds, begin_seconds + late_seconds, end_seconds)
 
     def seconds(self, frame: int) -> float:

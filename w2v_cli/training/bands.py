@@ -189,7 +189,7 @@ def tie_bands(conv: Any, before: Image, after: Image, n_bands: int, *, n_besides
 
 def is_tied(name: str) -> bool:
     """Return whether a parameter is one of which many weights of a convolution are made."""
-    return ".conv_layers." in name and ".parametrizations." in name
+    return "conv_layers." in name and ".parametrizations." in name
 
 
 def count_parameters(model: Any) -> int:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.nn import functional as F
 
+from w2v_cli.training.texts import frames_needed
+
 Reading = tuple[int, ...]
 """The ids of letters, without blanks."""
 
@@ -72,8 +74,7 @@ def draw_readings(
     found = []
     for path, length, label in zip(paths, n_frames.tolist(), labels.tolist(), strict=True):
         said = tuple(index for index in label if index >= 0)
-        repeats = sum(one == other for one, other in itertools.pairwise(said))
-        readings = {said: None} if len(said) + repeats <= length else {}
+        readings = {said: None} if frames_needed(said) <= length else {}
         for letters in path[:length].T.tolist():
             readings[tuple(x for x, _ in itertools.groupby(letters) if x != blank_id)] = None
         found.append(list(readings))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +37,14 @@ from w2v_cli.training.objective import Objective
 from w2v_cli.training.pretraining import MASK_TIME_PROB, PretrainObjective, Temperature
 from w2v_cli.training.speakers import SpeakersObjective
 from w2v_cli.training.teacher import Teacher, check_teacher
-from w2v_cli.training.texts import CaseName, TextRules, build_vocabulary, case_of, make_tokenizer
+from w2v_cli.training.texts import (
+    CaseName,
+    TextRules,
+    build_vocabulary,
+    case_of,
+    frames_needed,
+    make_tokenizer,
+)
 
 KEEP_VOCABULARY = "keep"
 BUILD_VOCABULARY = "build"
@@ -424,9 +430,8 @@ def count_too_dense(objective: Objective, model: Any, examples: Sequence[Any]) -
     count = 0
     for example in examples:
         text = objective.kind(example)
-        repeats = sum(a == b for a, b in itertools.pairwise(text))
         n_frames = count_frames(model.config, round((example.seconds or 0.0) * 16000))
-        count += len(text) + repeats > n_frames
+        count += frames_needed(text) > n_frames
     return count
 
 

@@ -5,9 +5,10 @@ Which rules were used is saved beside the weights, so that an evaluation can use
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,15 @@ SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
 WORD_DELIMITER = "|"
 
 CaseName = Literal["keep", "lower", "upper"]
+
+
+def frames_needed(letters: Sequence[Hashable]) -> int:
+    """Return how many frames CTC needs for letters at least: equal ones have a blank between them.
+
+    >>> frames_needed("tree")
+    5
+    """
+    return len(letters) + sum(one == other for one, other in itertools.pairwise(letters))
 
 
 @dataclass(frozen=True)

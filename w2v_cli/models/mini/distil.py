@@ -8,7 +8,6 @@ frame, from its own layers (hints, Romero et al. 2015). Sequences of words it le
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,10 +31,12 @@ from w2v_cli.models.mini.examples import (
     collate,
     draw_speed,
 )
-from w2v_cli.models.mini.network import MIDDLE, plain_copy
+from w2v_cli.models.mini.network import MIDDLE
 from w2v_cli.models.mini.recordings import Waveform
 from w2v_cli.models.mini.teacher import HEARD, N_BANDS, SpectrogramNetwork, place
 from w2v_cli.training.augmentation import fade, unit_power
+from w2v_cli.training.bands import plain_state
+from w2v_cli.training.texts import frames_needed
 
 PUPIL_HOP = 320
 """Samples from frame to frame of the pupil, as from one of the teacher's in the middle."""
@@ -194,7 +195,7 @@ class Pupil(nn.Module):
             }
         )
         model = Wav2Vec2ForSequenceClassification(config)
-        model.wav2vec2.load_state_dict(plain_copy(self.network).wav2vec2.state_dict())
+        model.wav2vec2.load_state_dict(plain_state(self.network.wav2vec2))
         model.projector.load_state_dict(self.projector.state_dict())
         model.classifier.load_state_dict(self.classifier.state_dict())
         return model.eval()
@@ -258,16 +259,11 @@ def word_scores(logs: torch.Tensor, n_frames: torch.Tensor) -> torch.Tensor:
         reduction="none",
         zero_infinity=True,
     )
-    impossible = torch.tensor([*map(_shortest, WORDS)]) > n_frames[:, None]
+    impossible = torch.tensor([*map(frames_needed, WORDS)]) > n_frames[:, None]
     scores = (-lost.view(batch, words)).masked_fill(impossible, NEVER)
     heard = torch.arange(frames) < n_frames[:, None]
     nothing = (logs[:, :, BLANK_ID] * heard).sum(1, keepdim=True)
     return torch.cat([scores, nothing], dim=1)
-
-
-def _shortest(word: str) -> int:
-    """Return how many frames a word takes at least: equal letters have a blank between them."""
-    return len(word) + sum(one == other for one, other in itertools.pairwise(word))
 
 
 def among_possible(shares: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +83,7 @@ def joined_loss(network: Wav2Vec2PreTrainedModel, batch: Batch, *, risk: bool) -
     logs = nn.functional.log_softmax(output.logits.float(), dim=-1)  # (items, frames, letters)
     risks = expected_error_rates(
         logs,
-        frames_heard(batch.attention_mask, logs.shape[1]),
+        network._get_feat_extract_output_lengths(batch.attention_mask.sum(-1)),
         batch.labels,
         blank_id=BLANK_ID,
         n_samples=DRAWS,
@@ -96,11 +95,6 @@ def joined_loss(network: Wav2Vec2PreTrainedModel, batch: Batch, *, risk: bool) -
 def words_of(ids: Sequence[int]) -> list[str]:
     """Return the words that letters' ids spell."""
     return "".join(VOCABULARY[index] for index in ids if index >= 0).replace("|", " ").split()
-
-
-def frames_heard(mask: torch.Tensor, n_frames: int) -> torch.Tensor:
-    """Return how many of so many frames belong to each item, (items,)."""
-    return (mask.sum(-1) / mask.shape[1] * n_frames).ceil().long()
 
 
 def teach(options: argparse.Namespace) -> None:
@@ -135,22 +129,15 @@ def distil(options: argparse.Namespace) -> None:
 
     def check(pupil: Pupil) -> dict[str, float]:
         network = plain_copy(pupil.network)
-        save_halved(network, options.output / "mini")
+        network.save_pretrained(options.output / "mini")
         save_processor(options.output / "mini")
-        save_halved(pupil.word_classifier(), options.output / "words")
+        pupil.word_classifier().save_pretrained(options.output / "words")
         Wav2Vec2FeatureExtractor.from_pretrained(options.output / "mini").save_pretrained(
             options.output / "words"
         )
         return evaluate(network, options.data, options.cache)
 
     train(run, in_background(lessons(composer, joined, rng)), loss, check, options)
-
-
-def save_halved(network: Any, folder: Path) -> None:
-    """Write a network with weights of 16 bits, which is loaded, and calculates, in 32."""
-    network.save_pretrained(
-        folder, state_dict={k: v.half() for k, v in network.state_dict().items()}
-    )
 
 
 def some_words(composer: Composer) -> Waveform:
