@@ -123,6 +123,25 @@ def test_a_folder_within_the_model_is_not_copied_into_itself(tmp_path):
     assert not (model / "int8" / "int8").exists()
 
 
+def test_a_language_model_comes_along_and_what_a_run_left_does_not(tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(EMBEDDED_FOLDER / "mini", model)
+    there = {"language_model/5gram.bin", "language_model/attrs.json", "onnx/README.md"}
+    left = {
+        "checkpoint-500/vocab.json",
+        "runs/events.out",
+        "__pycache__/a.pyc",
+        "flax_model.msgpack",
+    }
+    for name in there | left:
+        (model / name).parent.mkdir(exist_ok=True)
+        (model / name).write_bytes(b"1")
+    quantize_folder(model, tmp_path / "small")
+    copied = {str(p.relative_to(tmp_path / "small")) for p in (tmp_path / "small").rglob("*")}
+    assert copied >= there
+    assert not copied & left
+
+
 def test_a_file_that_is_missing_is_named(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     (copy / "int8.safetensors").unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from w2v_cli.checkpoint.adapters import load_adapter
 from w2v_cli.checkpoint.architectures import published_class
 from w2v_cli.checkpoint.atomic import make_folder, replacing
 from w2v_cli.checkpoint.configs import CONFIG_FILE
-from w2v_cli.checkpoint.language_models import language_model_folder
+from w2v_cli.checkpoint.language_models import LANGUAGE_MODEL_FOLDER, language_model_folder
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.quantized import read_quantized, refuse_whole_numbers, save_quantized
 from w2v_cli.checkpoint.renames import abbreviate, is_foreign, match_keys
@@ -29,6 +30,9 @@ Model = TypeVar("Model", bound=Wav2Vec2PreTrainedModel)
 # Weights, and what says how to read them, which the folder has of its own; programs.
 _LEFT_BEHIND = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".index.json", ".py")
 _ADAPTER = "adapter."
+
+# Of `w2v finetune` and of Python. The Trainer of transformers names checkpoints so, too.
+_FOLDERS_LEFT_BEHIND = re.compile(r"checkpoint-\d+|runs|__pycache__")
 
 
 def load_quantized(
@@ -181,11 +185,21 @@ def _copy_others(source: Path, target: Path) -> None:
         if path.resolve().is_relative_to(target.resolve()):
             continue
         place = path.relative_to(source)
-        is_adapter = path.name.startswith(_ADAPTER)
-        if not path.is_file() or place.parts[0].startswith("."):
-            continue
-        if place == Path(CONFIG_FILE) or (path.name.endswith(_LEFT_BEHIND) and not is_adapter):
-            continue
-        (target / place).parent.mkdir(parents=True, exist_ok=True)
-        with replacing(target / place) as partial:
-            shutil.copyfile(path, partial)
+        if path.is_file() and _is_of_the_model(place):
+            (target / place).parent.mkdir(parents=True, exist_ok=True)
+            with replacing(target / place) as partial:
+                shutil.copyfile(path, partial)
+
+
+def _is_of_the_model(place: Path) -> bool:
+    """Tell what is copied from what is written anew, or is of a run or a program.
+
+    Args:
+        place: Within the model's folder.
+    """
+    top = place.parts[0]
+    if place == Path(CONFIG_FILE) or top.startswith(".") or _FOLDERS_LEFT_BEHIND.fullmatch(top):
+        return False
+    if top == LANGUAGE_MODEL_FOLDER:  # whose n-grams may be a .bin
+        return True
+    return place.name.startswith(_ADAPTER) or not place.name.endswith(_LEFT_BEHIND)
