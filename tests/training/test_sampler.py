@@ -60,13 +60,37 @@ def test_balance_decides_how_often_rare_texts_are_drawn(balance, share):
     assert counts["rarely"] / 3000 == pytest.approx(share, abs=0.03)
 
 
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_balance_decides_how_often_busy_speakers_are_drawn(balance):
+    kinds = ["busy"] * 200 + ["other"] * 100
+    speakers = ["one"] * 100 + [f"once {n}" for n in range(5)] * 10 + [None] * 50 + ["b"] * 100
+    sampling = Sampling(balance_speakers=balance)
+    heard = Counter()
+    for epoch in range(20):
+        for batch in plan_epoch(SECONDS, kinds, sampling, speakers=speakers, seed=1, epoch=epoch):
+            heard.update(speakers[index] for group in batch for index in group)
+    assert heard["b"] / heard.total() == pytest.approx(1 / 3, abs=0.02)
+    words = heard.total() - heard["b"]
+    voices = {"one": 100, **{f"once {n}": 10 for n in range(5)}}
+    whole = sum(n**balance for n in voices.values()) + 50
+    for voice, n in voices.items():
+        assert heard[voice] / words == pytest.approx(n**balance / whole, abs=0.02)
+
+
 def test_without_shuffling_the_order_stays():
     batches = plan(Sampling(batch_seconds=20, shuffle=False))
     assert [group for batch in batches for group in batch] == [(i,) for i in range(300)]
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"batch_seconds": 0}, {"batch_items": 0}, {"join": 2}, {"balance": -1}]
+    "wrong",
+    [
+        {"batch_seconds": 0},
+        {"batch_items": 0},
+        {"join": 2},
+        {"balance": -1},
+        {"balance_speakers": 2},
+    ],
 )
 def test_what_makes_no_batches_is_refused(wrong):
     with pytest.raises(ValueError, match=r"batch|shares"):

@@ -117,6 +117,7 @@ def material_of(
             batch_seconds=shared.batch_seconds,
             batch_items=shared.batch_items,
             balance=shared.balance,
+            balance_speakers=shared.balance_speakers,
             **sampling,
         ),
         augmentation=Augmentation(

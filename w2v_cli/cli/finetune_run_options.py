@@ -193,6 +193,18 @@ class RunOptions:
             max=1.0,
         ),
     ] = 1.0
+    balance_speakers: Annotated[
+        float,
+        option(
+            BATCH_GROUP,
+            "--balance-speakers",
+            "The same for those who speak: 0 hears of each text or label every speaker as often "
+            "as any other.",
+            "SHARE",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = 1.0
     speed: Annotated[
         float,
         option(

@@ -120,6 +120,7 @@ class Trainer:
         longest = material.crop_seconds or math.inf
         self._lengths = [min(objective.seconds(example), longest) for example in material.train]
         self._kinds = [objective.kind(example) for example in material.train]
+        self._speakers = [example.speaker for example in material.train]
         self.schedule = self._make_schedule()
         if options.gradient_checkpointing:
             model.gradient_checkpointing_enable()
@@ -151,7 +152,14 @@ class Trainer:
         """Return the batches of an epoch, as numbers of examples."""
         sampling = self.material.sampling.times(self.processes.count)
         seed = self.options.seed
-        return plan_epoch(self._lengths, self._kinds, sampling, seed=seed, epoch=epoch)
+        return plan_epoch(
+            self._lengths,
+            self._kinds,
+            sampling,
+            speakers=self._speakers,
+            seed=seed,
+            epoch=epoch,
+        )
 
     def batches(self) -> Generator[Batch, None, None]:
         """Yield batches without end, from where the progress is, which moves along."""

@@ -6,7 +6,7 @@ the same plan again and skips what it has done.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +34,9 @@ class Sampling:
         balance: 1 takes every example once an epoch. 0 takes every text (or label) as often as
             any other, as often as the mean; between them a text that is there n times is drawn
             as often as n ** balance says.
+        balance_speakers: Whose recordings of a text are drawn: 1 takes all as often as each
+            other; 0 takes every speaker as often; between them a speaker of n of them is drawn as
+            often as n ** balance_speakers says. Of whom nothing is known is a speaker alone.
         shuffle: False keeps the order of the examples.
     """
 
@@ -42,13 +45,14 @@ class Sampling:
     join: float = 0.0
     join_seconds: float = 10.0
     balance: float = 1.0
+    balance_speakers: float = 1.0
     shuffle: bool = True
 
     def __post_init__(self) -> None:
         if not self.batch_seconds > 0 or (self.batch_items is not None and self.batch_items < 1):
             raise ValueError("a batch needs more than 0 seconds and at least one recording")
-        if not 0 <= self.join <= 1 or not 0 <= self.balance <= 1:
-            raise ValueError("join and balance are shares, from 0 to 1")
+        if not all(0 <= x <= 1 for x in (self.join, self.balance, self.balance_speakers)):
+            raise ValueError("join, balance and balance_speakers are shares, from 0 to 1")
 
     def times(self, n_processes: int) -> Sampling:
         """Return the sampling of batches that so many processes share."""
@@ -63,6 +67,7 @@ def plan_epoch(
     kinds: Sequence[Hashable],
     sampling: Sampling,
     *,
+    speakers: Sequence[str | None] = (),
     seed: int,
     epoch: int,
 ) -> list[list[Group]]:
@@ -72,11 +77,12 @@ def plan_epoch(
         seconds: Each example's length.
         kinds: Each example's text or label, for `Sampling.balance`.
         sampling: How the epoch is made up.
+        speakers: Each example's, for `Sampling.balance_speakers`; empty if nobody's is known.
         seed: The run's.
         epoch: From 0.
     """
     random = np.random.default_rng((seed, epoch))
-    order = _draw(kinds, sampling, random)
+    order = _draw(kinds, speakers or [None] * len(kinds), sampling, random)
     groups = _join(order, seconds, sampling, random)
     if not sampling.shuffle:
         return _fill(groups, seconds, sampling)
@@ -91,14 +97,28 @@ def plan_epoch(
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-def _draw(kinds: Sequence[Hashable], sampling: Sampling, random: np.random.Generator) -> list[int]:
+def _draw(
+    kinds: Sequence[Hashable],
+    speakers: Sequence[str | None],
+    sampling: Sampling,
+    random: np.random.Generator,
+) -> list[int]:
     """Return the examples of the epoch in a random order."""
     if not sampling.shuffle:
         return list(range(len(kinds)))
-    if sampling.balance == 1:
+    if sampling.balance == sampling.balance_speakers == 1:
         return [int(index) for index in random.permutation(len(kinds))]
-    counts = Counter(kinds)
-    weights = np.array([counts[kind] ** (sampling.balance - 1.0) for kind in kinds])
+    voices = [
+        (kind, number if speaker is None else speaker)
+        for number, (kind, speaker) in enumerate(zip(kinds, speakers, strict=True))
+    ]
+    counts = Counter(voices)
+    of_kinds: Counter[Hashable] = Counter(kinds)
+    within = np.array([counts[voice] ** (sampling.balance_speakers - 1.0) for voice in voices])
+    totals: dict[Hashable, float] = defaultdict(float)
+    for kind, weight in zip(kinds, within, strict=True):
+        totals[kind] += weight
+    weights = within * [of_kinds[kind] ** sampling.balance / totals[kind] for kind in kinds]
     drawn = random.choice(len(kinds), size=len(kinds), p=weights / weights.sum())
     return [int(index) for index in drawn]
 
