@@ -15,6 +15,7 @@ from w2v_cli.inference.feature_pieces import FeaturesInPieces
 from w2v_cli.inference.form import is_inference_form
 from w2v_cli.inference.loading import Head, Loading
 from w2v_cli.inference.network import FloatArray, Network
+from w2v_cli.model.features import receptive_field_samples
 
 if TYPE_CHECKING:
     from w2v_cli.checkpoint.options import HubOptions
@@ -101,7 +102,7 @@ class Labeller(Network):
         base.feature_extractor = FeaturesInPieces(
             encoder,
             self.hop_samples,
-            self.receptive_field_samples,
+            receptive_field_samples(self.model.config),
             math.floor(seconds * self.sample_rate / self.hop_samples),
         )
 

@@ -23,7 +23,7 @@ from w2v_cli.inference.compiled import is_compiled
 from w2v_cli.inference.form import is_inference_form, products_dtype, why_not
 from w2v_cli.inference.memory import batch_seconds
 from w2v_cli.inference.quantization import is_int8_form
-from w2v_cli.model.features import receptive_field_samples
+from w2v_cli.model.features import edge_samples, shortest_recording_samples
 from w2v_cli.processing.feature_extractor import VARIANCE_FLOOR
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Network(ABC):
         feature_extractor: What makes input values of waveforms.
         sample_rate: Hz of the waveforms it hears.
         hop_samples: Samples from one frame to the next.
-        receptive_field_samples: Samples that one frame sees; shorter waveforms are padded.
+        receptive_field_samples: Samples that one frame sees, without the silence that is put
+            around a recording for networks that see far; shorter waveforms are padded.
         group_norm_span: Kernel and stride of the convolution that a group norm follows; None for
             a model without one.
     """
@@ -65,7 +66,8 @@ class Network(ABC):
         self.feature_extractor = feature_extractor
         self.sample_rate: int = feature_extractor.sampling_rate
         self.hop_samples = _hop_samples(model.config)
-        self.receptive_field_samples = receptive_field_samples(model.config)
+        self.model.edge_samples = edge_samples(model.config)
+        self.receptive_field_samples = shortest_recording_samples(model.config)
         self.group_norm_span: tuple[int, int] | None = None
         if model.config.feat_extract_norm == "group":
             self.group_norm_span = model.config.conv_kernel[0], model.config.conv_stride[0]

@@ -54,6 +54,8 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
         config: The configuration; `attn_implementation` chosen where it left that open.
         padding_invariant: False: as published. True: a recording's output does not depend on
             the padding that a batch gave it (see docs/differences.md). Needs attention_mask.
+        edge_samples: 0: as published. Else so many zeros are heard before and after each
+            recording, which `w2v_cli.model.features.edge_samples` tells for a configuration.
         attention_window: None: as published. Else how many frames before and after itself a
             frame attends to in each layer, for recordings much longer than those of the training.
     """
@@ -78,6 +80,7 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
         self.config = config
         self.name_or_path = config.name_or_path
         self._padding_invariant = False
+        self._edge_samples = 0
         self._attention_window: int | None = None
 
     @property
@@ -103,6 +106,14 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
     @padding_invariant.setter
     def padding_invariant(self, value: bool) -> None:
         self.base_model._padding_invariant = value
+
+    @property
+    def edge_samples(self) -> int:
+        return self.base_model._edge_samples
+
+    @edge_samples.setter
+    def edge_samples(self, value: int) -> None:
+        self.base_model._edge_samples = value
 
     @property
     def attention_window(self) -> int | None:
@@ -222,7 +233,7 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
         self, input_lengths: torch.Tensor | int, add_adapter: bool | None = None
     ) -> torch.Tensor:
         """Return output frames for numbers of samples, without and with the final adapter."""
-        lengths = torch.as_tensor(input_lengths)
+        lengths = torch.as_tensor(input_lengths) + 2 * self.edge_samples
         for kernel_size, stride in zip(
             self.config.conv_kernel, self.config.conv_stride, strict=True
         ):

@@ -33,13 +33,39 @@ def receptive_field_samples(config: Wav2Vec2Config) -> int:
     return n_samples
 
 
+def edge_samples(config: Wav2Vec2Config) -> int:
+    """Return how much silence on each side lets frames begin and end with a recording.
+
+    In the published shapes they nearly do; 0. What convolutions see that reach much further than
+    from frame to frame is the middle of a recording, and of a short one little.
+
+    >>> edge_samples(Wav2Vec2Config())
+    0
+    >>> edge_samples(Wav2Vec2Config(feat_extract_norm="layer", conv_kernel=(2000, *[1] * 6)))
+    61920
+    """
+    hop = config.inputs_to_logits_ratio
+    lead = (receptive_field_samples(config) - hop) // 2
+    # A group norm would hear the silence in all of the recording.
+    return lead if 2 * lead > hop and config.feat_extract_norm == "layer" else 0
+
+
+def shortest_recording_samples(config: Wav2Vec2Config) -> int:
+    """Return of how many samples there is a frame, silence at the edges not counted.
+
+    >>> shortest_recording_samples(Wav2Vec2Config())
+    400
+    """
+    return receptive_field_samples(config) - 2 * edge_samples(config)
+
+
 def count_frames(config: Wav2Vec2Config, n_samples: int) -> int:
-    """Return how many frames the convolutions make of samples.
+    """Return how many frames the convolutions make of samples, with silence at the edges.
 
     >>> count_frames(Wav2Vec2Config(), 16000)
     49
     """
-    beyond = n_samples - receptive_field_samples(config)
+    beyond = n_samples - shortest_recording_samples(config)
     return max(beyond // config.inputs_to_logits_ratio + 1, 0)
 
 

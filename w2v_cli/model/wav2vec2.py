@@ -118,6 +118,9 @@ class Wav2Vec2Model(Wav2Vec2PreTrainedModel):
         """
         config = self.config
         input_lengths = None if attention_mask is None else attention_mask.sum(-1)
+        if edge := self.edge_samples:
+            input_values = nn.functional.pad(input_values, (edge, edge))
+            input_lengths = None if input_lengths is None else input_lengths + 2 * edge
         invariant_lengths = input_lengths if self.padding_invariant else None
         features = self.feature_extractor(input_values, invariant_lengths)
         features = features.transpose(1, 2)  # (batch, frames, conv_dim)

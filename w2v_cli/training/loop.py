@@ -18,6 +18,7 @@ import torch
 
 from w2v_cli.checkpoint.atomic import explain_failure, make_folder
 from w2v_cli.errors import W2VError
+from w2v_cli.model.features import edge_samples
 from w2v_cli.training.augmentation import Augmentation, Augmenter
 from w2v_cli.training.checkpoints import (
     checkpoint_folder,
@@ -105,6 +106,7 @@ class Trainer:
         processes: OneProcess | None = None,
     ) -> None:
         self.model, self.objective, self.material = model, objective, material
+        model.edge_samples = edge_samples(model.config)
         self.options, self.folder = options, folder
         self.watcher = watcher or SilentWatcher()
         self.should_stop = should_stop

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
+from w2v_cli.model.features import edge_samples
 from w2v_cli.training.bands import plain_state
 from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_batch
 from w2v_cli.training.figures import Tally, ratios
@@ -174,6 +175,7 @@ def listen(
     was_training, was_invariant = model.training, model.padding_invariant
     model.eval()
     model.padding_invariant = True  # each recording as it is heard alone
+    model.edge_samples = edge_samples(model.config)
     by_length = sorted(range(len(examples)), key=lambda index: examples[index].seconds or 0.0)
     found: dict[int, Result] = {}
     try:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
-from w2v_cli.model.features import receptive_field_samples
+from w2v_cli.model.features import shortest_recording_samples
 from w2v_cli.model.masking import _compute_mask_indices, _sample_negative_indices
 from w2v_cli.model.pretraining import Wav2Vec2ForPreTraining
 from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_batch
@@ -145,7 +145,7 @@ class PretrainObjective(Objective):
         lost, n_masked, perplexity, n_batches = 0.0, 0, 0.0, 0
         config = model.config  # what is shorter than a mask ends in silence
         span_samples = config.mask_time_length * config.inputs_to_logits_ratio
-        shortest_samples = receptive_field_samples(config) + span_samples
+        shortest_samples = shortest_recording_samples(config) + span_samples
         composer = Composer(examples, recordings, shortest_samples=shortest_samples)
         try:
             for index in range(len(examples)):

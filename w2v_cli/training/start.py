@@ -23,7 +23,7 @@ from w2v_cli.errors import UsageError
 from w2v_cli.inference.speaker_activity import CONVERSATION_FIELD
 from w2v_cli.model.config import Wav2Vec2Config
 from w2v_cli.model.ctc import Wav2Vec2ForCTC
-from w2v_cli.model.features import count_frames, receptive_field_samples
+from w2v_cli.model.features import count_frames, shortest_recording_samples
 from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
@@ -403,7 +403,7 @@ def start_frames(start: Start, mixing: Mixing) -> tuple[Any, FramesObjective]:
     return model, FramesObjective(
         start.feature_extractor(config),
         hop=hop,
-        receptive_field=receptive_field_samples(config),
+        receptive_field=shortest_recording_samples(config),
         mixing=mixing,
     )
 
@@ -417,7 +417,7 @@ def shortest_samples(config: Wav2Vec2Config) -> int:
     n_frames = 1
     if config.apply_spec_augment and config.mask_time_prob > 0:
         n_frames = config.mask_time_length + 1
-    return receptive_field_samples(config) + (n_frames - 1) * config.inputs_to_logits_ratio
+    return shortest_recording_samples(config) + (n_frames - 1) * config.inputs_to_logits_ratio
 
 
 def shortest_seconds(config: Wav2Vec2Config, sample_rate: int = 16000) -> float:

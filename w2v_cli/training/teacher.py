@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from w2v_cli.errors import UsageError
+from w2v_cli.model.features import edge_samples
 from w2v_cli.training.examples import Batch
 
 
@@ -28,6 +29,7 @@ class Teacher:
         self.weight = weight
         self._model = model.eval().requires_grad_(False)
         self._model.padding_invariant = True
+        self._model.edge_samples = edge_samples(model.config)
         self._order = order
 
     @torch.no_grad()

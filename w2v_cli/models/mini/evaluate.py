@@ -19,18 +19,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from w2v_cli import (
     Wav2Vec2CTCTokenizer,
     Wav2Vec2FeatureExtractor,
     Wav2Vec2ForCTC,
+    Wav2Vec2PreTrainedModel,
     Wav2Vec2Processor,
 )
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.checkpoint.lexicons import own_lexicon
 from w2v_cli.decoding import Alphabet
 from w2v_cli.decoding.lexicon import LexiconDecoder
+from w2v_cli.model.features import edge_samples
 from w2v_cli.models.mini.augmentation import Noises, tones
 from w2v_cli.models.mini.recordings import (
     Clip,
@@ -97,7 +98,7 @@ def read_with_lexicon(folder: Path) -> Decode:
 
 
 def transcribe(
-    network: nn.Module, waveforms: Sequence[Waveform], decode: Decode = read_greedily
+    network: Wav2Vec2PreTrainedModel, waveforms: Sequence[Waveform], decode: Decode = read_greedily
 ) -> list[str]:
     """Return the transcript of every waveform, each run alone and unpadded."""
     texts = []
@@ -109,7 +110,7 @@ def transcribe(
 
 
 def word_error_rate(
-    network: nn.Module, items: Sequence[tuple[Waveform, str]], decode: Decode
+    network: Wav2Vec2PreTrainedModel, items: Sequence[tuple[Waveform, str]], decode: Decode
 ) -> float:
     """Return errors per word said."""
     texts = transcribe(network, [waveform for waveform, _ in items], decode)
@@ -161,7 +162,7 @@ def speechless(silences: Sequence[Clip]) -> dict[str, list[Waveform]]:
 
 
 def evaluate(
-    network: nn.Module,
+    network: Wav2Vec2PreTrainedModel,
     data: Path,
     cache: Path,
     *,
@@ -180,6 +181,7 @@ def evaluate(
         words: also every single word's share.
     """
     network.eval()
+    network.edge_samples = edge_samples(network.config)
     commands = load_clips(data, "commands", "dev", cache)
     digits = load_clips(data, "digits", "dev", cache)
     right: dict[str, dict[str, list[bool]]] = {
