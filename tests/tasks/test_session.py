@@ -5,7 +5,6 @@ import json
 import pickle
 from pathlib import Path
 
-import jiwer
 import numpy as np
 import pytest
 
@@ -92,8 +91,11 @@ def test_with_all_of_a_chunk_in_sight_it_depends_on_them(emitter, waveform):
         Transcriber(emitter, chunking=Chunking(seconds, context_seconds=None))
         for seconds in (12.5, 10_000.0)
     ]
-    texts = [transcriber.transcribe(in_memory(waveform)).text for transcriber in everything]
-    assert jiwer.wer(texts[1], texts[0]) > 0.02
+    cut, whole = (transcriber.transcribe(in_memory(waveform)) for transcriber in everything)
+    if cut.text == whole.text:  # then they are less sure of it, or more
+        words = [[w for segment in t.segments for w in segment.words] for t in (cut, whole)]
+        apart = [abs(a.probability - b.probability) for a, b in zip(*words, strict=True)]
+        assert max(apart) > 0.02  # of what is heard with a window 0.01 at most, as above
 
 
 def test_up_to_half_a_minute_is_heard_as_published(emitter, waveform):

@@ -1,4 +1,4 @@
-"""Train the network that `mini-keywords` begins with, and that `mini` is to become.
+"""Train the network that `mini` and `mini-keywords` begin with.
 
 First comes a classifier of spectrograms, then the network that learns from it:
 
@@ -7,8 +7,8 @@ First comes a classifier of spectrograms, then the network that learns from it:
 
 `DATA` holds the folders commands, digits and librispeech, each with a manifest.jsonl. A stage that
 was stopped goes on where its last checkpoint stands. `RUN/words` tells the words apart, and
-`RUN/mini` is the same encoder with what writes their letters. The `mini` that w2v ships was made
-otherwise: its card says how.
+`RUN/mini` is the same encoder with what writes their letters. `w2v finetune` does the
+rest: their cards have the commands.
 """
 
 from __future__ import annotations
