@@ -418,6 +418,9 @@ def test_what_cannot_be_done_is_refused(w2v, tmp_path, more, message):
         ("frames", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
         ("keywords", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
         ("pretrain", ["--balance", 0.5], "--balance: is about texts and labels"),
+        ("frames", ["--balance-speakers", 0.5], "speakers are the labels here; use --balance"),
+        ("speakers", ["--balance-speakers", 0.5], "speakers are the labels here; use --balance"),
+        ("ctc", ["--balance-speakers", 0.5], "--balance-speakers: no recording has a speaker"),
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(w2v, tmp_path, kind, more, message):

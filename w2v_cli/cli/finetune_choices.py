@@ -104,8 +104,12 @@ def material_of(
     """Return what the run learns from.
 
     Raises:
-        UsageError: A folder of noise or rooms holds no recordings.
+        UsageError: A folder of noise or rooms holds no recordings, or nobody is named among whom
+            to balance.
     """
+    if shared.balance_speakers != 1 and not data.train.n_speakers:
+        raise UsageError("--balance-speakers: no recording has a speaker; leave it out")
+
     from w2v_cli.training.augmentation import Augmentation
     from w2v_cli.training.loop import Material
     from w2v_cli.training.sampler import Sampling

@@ -173,6 +173,7 @@ def listen(
     without attention mask hears each recording alone, since padding would change what it hears.
     """
     was_training, was_invariant = model.training, model.padding_invariant
+    had_edges = model.edge_samples
     model.eval()
     model.padding_invariant = True  # each recording as it is heard alone
     model.edge_samples = edge_samples(model.config)
@@ -189,6 +190,7 @@ def listen(
     finally:
         model.train(was_training)
         model.padding_invariant = was_invariant
+        model.edge_samples = had_edges
     results = tuple(found[index] for index in sorted(found))
     return Evaluation(results, objective.measure(results))
 
