@@ -18,6 +18,7 @@ class Ears:
     receptive_field_samples = FIELD
     longest_chunk_seconds = 4.0
     group_norm_span = None
+    edge_samples = 0
 
     def normalised(self, waveform):
         padded = np.pad(waveform, (0, max(FIELD - len(waveform), 0)))
@@ -220,3 +221,21 @@ def test_a_recording_without_speech_has_no_chunks():
 def test_what_cannot_be_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Chunking(**options)
+
+
+class FarEars(Ears):
+    """A network whose frames see 700 samples to both sides, silence around what they are given."""
+
+    edge_samples = 700
+
+
+@pytest.mark.parametrize("stride_seconds", [0.0, 0.2])
+def test_a_frame_that_is_kept_hears_no_silence_of_its_own_network(stride_seconds):
+    samples = np.random.default_rng(0).standard_normal((1, 5 * RATE)).astype(np.float32)
+    chunker = Chunker(FarEars(), Chunking(chunk_seconds=1.0, stride_seconds=stride_seconds))
+    chunks = list(chunker.chunks(blocks_of(samples, 1000)))
+    assert len(chunks) > 4
+    for chunk in chunks[1:]:
+        assert chunk.keep_start * HOP >= 700
+    for chunk in chunks[:-1]:
+        assert chunk.keep_end * HOP + 700 <= len(chunk.input_values)

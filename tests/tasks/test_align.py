@@ -42,6 +42,7 @@ class ScriptedEmitter:
 
     receptive_field_samples = 320
     lead_samples = 0
+    edge_samples = 0
     longest_chunk_seconds = 60.0
     group_norm_span = None
 

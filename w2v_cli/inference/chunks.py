@@ -104,11 +104,13 @@ class Listener(Protocol):
         receptive_field_samples: Samples that one frame sees; shorter waveforms are padded.
         group_norm_span: Kernel and stride, in samples, of the convolution that a group norm
             follows; None for a model without one.
+        edge_samples: How much silence it puts around whatever it is given.
     """
 
     sample_rate: int
     hop_samples: int
     receptive_field_samples: int
+    edge_samples: int
     group_norm_span: tuple[int, int] | None
 
     @property
@@ -171,7 +173,9 @@ class Chunker:
         stride_seconds = chunking.stride_seconds
         if stride_seconds is None:
             stride_seconds = min(DEFAULT_STRIDE_SECONDS, chunk_seconds / 4)
-        self._stride = math.ceil(stride_seconds * rate / hop) * hop
+        # No frame that is kept may hear the silence that is put around a chunk.
+        stride = max(stride_seconds * rate, listener.edge_samples)
+        self._stride = math.ceil(stride / hop) * hop
         shortest = 2 * self._stride + listener.receptive_field_samples + hop
         self._longest = max(math.floor(chunk_seconds * rate / hop) * hop, shortest)
         longest_whole = self._longest

@@ -49,6 +49,7 @@ class Network(ABC):
             around a recording for networks that see far; shorter waveforms are padded.
         group_norm_span: Kernel and stride of the convolution that a group norm follows; None for
             a model without one.
+        edge_samples: How much silence that is, on each side.
     """
 
     model: Any
@@ -66,7 +67,7 @@ class Network(ABC):
         self.feature_extractor = feature_extractor
         self.sample_rate: int = feature_extractor.sampling_rate
         self.hop_samples = _hop_samples(model.config)
-        self.model.edge_samples = edge_samples(model.config)
+        self.model.edge_samples = self.edge_samples = edge_samples(model.config)
         self.receptive_field_samples = shortest_recording_samples(model.config)
         self.group_norm_span: tuple[int, int] | None = None
         if model.config.feat_extract_norm == "group":
