@@ -169,7 +169,7 @@ def test_keywords_from_a_network_that_hears_spectrograms(w2v, manifest, tmp_path
         run = w2v(
             *("finetune", "keywords", manifest, "--from-scratch", network, "--bands", "10,10,5"),
             *("-o", tmp_path / f"run{steps}", "--max-steps", steps, "--device", "cpu"),
-            *("--learning-rate", 1e-2),
+            *("--learning-rate", 1e-2, "--layerdrop", 0),  # or a layer may never learn
         )
         assert run.exit_code == 0, run.stderr
     one, three = (load_file(tmp_path / f"run{steps}" / "model.safetensors") for steps in (1, 3))

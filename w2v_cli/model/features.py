@@ -42,7 +42,7 @@ def edge_samples(config: Wav2Vec2Config) -> int:
     >>> edge_samples(Wav2Vec2Config())
     0
     >>> edge_samples(Wav2Vec2Config(feat_extract_norm="layer", conv_kernel=(2000, *[1] * 6)))
-    61920
+    840
     """
     hop = config.inputs_to_logits_ratio
     lead = (receptive_field_samples(config) - hop) // 2
