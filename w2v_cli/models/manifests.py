@@ -3,9 +3,9 @@
     python -m w2v_cli.models.manifests ../shared/data run
 
 writes run/keywords.jsonl, run/speakers.jsonl and run/turns.jsonl for mini-keywords, mini-speakers
-and mini-turns, run/words.jsonl and run/texts.jsonl for what the first of them begins with and for
-mini, and some seconds of noise that is made into run/noise. The first folder has a folder for each
-of commands, digits and librispeech, with a manifest.jsonl and the recordings in it.
+and mini-turns, run/texts.jsonl for mini, and some seconds of noise that is made into run/noise. The
+first folder has a folder for each of commands, digits and librispeech, with a manifest.jsonl and
+the recordings in it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,7 @@ def main(data: Path, output: Path) -> None:
     )
     made = list(noises(output / "noise"))
     write(output / "keywords.jsonl", [*keywords(commands, digits, sentences), *made])
-    texts = [*commands, *digits, *made]
-    words = {row["text"] for row in commands}
-    write(output / "texts.jsonl", texts)
-    write(output / "words.jsonl", [*texts, *unknown(sentences, words)])
+    write(output / "texts.jsonl", [*commands, *digits, *made])
     write(output / "speakers.jsonl", [*sentences, *of_speakers_with(SPEAKER_CLIPS, commands)])
     write(output / "turns.jsonl", sentences)
 
@@ -57,13 +54,8 @@ def keywords(commands: list[Row], digits: list[Row], sentences: list[Row]) -> It
     """Yield words, and seconds of sentences without any of the ten, which are unknown words."""
     yield from commands
     yield from (row for row in digits if row["split"] == "train")
-    yield from unknown(sentences, KEYWORDS)
-
-
-def unknown(sentences: list[Row], words: Collection[str]) -> Iterator[Row]:
-    """Yield seconds of sentences without any of the words."""
     for row in sentences:
-        if row["split"] != "train" or not set(words).isdisjoint(row["text"].split()):
+        if row["split"] != "train" or set(row["text"].split()) & set(KEYWORDS):
             continue
         offsets = range(1, int(row["duration"]) - 1, _BETWEEN_STRETCHES_SECONDS)
         for offset in offsets[:_STRETCHES]:

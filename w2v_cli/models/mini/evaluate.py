@@ -100,7 +100,7 @@ def read_with_lexicon(folder: Path) -> Decode:
 def transcribe(
     network: Wav2Vec2PreTrainedModel, waveforms: Sequence[Waveform], decode: Decode = read_greedily
 ) -> list[str]:
-    """Return the transcript of every waveform, each run alone and unpadded."""
+    """Return the transcript of every waveform, each heard alone, as `w2v transcribe` does."""
     texts = []
     for waveform in waveforms:
         values = torch.from_numpy(normalise(waveform))[None]
