@@ -150,3 +150,46 @@ def test_a_window_is_set_for_every_layer_and_taken_back(pair, batch):
         again = model(batch[0], attention_mask=batch[1]).logits
     assert not torch.allclose(published, near, atol=1e-3)
     assert torch.equal(published, again)
+
+
+@pytest.mark.parametrize("window", [None, 2])
+def test_what_learns_in_16_bits_on_a_cpu_gathers_and_learns_the_same(window):
+    torch.manual_seed(0)
+    attention = Wav2Vec2Attention(16, 4)
+    attention.window = window
+    frames = torch.randn(2, 9, 16, requires_grad=True)
+    real = torch.arange(9) < torch.tensor([[9], [6]])
+    outputs, gradients = [], []
+    for with_bf16 in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=with_bf16):
+            output, _ = attention(frames, real)
+        outputs.append(output[real].float())
+        gradients.append(torch.autograd.grad(output[real].float().square().sum(), frames)[0])
+    torch.testing.assert_close(outputs[1], outputs[0], rtol=0.05, atol=0.01)
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=0.05, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("n_frames", "learns", "dtype", "as_products"),
+    [
+        (8, True, torch.bfloat16, True),
+        (8, False, torch.bfloat16, False),
+        (8, True, torch.float32, False),
+        (1001, True, torch.bfloat16, False),
+    ],
+)
+def test_products_of_matrices_stand_in_where_torch_is_slow(
+    monkeypatch, n_frames, learns, dtype, as_products
+):
+    calls = []
+    own = torch.nn.functional.scaled_dot_product_attention
+
+    def counting(*args, **options):
+        calls.append(1)
+        return own(*args, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", counting)
+    attention = Wav2Vec2Attention(8, 2).to(dtype)
+    with torch.set_grad_enabled(learns):
+        attention(torch.randn(1, n_frames, 8, dtype=dtype))
+    assert (not calls) == as_products

@@ -16,12 +16,12 @@ from w2v_cli.errors import AudioError, UsageError
 from w2v_cli.training.bands import (
     GAINS,
     N_LEVELS,
+    ConvolutionOverBands,
     Image,
     count_parameters,
     images_of,
     plain_state,
     start_with_bands,
-    tie_bands,
 )
 from w2v_cli.training.examples import some_speech
 from w2v_cli.training.filter_bank import PHASES
@@ -102,20 +102,22 @@ def test_how_loud_is_not_lost_in_the_norm(network):
 @pytest.mark.parametrize(
     ("before", "after"), [((2, 8), (2, 8)), ((3, 8), (2, 4)), ((2, 5), (4, 5))]
 )
-@pytest.mark.parametrize("n_frames", [1, 3])
-def test_tied_weights_are_a_convolution_over_both(before, after, n_frames):
+@pytest.mark.parametrize(("n_frames", "hop"), [(1, 1), (3, 1), (3, 2)])
+def test_tied_weights_are_a_convolution_over_time(before, after, n_frames, hop):
+    """What it is calculated as, and learns by, is what its weights over time alone do."""
     torch.manual_seed(0)
     before, after = Image(*before), Image(*after)
-    conv = nn.Conv1d(before.size + 2, after.size, n_frames)
-    tie_bands(conv, before, after, 3, n_besides=2)
-    few = conv.parametrizations.weight.original
+    plain = nn.Conv1d(before.size + 2, after.size, n_frames, hop)
+    tied = ConvolutionOverBands(plain, before, after, 3, n_besides=2)
+    nn.init.normal_(tied.bias)
+    few = tied.parametrizations.weight.original
+    assert few.shape == (after.channels, before.channels, 3, n_frames)
     heard = torch.randn(2, before.size + 2, 9)
-    images = heard[:, : before.size].unflatten(1, (before.channels, before.bands))
-    stride = before.bands // after.bands
-    expected = nn.functional.conv2d(images, few, stride=(stride, 1), padding=(1, 0))
-    assert torch.allclose(conv(heard), expected.flatten(1, 2), atol=1e-5)
-    conv(heard).square().sum().backward()
-    assert few.grad.shape == (after.channels, before.channels, 3, n_frames)
+    made = tied(heard)
+    expected = nn.functional.conv1d(heard, tied.weight, tied.bias, hop)
+    assert torch.allclose(made, expected, atol=1e-5)
+    own, of_dense = (torch.autograd.grad(y.square().sum(), few)[0] for y in (made, expected))
+    assert torch.allclose(own, of_dense, rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_saved_is_an_ordinary_network_for_others_too(network, tmp_path):

@@ -6,7 +6,8 @@ first layer can be band-pass filters in four phases, each at four gains, cut off
 a band that adds up to the logarithm of its loudness, as far as straight lines make one, over some
 sixty decibels. The channels of the other convolutions can be images, channels of bands, and weights
 that repeat along the bands make convolutions over time go over both. While they are trained the few
-weights of which they are made are the parameters; what is saved is a network like any other.
+weights of which they are made are the parameters, and what they are convolved with are images; what
+is saved is a network like any other.
 """
 
 from __future__ import annotations
@@ -111,7 +112,9 @@ def start_with_bands(model: Any, bands: Sequence[int], speech: npt.NDArray[np.fl
     for number, (layer, (before, after)) in enumerate(pairs):
         halves = before.bands != after.bands
         n_bands = HALVING_KERNEL_BANDS if halves else KERNEL_BANDS
-        tie_bands(layer.conv, before, after, n_bands, n_besides=0 if number else N_LEVELS)
+        layer.conv = ConvolutionOverBands(
+            layer.conv, before, after, n_bands, n_besides=0 if number else N_LEVELS
+        )
     with torch.no_grad():
         # Of sixteen channels of cut-off loudness; the bias lets the norm over channels see level.
         layers[1].conv.parametrizations.weight.original *= 0.25
@@ -162,29 +165,58 @@ class _AlongBands(nn.Module):
         return F.pad(dense, (0, 0, 0, self._besides))
 
 
-def tie_bands(conv: Any, before: Image, after: Image, n_bands: int, *, n_besides: int = 0) -> None:
-    """Give a convolution fresh weights that are the same for all bands, and zeros as its bias.
+class ConvolutionOverBands(nn.Conv1d):
+    """A convolution over time whose weights are the same for all bands, so that it goes over both.
 
-    Where images before and after are alike it begins near the identity.
+    It is calculated as what it is, over bands and time; `weight` is the same over time alone.
 
     Args:
-        conv: Over time, from the channels of `before` to those of `after`.
+        conv: The convolution over time in whose place it is, from the channels of `before` to those
+            of `after`.
         before: What it hears; has as many bands as `after`, or a multiple.
         after: What it makes.
         n_bands: Bands that it goes over, an odd number; beyond the first and last are zeros.
         n_besides: Further channels that it hears after the image's; their weights are zeros.
     """
-    n_frames = conv.kernel_size[0]
+
+    bias: nn.Parameter
+
+    def __init__(
+        self, conv: nn.Conv1d, before: Image, after: Image, n_bands: int, *, n_besides: int = 0
+    ) -> None:
+        (n_frames,), (hop,) = conv.kernel_size, conv.stride
+        super().__init__(conv.in_channels, conv.out_channels, n_frames, hop)
+        self._before, self._n_bands = before, n_bands
+        self._hops = before.bands // after.bands, hop
+        self.weight = nn.Parameter(_fresh_weights(before, after, n_bands, n_frames))
+        along = _AlongBands(before, after, n_bands, n_besides)
+        parametrize.register_parametrization(self, "weight", along, unsafe=True)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """Return (batch, out_channels, out_frames) from (batch, in_channels, in_frames)."""
+        before = self._before
+        weights: Any = self.parametrizations
+        shape = (len(hidden_states), before.channels, before.bands, hidden_states.shape[2])
+        images = hidden_states[:, : before.size].reshape(shape)
+        made: torch.Tensor = F.conv2d(
+            images.contiguous(memory_format=torch.channels_last),  # 2.5 times as quick on a CPU
+            weights.weight.original,
+            stride=self._hops,
+            padding=(self._n_bands // 2, 0),
+        )
+        return made.flatten(1, 2) + self.bias[:, None]
+
+
+def _fresh_weights(before: Image, after: Image, n_bands: int, n_frames: int) -> torch.Tensor:
+    """Return (out channels, in channels, bands, time), near the identity where images are alike."""
     weight = torch.randn(after.channels, before.channels, n_bands, n_frames)
     weight *= math.sqrt(2 / weight[0].numel())
     if before == after:
         same = range(after.channels)
         weight *= 0.5
         weight[same, same, n_bands // 2, n_frames // 2] += 1
-    conv.weight = nn.Parameter(weight)
-    along = _AlongBands(before, after, n_bands, n_besides)
-    parametrize.register_parametrization(conv, "weight", along, unsafe=True)
-    nn.init.zeros_(conv.bias)
+    return weight
 
 
 def is_tied(name: str) -> bool:
