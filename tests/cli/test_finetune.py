@@ -179,6 +179,17 @@ def test_keywords_from_a_network_that_hears_spectrograms(w2v, manifest, tmp_path
         first + name
         for name in ("conv.weight", "conv.bias", "layer_norm.weight", "layer_norm.bias")
     }
+    further = w2v(
+        *("finetune", "keywords", manifest, "--model", tmp_path / "run3", "--bands", "10,10,5"),
+        *("-o", tmp_path / "further", "--max-steps", 2, "--device", "cpu", "--learning-rate", 1e-2),
+    )
+    assert further.exit_code == 0, further.stderr
+    four = load_file(tmp_path / "further" / "model.safetensors")
+    second = "wav2vec2.feature_extractor.conv_layers.1.conv.weight"
+    assert torch.equal(four[first + "conv.weight"], three[first + "conv.weight"])
+    assert not torch.equal(four[second], three[second])
+    images = four[second][:, :160].reshape(4, 10, 16, 10, 3)  # channels and bands, out and in
+    assert torch.equal(images[:, 3, :, 2:5], images[:, 6, :, 5:8])
     card = (tmp_path / "run3" / "README.md").read_text()
     assert f"{sum(map(torch.numel, three.values())) / 1e6:.1f} million parameters" in card
     assert w2v("classify", "--model", tmp_path / "run3", clip("stop.opus")).exit_code == 0
@@ -435,7 +446,9 @@ def test_an_option_that_would_do_nothing_is_refused(w2v, tmp_path, kind, more, m
     ("kind", "more", "message"),
     [
         ("ctc", ["--filter-bank"], "without --from-scratch; add --from-scratch CONFIG"),
-        ("frames", ["--bands", "40,20"], "without --from-scratch; add --from-scratch CONFIG"),
+        ("frames", ["--bands", "40,20", "--freeze-base-model"], "beside --freeze-base-model"),
+        ("ctc", ["--bands", "4", "--freeze-feature-encoder"], "beside --freeze-feature-encoder"),
+        ("adapter", ["--lang", "fra", "--bands", "40,20"], "convolutions are frozen anyway"),
         ("ctc", ["--hold-ratio", 0.4], "without --lr-scheduler-type; add --lr-scheduler-type tri"),
         ("ctc", ["--final-scale", 0.1, "--lr-scheduler-type", "cosine"], "--lr-scheduler-type tri"),
         ("speakers", ["--early-stopping-threshold", 1], "add --early-stopping-patience N"),

@@ -18,8 +18,10 @@ from w2v_cli.training.bands import (
     N_LEVELS,
     ConvolutionOverBands,
     Image,
+    Tie,
     count_parameters,
     images_of,
+    keep_bands,
     plain_state,
     start_with_bands,
 )
@@ -108,8 +110,8 @@ def test_tied_weights_are_a_convolution_over_time(before, after, n_frames, hop):
     torch.manual_seed(0)
     before, after = Image(*before), Image(*after)
     plain = nn.Conv1d(before.size + 2, after.size, n_frames, hop)
-    tied = ConvolutionOverBands(plain, before, after, 3, n_besides=2)
-    nn.init.normal_(tied.bias)
+    tie = Tie(before, after, 3, n_besides=2)
+    tied = ConvolutionOverBands(plain, tie, tie.fresh_weights(n_frames))
     few = tied.parametrizations.weight.original
     assert few.shape == (after.channels, before.channels, 3, n_frames)
     heard = torch.randn(2, before.size + 2, 9)
@@ -131,6 +133,27 @@ def test_what_is_saved_is_an_ordinary_network_for_others_too(network, tmp_path):
         logits = network(waveform).logits
         for loaded in (ours, theirs):
             assert torch.allclose(logits, loaded(waveform).logits, atol=1e-4)
+
+
+def test_a_network_that_was_saved_goes_on_with_the_same_few_weights(network, tmp_path):
+    network.save_pretrained(tmp_path, state_dict=plain_state(network))
+    loaded = Wav2Vec2ForCTC.from_pretrained(tmp_path)
+    keep_bands(loaded, BANDS)
+    own, theirs = dict(network.named_parameters()), dict(loaded.named_parameters())
+    assert own.keys() == theirs.keys()
+    for name, parameter in own.items():
+        torch.testing.assert_close(theirs[name], parameter, rtol=1e-6, atol=1e-7)
+
+
+def test_bands_that_a_network_was_not_trained_with_are_refused(network, tmp_path):
+    network.save_pretrained(tmp_path, state_dict=plain_state(network))
+    loaded = Wav2Vec2ForCTC.from_pretrained(tmp_path)
+    with torch.no_grad():
+        loaded.wav2vec2.feature_extractor.conv_layers[2].conv.weight[3, 5] += 0.01
+    loaded.save_pretrained(tmp_path)
+    start = Start(str(tmp_path), bands=BANDS)
+    with pytest.raises(UsageError, match="weights of convolution 3 are not the same for all bands"):
+        start.model(Wav2Vec2ForCTC)
 
 
 def train(config, folder, examples, stop_at=None):

@@ -170,6 +170,8 @@ def training_options(shared: SharedOptions) -> TrainingOptions:
     from w2v_cli.training.options import TrainingOptions
 
     freezes = shared.freeze_feature_encoder
+    if freezes is None:
+        freezes = shared.from_scratch is None and shared.bands is None
     return TrainingOptions(
         learning_rate=shared.learning_rate,
         head_learning_rate=shared.head_learning_rate,
@@ -185,7 +187,7 @@ def training_options(shared: SharedOptions) -> TrainingOptions:
         betas=(shared.adam_beta1, shared.adam_beta2),
         epsilon=shared.adam_epsilon,
         precision="bfloat16" if shared.bf16 else "float16" if shared.fp16 else "float32",
-        freeze_feature_encoder=shared.from_scratch is None if freezes is None else freezes,
+        freeze_feature_encoder=freezes,
         freeze_first_layer=shared.bands is not None,
         freeze_base=shared.freeze_base_model,
         freeze_base_steps=shared.freeze_base_steps,

@@ -133,7 +133,8 @@ class SharedOptions(RunOptions):
         bool | None,
         typer.Option(
             "--freeze-feature-encoder/--no-freeze-feature-encoder",
-            help="Keep the convolutions as they are. [default: yes, but not from scratch]",
+            help="Keep the convolutions as they are. [default: yes, but not from scratch, nor "
+            "with --bands]",
             rich_help_panel=NETWORK_GROUP,
             show_default=False,
         ),

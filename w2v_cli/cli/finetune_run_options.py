@@ -91,7 +91,8 @@ class RunOptions:
             "--bands",
             "Begin, with --from-scratch, with a first layer that hears a spectrogram, which is "
             "kept, and learn the other convolutions over bands as over time: from little speech "
-            "that takes far fewer steps. So many bands has each of them; see docs/finetune.md.",
+            "that takes far fewer steps. With --model, go on so with what began so. So many bands "
+            "has each of them; see docs/finetune.md.",
             "N,N,...",
             show_default=False,
         ),

@@ -293,6 +293,8 @@ def adapter(
         or shared.freeze_feature_encoder is not None
     ):
         raise UsageError("all but adapters and head is frozen anyway; leave out what says --freeze")
+    if shared.bands is not None:
+        raise UsageError("--bands: the convolutions are frozen anyway; leave it out")
 
     def prepare(kind: Kind) -> Any:
         from w2v_cli.training.adapters import start_adapter

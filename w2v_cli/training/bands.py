@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,17 +108,43 @@ def start_with_bands(model: Any, bands: Sequence[int], speech: npt.NDArray[np.fl
     images = images_of(model.config, bands)
     layers: Any = model.base_model.feature_extractor.conv_layers
     _start_as_spectrogram(layers[0], images[0].bands, torch.from_numpy(speech))
-    pairs = zip(layers[1:], itertools.pairwise(images), strict=True)
-    for number, (layer, (before, after)) in enumerate(pairs):
-        halves = before.bands != after.bands
-        n_bands = HALVING_KERNEL_BANDS if halves else KERNEL_BANDS
-        layer.conv = ConvolutionOverBands(
-            layer.conv, before, after, n_bands, n_besides=0 if number else N_LEVELS
-        )
+    for layer, tie in _ties(layers, images):
+        (n_frames,) = layer.conv.kernel_size
+        layer.conv = ConvolutionOverBands(layer.conv, tie, tie.fresh_weights(n_frames))
+        nn.init.zeros_(layer.conv.bias)
     with torch.no_grad():
         # Of sixteen channels of cut-off loudness; the bias lets the norm over channels see level.
         layers[1].conv.parametrizations.weight.original *= 0.25
         layers[1].conv.bias.normal_()
+
+
+def keep_bands(model: Any, bands: Sequence[int]) -> None:
+    """Keep a network's weights the same for all bands, as they were when it was trained so.
+
+    Args:
+        model: The network.
+        bands: Of each of its convolutions.
+
+    Raises:
+        ValueError: It was not trained with such bands.
+    """
+    images = images_of(model.config, bands)
+    layers: Any = model.base_model.feature_extractor.conv_layers
+    for number, (layer, tie) in enumerate(_ties(layers, images), start=2):
+        plain = layer.conv.weight.detach()
+        layer.conv = ConvolutionOverBands(layer.conv, tie, tie.few_weights(plain))
+        if not torch.allclose(layer.conv.weight, plain, rtol=1e-3, atol=1e-5):
+            raise ValueError(
+                f"the weights of convolution {number} are not the same for all bands; these bands "
+                f"are for networks that were trained with them"
+            )
+
+
+def _ties(layers: Any, images: Sequence[Image]) -> Iterator[tuple[Any, Tie]]:
+    """Yield each layer after the first with what its weights have in common."""
+    for number, (before, after) in enumerate(itertools.pairwise(images), start=1):
+        n_bands = KERNEL_BANDS if before.bands == after.bands else HALVING_KERNEL_BANDS
+        yield layers[number], Tie(before, after, n_bands, N_LEVELS if number == 1 else 0)
 
 
 def _start_as_spectrogram(layer: Any, n_bands: int, speech: torch.Tensor) -> None:
@@ -144,25 +170,53 @@ def _start_as_spectrogram(layer: Any, n_bands: int, speech: torch.Tensor) -> Non
         layer.layer_norm.bias.zero_()
 
 
-class _AlongBands(nn.Module):
-    """Makes (out, in, time) of (out channels, in channels, bands, time)."""
+class Tie(nn.Module):
+    """What the weights of a convolution have in common: makes them all of a few.
+
+    Args:
+        before: What the convolution hears; has as many bands as `after`, or a multiple.
+        after: What it makes.
+        n_bands: Bands that it goes over, an odd number; beyond the first and last are zeros.
+        n_besides: Further channels that it hears after the image's; their weights are zeros.
+    """
 
     which: torch.Tensor
 
-    def __init__(self, before: Image, after: Image, n_bands: int, n_besides: int) -> None:
+    def __init__(self, before: Image, after: Image, n_bands: int, n_besides: int = 0) -> None:
         super().__init__()
-        self._out, self._in, self._besides = after.size, before.size, n_besides
-        stride = before.bands // after.bands
-        centres = torch.arange(after.bands) * stride
+        self.before, self.after, self.n_bands, self._besides = before, after, n_bands, n_besides
+        self.hop = before.bands // after.bands
+        centres = torch.arange(after.bands) * self.hop
         heard = centres[:, None] + torch.arange(n_bands) - n_bands // 2  # (bands after, kernel)
         which = heard.T[:, :, None] == torch.arange(before.bands)  # (kernel, after, before)
         self.register_buffer("which", which.float(), persistent=False)
 
-    def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return the weights of a convolution over time."""
-        repeated = torch.einsum("oikt,kab->oaibt", weight, self.which)
-        dense = repeated.reshape(self._out, self._in, weight.shape[3])
+    def forward(self, few: torch.Tensor) -> torch.Tensor:
+        """Return (out, in, time) of (out channels, in channels, bands, time)."""
+        repeated = torch.einsum("oikt,kab->oaibt", few, self.which)
+        dense = repeated.reshape(self.after.size, self.before.size, few.shape[3])
         return F.pad(dense, (0, 0, 0, self._besides))
+
+    def fresh_weights(self, n_frames: int) -> torch.Tensor:
+        """Return few weights at random, near the identity where images are alike."""
+        before, after = self.before, self.after
+        few = torch.randn(after.channels, before.channels, self.n_bands, n_frames)
+        few *= math.sqrt(2 / few[0].numel())
+        if before == after:
+            same = range(after.channels)
+            few *= 0.5
+            few[same, same, self.n_bands // 2, n_frames // 2] += 1
+        return few
+
+    def few_weights(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return the few that (out, in, time) are made of, or the nearest: the mean over bands."""
+        before, after = self.before, self.after
+        shape = (after.channels, after.bands, before.channels, before.bands, -1)
+        images = weight[:, : before.size].reshape(shape).double()
+        which = self.which.double()
+        total = torch.einsum("oaibt,kab->oikt", images, which)
+        times = which.sum((1, 2)).clamp(min=1)  # that each of the kernel's bands is heard
+        return (total / times[:, None]).float()
 
 
 class ConvolutionOverBands(nn.Conv1d):
@@ -171,52 +225,35 @@ class ConvolutionOverBands(nn.Conv1d):
     It is calculated as what it is, over bands and time; `weight` is the same over time alone.
 
     Args:
-        conv: The convolution over time in whose place it is, from the channels of `before` to those
-            of `after`.
-        before: What it hears; has as many bands as `after`, or a multiple.
-        after: What it makes.
-        n_bands: Bands that it goes over, an odd number; beyond the first and last are zeros.
-        n_besides: Further channels that it hears after the image's; their weights are zeros.
+        conv: The convolution over time in whose place it is, with its biases.
+        tie: What its weights have in common.
+        few: The weights that they are made of.
     """
 
     bias: nn.Parameter
+    weight: Any
 
-    def __init__(
-        self, conv: nn.Conv1d, before: Image, after: Image, n_bands: int, *, n_besides: int = 0
-    ) -> None:
-        (n_frames,), (hop,) = conv.kernel_size, conv.stride
-        super().__init__(conv.in_channels, conv.out_channels, n_frames, hop)
-        self._before, self._n_bands = before, n_bands
-        self._hops = before.bands // after.bands, hop
-        self.weight = nn.Parameter(_fresh_weights(before, after, n_bands, n_frames))
-        along = _AlongBands(before, after, n_bands, n_besides)
-        parametrize.register_parametrization(self, "weight", along, unsafe=True)
-        nn.init.zeros_(self.bias)
+    def __init__(self, conv: nn.Conv1d, tie: Tie, few: torch.Tensor) -> None:
+        super().__init__(conv.in_channels, conv.out_channels, conv.kernel_size[0], conv.stride[0])
+        assert conv.bias is not None
+        self.bias = nn.Parameter(conv.bias.detach())
+        self.weight = nn.Parameter(few)
+        parametrize.register_parametrization(self, "weight", tie, unsafe=True)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """Return (batch, out_channels, out_frames) from (batch, in_channels, in_frames)."""
-        before = self._before
-        weights: Any = self.parametrizations
+        parametrized: Any = self.parametrizations
+        tie: Tie = parametrized.weight[0]
+        before = tie.before
         shape = (len(hidden_states), before.channels, before.bands, hidden_states.shape[2])
         images = hidden_states[:, : before.size].reshape(shape)
         made: torch.Tensor = F.conv2d(
             images.contiguous(memory_format=torch.channels_last),  # 2.5 times as quick on a CPU
-            weights.weight.original,
-            stride=self._hops,
-            padding=(self._n_bands // 2, 0),
+            parametrized.weight.original,
+            stride=(tie.hop, self.stride[0]),
+            padding=(tie.n_bands // 2, 0),
         )
         return made.flatten(1, 2) + self.bias[:, None]
-
-
-def _fresh_weights(before: Image, after: Image, n_bands: int, n_frames: int) -> torch.Tensor:
-    """Return (out channels, in channels, bands, time), near the identity where images are alike."""
-    weight = torch.randn(after.channels, before.channels, n_bands, n_frames)
-    weight *= math.sqrt(2 / weight[0].numel())
-    if before == after:
-        same = range(after.channels)
-        weight *= 0.5
-        weight[same, same, n_bands // 2, n_frames // 2] += 1
-    return weight
 
 
 def is_tied(name: str) -> bool:

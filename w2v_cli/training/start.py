@@ -27,7 +27,7 @@ from w2v_cli.model.features import count_frames, shortest_recording_samples
 from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
-from w2v_cli.training.bands import start_with_bands
+from w2v_cli.training.bands import keep_bands, start_with_bands
 from w2v_cli.training.conversations import Mixing
 from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.filter_bank import start_as_filter_bank
@@ -65,9 +65,9 @@ class Start:
         hub: Where a model id is looked for.
         settings: Fields of the configuration to replace, such as dropouts.
         filter_bank: Begin with a first layer of band-pass filters, from scratch.
-        bands: Begin with convolutions over so many bands each, from scratch; empty for none (see
-            `training.bands`).
-        speech: Returns some, which such a network's filters are measured on.
+        bands: Convolutions over so many bands each, begun from scratch or kept; empty for none
+            (see `training.bands`).
+        speech: Returns some, which such a fresh network's filters are measured on.
         seed: What fresh weights are drawn with.
     """
 
@@ -149,6 +149,8 @@ class Start:
                         **chosen,
                         **self._where(),
                     )
+                if self.bands:
+                    keep_bands(model, self.bands)
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from error
         return model.train()
