@@ -267,6 +267,24 @@ def test_other_speeds_and_other_fields(w2v, quick, tmp_path, voices):
     assert config.tdnn_dim == [8, 8, 24]
 
 
+@pytest.mark.parametrize("kind", ["ctc", "keywords", "speakers", "frames", "pretrain"])
+def test_what_is_shorter_than_a_mask_or_a_vector_ends_in_silence(w2v, voices, tmp_path, kind):
+    """It is learnt from and measured on all the same; frames see far in mini, and silence."""
+    rows = [json.loads(line) for line in voices.read_text().splitlines()]
+    for number, row in enumerate(rows):
+        waveform, rate = soundfile.read(row["audio_filepath"])
+        short = tmp_path / f"short{number}.wav"
+        soundfile.write(short, waveform[2000 : 2000 + (480, 1600)[number % 2]], rate)
+        row |= {"audio_filepath": str(short), "text": "no" if number % 2 else "yes"}
+    manifest = write_manifest(tmp_path / "short.jsonl", rows)
+    run = w2v(
+        *("finetune", kind, manifest, "--model", "mini", "-o", tmp_path / "run"),
+        *("--max-steps", 1, "--device", "cpu", "--speed", 1, "--mask-time-prob", 0.3),
+    )
+    assert run.exit_code == 0, run.stderr
+    assert "too short" not in run.stderr
+
+
 @pytest.mark.parametrize("speeds", ["1", "fast", "0.9,0.9", "3"])
 def test_speeds_that_are_none(w2v, quick, speeds):
     run = w2v(*quick("speakers", "--other-speeds", speeds))

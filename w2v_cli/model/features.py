@@ -59,6 +59,15 @@ def shortest_recording_samples(config: Wav2Vec2Config) -> int:
     return receptive_field_samples(config) - 2 * edge_samples(config)
 
 
+def samples_of_frames(config: Wav2Vec2Config, n_frames: int) -> int:
+    """Return of how many samples there are so many frames, silence at the edges not counted.
+
+    >>> samples_of_frames(Wav2Vec2Config(), 3)
+    1040
+    """
+    return shortest_recording_samples(config) + (n_frames - 1) * config.inputs_to_logits_ratio
+
+
 def count_frames(config: Wav2Vec2Config, n_samples: int) -> int:
     """Return how many frames the convolutions make of samples, with silence at the edges.
 

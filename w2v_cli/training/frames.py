@@ -19,7 +19,7 @@ from w2v_cli.training.conversations import ConversationComposer, Mixing
 from w2v_cli.training.examples import Batch, Item, Recordings, make_batch
 from w2v_cli.training.figures import Tally
 from w2v_cli.training.manifests import Example
-from w2v_cli.training.objective import Evaluation, FloatArray, Objective, Result
+from w2v_cli.training.objective import Evaluation, FloatArray, Objective, Result, as_when_used
 from w2v_cli.training.turns import Activity, at_frames
 
 _EVALUATION_SEED = 20
@@ -129,17 +129,14 @@ class FramesObjective(Objective):
         self, model: Any, examples: Sequence[Example], recordings: Recordings
     ) -> Evaluation:
         """Return what a network makes of conversations, which are the same each time."""
-        was_training = model.training
-        model.eval()
         composer = self.composer(examples, recordings, seed=_EVALUATION_SEED)
+        composer.shortest_samples = self.shortest_samples(model.config)
         results = []
-        try:
+        with as_when_used(model):
             for index in range(len(examples)):
                 for item in composer.items([(index,)], epoch=0, number=index):
                     errors = self._errors(model, item)
                     results.append(Result(examples[index], "", errors))
-        finally:
-            model.train(was_training)
         return Evaluation(tuple(results), self.measure(results))
 
     @torch.no_grad()

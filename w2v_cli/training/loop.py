@@ -41,7 +41,6 @@ from w2v_cli.training.parameters import (
 from w2v_cli.training.processes import OneProcess, Weighed
 from w2v_cli.training.sampler import Group, Sampling, plan_epoch
 from w2v_cli.training.schedules import Schedule
-from w2v_cli.training.start import shortest_samples
 from w2v_cli.training.state import (
     Progress,
     State,
@@ -115,7 +114,7 @@ class Trainer:
         self.recordings = Recordings(material.cache_mb)
         self._composer = objective.composer(material.train, self.recordings, seed=options.seed)
         self._composer.crop_seconds = material.crop_seconds
-        self._composer.shortest_samples = shortest_samples(model.config)
+        self._composer.shortest_samples = objective.shortest_samples(model.config, masks=True)
         if not material.augmentation.does_nothing:
             voices = self._composer.draw_waveform
             self._composer.augmenter = Augmenter(material.augmentation, voices)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
-from w2v_cli.model.features import edge_samples
+from w2v_cli.model.features import edge_samples, samples_of_frames
 from w2v_cli.training.bands import plain_state
 from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_batch
 from w2v_cli.training.figures import Tally, ratios
@@ -136,6 +137,22 @@ class Objective(ABC):
         """Return what makes items of examples."""
         return Composer(examples, recordings, seed=seed)
 
+    def shortest_frames(self, config: Any) -> int:
+        """Return how many frames a network needs to make anything of them."""
+        return 1
+
+    def shortest_samples(self, config: Any, *, masks: bool = False) -> int:
+        """Return how many samples a network needs.
+
+        Args:
+            config: The network's configuration.
+            masks: Whether it hears masks, where it has any.
+        """
+        n_frames = self.shortest_frames(config)
+        if masks and config.apply_spec_augment and config.mask_time_prob > 0:
+            n_frames = max(n_frames, config.mask_time_length + 1)
+        return samples_of_frames(config, n_frames)
+
     def begin_step(self, model: Any, step: int) -> None:  # noqa: B027  # most have nothing to do
         """Set what changes in a network from step to step."""
 
@@ -169,30 +186,39 @@ def listen(
 ) -> Evaluation:
     """Return what a network makes of examples, with the measures of all of it.
 
-    Recordings that cannot be decoded are left out, with a warning. A network that was trained
-    without attention mask hears each recording alone, since padding would change what it hears.
+    Recordings that cannot be decoded are left out, with a warning; those that are too short for the
+    network end in silence. A network that was trained without attention mask hears each recording
+    alone, since padding would change what it hears.
     """
-    was_training, was_invariant = model.training, model.padding_invariant
-    had_edges = model.edge_samples
-    model.eval()
-    model.padding_invariant = True  # each recording as it is heard alone
-    model.edge_samples = edge_samples(model.config)
     by_length = sorted(range(len(examples)), key=lambda index: examples[index].seconds or 0.0)
     found: dict[int, Result] = {}
-    try:
-        for numbers, items in _in_batches(by_length, examples, recordings, batch_seconds):
+    shortest = objective.shortest_samples(model.config)
+    with as_when_used(model):
+        for numbers, items in _in_batches(by_length, examples, recordings, batch_seconds, shortest):
             for number, item in zip(numbers, items, strict=True):
                 example = item.examples[0]
                 found[number] = Result(example, objective.kind(example), "")
             for number, logits in zip(numbers, _logits(objective, model, items), strict=True):
                 heard = objective.read(logits)
                 found[number] = Result(found[number].example, found[number].reference, heard)
+    results = tuple(found[index] for index in sorted(found))
+    return Evaluation(results, objective.measure(results))
+
+
+@contextmanager
+def as_when_used(model: Any) -> Iterator[None]:
+    """Let a network hear each recording whole and alone, as it will when it is trained."""
+    was_training, was_invariant = model.training, model.padding_invariant
+    had_edges = model.edge_samples
+    model.eval()
+    model.padding_invariant = True
+    model.edge_samples = edge_samples(model.config)
+    try:
+        yield
     finally:
         model.train(was_training)
         model.padding_invariant = was_invariant
         model.edge_samples = had_edges
-    results = tuple(found[index] for index in sorted(found))
-    return Evaluation(results, objective.measure(results))
 
 
 def _in_batches(
@@ -200,12 +226,13 @@ def _in_batches(
     examples: Sequence[Example],
     recordings: Recordings,
     batch_seconds: float,
+    shortest_samples: int,
 ) -> Iterator[tuple[list[int], list[Item]]]:
     """Yield the numbers and the items of batches of similar length."""
     ordered = [examples[index] for index in order]
     sampling = Sampling(batch_seconds=batch_seconds, shuffle=False)
     seconds = [example.seconds or 0.0 for example in ordered]
-    composer = Composer(ordered, recordings)
+    composer = Composer(ordered, recordings, shortest_samples=shortest_samples)
     for groups in plan_epoch(seconds, [""] * len(ordered), sampling, seed=0, epoch=0):
         numbers, items = [], []
         for group in groups:

@@ -11,12 +11,11 @@ import numpy as np
 import torch
 
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
-from w2v_cli.model.features import shortest_recording_samples
 from w2v_cli.model.masking import _compute_mask_indices, _sample_negative_indices
 from w2v_cli.model.pretraining import Wav2Vec2ForPreTraining
 from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_batch
 from w2v_cli.training.manifests import Example
-from w2v_cli.training.objective import Evaluation, FloatArray, Objective
+from w2v_cli.training.objective import Evaluation, FloatArray, Objective, as_when_used
 
 MASK_TIME_PROB = 0.65  # as published (Baevski et al. 2020, 4.2)
 
@@ -127,6 +126,10 @@ class PretrainObjective(Objective):
         )
         return output, masked.sum()
 
+    def shortest_frames(self, config: Any) -> int:
+        """Return how many there are around a mask."""
+        return int(config.mask_time_length) + 1
+
     def read(self, output: FloatArray) -> None:
         """There is nothing to read: see `evaluate`."""
 
@@ -140,26 +143,22 @@ class PretrainObjective(Objective):
         """
         state = np.random.get_state()
         np.random.seed(0)
-        was_training = model.training
-        model.eval()
         lost, n_masked, perplexity, n_batches = 0.0, 0, 0.0, 0
-        config = model.config  # what is shorter than a mask ends in silence
-        span_samples = config.mask_time_length * config.inputs_to_logits_ratio
-        shortest_samples = shortest_recording_samples(config) + span_samples
+        shortest_samples = self.shortest_samples(model.config)
         composer = Composer(examples, recordings, shortest_samples=shortest_samples)
         try:
-            for index in range(len(examples)):
-                items = composer.items([(index,)], epoch=0, number=0)
-                if not items:
-                    continue
-                batch = self.inputs(items).to(model.device)
-                output, n_of_batch = self._output(model, batch)
-                lost += float(output.contrastive_loss)
-                n_masked += int(n_of_batch)
-                perplexity += float(output.codevector_perplexity)
-                n_batches += 1
+            with as_when_used(model):
+                for index in range(len(examples)):
+                    items = composer.items([(index,)], epoch=0, number=0)
+                    if not items:
+                        continue
+                    batch = self.inputs(items).to(model.device)
+                    output, n_of_batch = self._output(model, batch)
+                    lost += float(output.contrastive_loss)
+                    n_masked += int(n_of_batch)
+                    perplexity += float(output.codevector_perplexity)
+                    n_batches += 1
         finally:
-            model.train(was_training)
             np.random.set_state(state)
         figures = {
             "contrastive_loss": lost / max(n_masked, 1),

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from w2v_cli.inference.embedder import tdnn_span
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.model.xvector import MARGIN, Wav2Vec2ForXVector
 from w2v_cli.scoring.verification import Pairs, equal_error_rate, pair_up
@@ -54,6 +55,10 @@ class SpeakersObjective(Objective):
         """Return the additive-margin softmax loss (Wang et al. 2018), as published."""
         output = model(batch.input_values, attention_mask=batch.attention_mask, labels=batch.labels)
         return cast(torch.Tensor, output.loss)
+
+    def shortest_frames(self, config: Any) -> int:
+        """Return how many make two frames of the TDNN: one has no spread."""
+        return tdnn_span(config) + 2
 
     def begin_step(self, model: Any, step: int) -> None:
         """Set the margin: with all of it from the start, little is learnt for long."""

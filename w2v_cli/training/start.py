@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.checkpoint.configs import read_json_object
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import pin, resolve_file
@@ -51,8 +52,6 @@ BUILD_VOCABULARY = "build"
 
 _USUAL_MASK_PROB = Wav2Vec2Config.mask_time_prob
 _PREPROCESSOR = "preprocessor_config.json"
-# Speed makes recordings shorter before they are masked.
-_SPEED_ALLOWANCE = 1.2
 
 
 @dataclass(frozen=True)
@@ -410,21 +409,13 @@ def start_frames(start: Start, mixing: Mixing) -> tuple[Any, FramesObjective]:
     )
 
 
-def shortest_samples(config: Wav2Vec2Config) -> int:
-    """Return how much a network has to hear: one frame, or a mask where masks are drawn.
+def shortest_seconds(config: Wav2Vec2Config) -> float:
+    """Return how short a recording may be: one frame. Silence makes it long enough for a mask.
 
-    >>> shortest_samples(Wav2Vec2Config(mask_time_prob=0.0))
-    400
+    >>> shortest_seconds(Wav2Vec2Config())
+    0.025
     """
-    n_frames = 1
-    if config.apply_spec_augment and config.mask_time_prob > 0:
-        n_frames = config.mask_time_length + 1
-    return shortest_recording_samples(config) + (n_frames - 1) * config.inputs_to_logits_ratio
-
-
-def shortest_seconds(config: Wav2Vec2Config, sample_rate: int = 16000) -> float:
-    """Return how short a recording may be."""
-    return _SPEED_ALLOWANCE * shortest_samples(config) / sample_rate
+    return shortest_recording_samples(config) / SAMPLE_RATE
 
 
 def count_too_dense(objective: Objective, model: Any, examples: Sequence[Any]) -> int:
