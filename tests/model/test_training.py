@@ -113,6 +113,25 @@ def test_distractors_need_their_mask(pair, batch):
         model(batch[0], sampled_negative_indices=torch.zeros(3, 37, 5, dtype=torch.long))
 
 
+@pytest.mark.parametrize("of_others", [False, True])
+def test_the_contrastive_loss_is_that_of_every_distractor_by_itself(pair, of_others):
+    _, model = pair("ForPreTraining")
+    torch.manual_seed(0)
+    context, quantized = torch.randn(2, 3, 7, 16)
+    quantized[1, 2] = quantized[1, 4]  # two frames of one codebook entry
+    drawn = torch.randint(7, (3, 7, 5)) + 7 * torch.arange(3)[:, None, None]
+    drawn[1, 2] = 7 + 4
+    if of_others:
+        drawn = (drawn + 7) % 21
+    masked = torch.rand(3, 7) < 0.7
+    negatives = quantized.flatten(0, 1)[drawn].permute(2, 0, 1, 3)
+    logits = model.compute_contrastive_logits(quantized[None], negatives, context, 0.1)
+    logits[1:][(negatives == quantized).all(-1)] = -torch.inf
+    expected = -logits.log_softmax(0)[0][masked].sum()
+    got = model._contrastive_loss(context, quantized, drawn, masked)
+    torch.testing.assert_close(got, expected)
+
+
 def test_gumbel_temperature_and_codebook_size(pair):
     _, model = pair("ForPreTraining")
     model.set_gumbel_temperature(0.5)

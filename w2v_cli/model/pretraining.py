@@ -206,15 +206,33 @@ class Wav2Vec2ForPreTraining(ModelWithHead):
         mask_time_indices: torch.Tensor,
     ) -> torch.Tensor:
         """Return equation 3 summed over masked frames; distractors equal to the target left out."""
-        flat = quantized.reshape(-1, quantized.shape[-1])
-        negatives = flat[sampled_negative_indices.long()]  # (batch, frames, negatives, dim)
-        negatives = negatives.permute(2, 0, 1, 3)
-        logits = self.compute_contrastive_logits(
-            quantized[None], negatives, context, self.config.contrastive_logits_temperature
+        batch_size, n_frames, _ = quantized.shape
+        distractors = sampled_negative_indices.long()
+        places = torch.arange(batch_size * n_frames, device=quantized.device)
+        targets = places.view(batch_size, n_frames, 1)
+        _, which = torch.unique(
+            quantized.detach().flatten(0, 1).float(), dim=0, return_inverse=True
         )
-        is_target = (quantized == negatives).all(-1)  # (negatives, batch, frames)
-        is_target = F.pad(is_target, (0, 0, 0, 0, 1, 0))  # never the target itself
-        logits = logits.masked_fill(is_target, float("-inf"))
-        by_frame = logits.flatten(1).transpose(0, 1)  # (batch * frames, 1 + negatives)
-        targets = torch.where(mask_time_indices.flatten(), 0, IGNORED_TARGET)
-        return F.cross_entropy(by_frame.float(), targets, reduction="sum")
+        is_target = which[distractors] == which[targets]  # (batch, frames, negatives)
+        candidates, offsets = quantized, targets[:, :1]
+        if not ((distractors >= offsets) & (distractors < offsets + n_frames)).all():
+            # Some are of other recordings, which the published sampler doesn't draw.
+            candidates = quantized.flatten(0, 1).expand(batch_size, -1, -1)
+            offsets = torch.zeros_like(offsets)
+        chosen = torch.cat([targets, distractors], dim=2) - offsets
+        # Each frame with each, and then those that were drawn: far less than a copy of every one
+        # that was drawn, of which there are a hundred for a frame.
+        cosines = _cosines(context, candidates).gather(2, chosen).type_as(quantized)
+        logits = cosines / self.config.contrastive_logits_temperature
+        logits = logits.masked_fill(F.pad(is_target, (1, 0)), float("-inf"))
+        classes = torch.where(mask_time_indices.flatten(), 0, IGNORED_TARGET)
+        return F.cross_entropy(logits.flatten(0, 1).float(), classes, reduction="sum")
+
+
+def _cosines(features: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Return (batch, frames, others) of (batch, frames, dim) and (batch, others, dim)."""
+    with torch.autocast(features.device.type, enabled=False):
+        one, other = (
+            F.normalize(vectors.float(), dim=-1, eps=1e-8) for vectors in (features, others)
+        )
+        return one @ other.transpose(1, 2)
