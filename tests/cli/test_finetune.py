@@ -352,6 +352,18 @@ def test_fewer_wrong_words(w2v, quick, tmp_path):
     assert json.loads((tmp_path / "run" / "run.json").read_text())["mwer_samples"] == 4
 
 
+def test_letters_by_frame_at_first(w2v, quick, tmp_path):
+    losses = {}
+    for steps in (0, 4):
+        run = w2v(*quick("ctc", "--flat-start-steps", steps, folder=f"run{steps}"))
+        assert run.exit_code == 0, run.stderr
+        lines = (tmp_path / f"run{steps}" / "log.jsonl").read_text().splitlines()
+        losses[steps] = [json.loads(line)["loss"] for line in lines if '"loss"' in line]
+    assert losses[4][0] > losses[0][0] + 1  # of two steps: 1.75 times the nats of a frame
+    assert json.loads((tmp_path / "run4" / "run.json").read_text())["flat_start_steps"] == 4
+    assert "flat_start_steps" not in (tmp_path / "run0" / "run.json").read_text()
+
+
 def test_pretraining_is_measured_on_what_is_shorter_than_a_mask(w2v, quick, tmp_path):
     short, none = tmp_path / "short.wav", tmp_path / "none.wav"
     soundfile.write(short, np.zeros(100), 16000)

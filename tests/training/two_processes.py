@@ -153,6 +153,7 @@ CASES = {
     "ctc": (ctc, {}),
     "sum": (lambda s, e: ctc(s, e, reduction="sum", consistency=0.2), {}),
     "frozen": (ctc, FROZEN),
+    "flat start": (lambda s, e: ctc(s, e, flat_start_steps=8), {}),
     "keywords": (keywords, {}),
     "speakers": (speakers, {}),
     "frames": (frames, {}),

@@ -154,6 +154,18 @@ class TextOptions(SharedOptions):
             rich_help_panel=TEXTS_GROUP,
         ),
     ] = 8
+    flat_start_steps: Annotated[
+        int,
+        typer.Option(
+            "--flat-start-steps",
+            min=0,
+            metavar="N",
+            help="On so many steps learn letters frame by frame, too, less and less, as if those "
+            "of a word were said equally long. From scratch it leads around a plateau where all "
+            "is blank; for recordings of a word or a few.",
+            rich_help_panel=TEXTS_GROUP,
+        ),
+    ] = 0
     metric: Annotated[
         Literal["wer", "cer"],
         typer.Option("--metric", help="What decides which is best.", rich_help_panel=TEXTS_GROUP),
@@ -174,6 +186,7 @@ class TextOptions(SharedOptions):
             metric=self.metric,
             mwer_weight=self.mwer_weight,
             mwer_samples=self.mwer_samples,
+            flat_start_steps=self.flat_start_steps,
         )
 
     def particular(self, objective: Any) -> dict[str, Any]:
@@ -189,6 +202,8 @@ class TextOptions(SharedOptions):
             "consistency": self.consistency,
             "metric": self.metric,
         }
+        if self.flat_start_steps:
+            found |= {"flat_start_steps": self.flat_start_steps}
         if self.mwer_weight:
             found |= {"mwer_weight": self.mwer_weight, "mwer_samples": self.mwer_samples}
         return found

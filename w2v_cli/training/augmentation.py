@@ -352,6 +352,18 @@ def join(pieces: Sequence[Waveform], gaps_seconds: Sequence[float]) -> Waveform:
     return np.concatenate(parts)
 
 
+def speech_spans(
+    pieces: Sequence[Waveform], gaps_seconds: Sequence[float]
+) -> tuple[tuple[int, int], ...]:
+    """Return where the speech of each piece is in what `join` makes of them, in samples."""
+    spans, position = [], 0
+    for piece, gap in zip(pieces, [*gaps_seconds, 0.0], strict=True):
+        start, end = find_speech(piece) or (0, len(piece))
+        spans.append((position + start, position + min(end, len(piece))))
+        position += len(piece) + round(gap * SAMPLE_RATE)
+    return tuple(spans)
+
+
 def draw_gap(random: Random) -> float:
     """Return the seconds of a pause: mostly short, one time in ten one to four seconds.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,8 +20,9 @@ from w2v_cli.model.masking import frame_mask
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.scoring import score_pairs
 from w2v_cli.scoring.pairs import Pair
-from w2v_cli.training.examples import Batch, Item, make_batch
+from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_batch
 from w2v_cli.training.figures import Tally
+from w2v_cli.training.flat_start import IGNORED_FRAME, frame_targets, letter_times
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import FloatArray, Objective, Result
 from w2v_cli.training.risk import expected_error_rates
@@ -42,6 +44,8 @@ class CTCObjective(Objective):
             `risk`); 0 leaves it out.
         mwer_samples: How many readings are drawn of each recording for it.
         lexicon: The words that can be read, and nothing else; none to read the best letters.
+        flat_start_steps: On so many steps letters are also learnt frame by frame, less and less,
+            as if those of a word were said equally long (see `flat_start`).
     """
 
     name = "ctc"
@@ -60,6 +64,7 @@ class CTCObjective(Objective):
         mwer_weight: float = 0.0,
         mwer_samples: int = 8,
         lexicon: Sequence[str] = (),
+        flat_start_steps: int = 0,
     ) -> None:
         self.processor = processor
         self.feature_extractor = processor.feature_extractor
@@ -69,6 +74,8 @@ class CTCObjective(Objective):
         self.is_sum = is_sum
         self.mwer_weight = mwer_weight
         self.mwer_samples = mwer_samples
+        self.flat_start_steps = flat_start_steps
+        self._by_frame_share = 0.0
         self._alphabet = Alphabet.from_tokenizer(processor.tokenizer)
         self._with_lexicon = LexiconDecoder(self._alphabet, lexicon) if lexicon else None
 
@@ -78,16 +85,41 @@ class CTCObjective(Objective):
 
     def collate(self, items: Sequence[Item], *, n_samples: int | None = None) -> Batch:
         """Return items with the ids of their letters, padded with -100."""
-        texts = [" ".join(filter(None, map(self.kind, item.examples))) for item in items]
-        ids = [self.processor.tokenizer(text).input_ids for text in texts]
+        texts = [list(map(self.kind, item.examples)) for item in items]
+        ids = [self._letters(" ".join(filter(None, some))) for some in texts]
         longest = max(1, *(len(row) for row in ids))
         labels = torch.full((len(ids), longest), IGNORED_LABEL)
         for row, letters in enumerate(ids):
             labels[row, : len(letters)] = torch.tensor(letters, dtype=torch.long)
-        return make_batch(items, self.processor.feature_extractor, labels, n_samples=n_samples)
+        batch = make_batch(items, self.processor.feature_extractor, labels, n_samples=n_samples)
+        if not self.flat_start_steps:
+            return batch
+        times = torch.full((*labels.shape, 2), -1.0)
+        for row, (item, some) in enumerate(zip(items, texts, strict=True)):
+            found = letter_times(item, some, self._letters)
+            if found:
+                times[row, : len(found)] = torch.tensor(found)
+        return replace(batch, times=times)
+
+    def _letters(self, text: str) -> list[int]:
+        """Return the ids of a text's letters."""
+        ids: list[int] = self.processor.tokenizer(text).input_ids
+        return ids
+
+    def composer(
+        self, examples: Sequence[Example], recordings: Recordings, *, seed: int
+    ) -> Composer:
+        """Return what makes items of examples, with when each is said for a flat start."""
+        finds_speech = self.flat_start_steps > 0
+        return Composer(examples, recordings, seed=seed, finds_speech=finds_speech)
+
+    def begin_step(self, model: Any, step: int) -> None:
+        """Set how much letters are learnt frame by frame."""
+        if self.flat_start_steps:
+            self._by_frame_share = max(0.0, 1.0 - step / self.flat_start_steps)
 
     def loss(self, model: Any, batch: Batch) -> torch.Tensor:
-        """Return the CTC loss, with what `consistency` and `mwer_weight` add to it."""
+        """Return the CTC loss, with what `consistency` and the like add to it."""
         mask, labels = batch.attention_mask, batch.labels
         views = 2 if self.consistency else 1
         if views > 1:
@@ -99,7 +131,7 @@ class CTCObjective(Objective):
             labels=labels,
         )
         loss = cast(torch.Tensor, output.loss)
-        if views == 1 and not self.mwer_weight:
+        if views == 1 and not self.mwer_weight and not self._by_frame_share:
             return loss
         logs = F.log_softmax(output.logits, dim=-1, dtype=torch.float32)  # (batch, frames, vocab)
         n_frames = torch.full((len(logs),), logs.shape[1], device=logs.device)
@@ -109,7 +141,25 @@ class CTCObjective(Objective):
             loss = loss + self.consistency / 2 * self._distance(logs, n_frames, batch.labels)
         if self.mwer_weight:
             loss = loss + self.mwer_weight * self._risk(logs, n_frames, labels)
+        if self._by_frame_share and batch.times is not None:
+            times = batch.times.repeat(views, 1, 1)
+            targets = frame_targets(
+                labels,
+                times,
+                n_frames,
+                logs.shape[1],
+                model.config,
+                blank_id=self._alphabet.blank_id,
+            )
+            loss = loss + self._by_frame_share * self._by_frame(logs, targets)
         return loss
+
+    def _by_frame(self, logs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the cross-entropy of recordings' frames, the mean of each recording's."""
+        by_class = logs.transpose(1, 2)
+        apart = F.nll_loss(by_class, targets, ignore_index=IGNORED_FRAME, reduction="none")
+        each = apart.sum(-1) / (targets != IGNORED_FRAME).sum(-1).clamp(min=1)
+        return each.sum() if self.is_sum else each.mean()
 
     def _distance(
         self, logs: torch.Tensor, n_frames: torch.Tensor, labels: torch.Tensor

@@ -21,6 +21,7 @@ from w2v_cli.training.augmentation import (
     draw_gap,
     filter_and_resample,
     join,
+    speech_spans,
     unit_power,
 )
 from w2v_cli.training.manifests import Example
@@ -46,11 +47,14 @@ class Item:
         waveform: (samples,).
         examples: The examples that are in it, in their order.
         activity: Who speaks in each block, (speakers, blocks); None where that doesn't matter.
+        spans: First sample of each example's speech and the one after the last; empty where that
+            doesn't matter.
     """
 
     waveform: Waveform
     examples: tuple[Example, ...]
     activity: Activity | None = None
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Batch:
         seconds: Audio in the batch, without padding.
         counts: Whether anything is to be learnt from it; a process that has no part in a batch
             calculates something all the same.
+        times: When each label is said, in samples, (batch, labels, 2); None where that doesn't
+            matter.
     """
 
     input_values: torch.Tensor
@@ -72,6 +78,7 @@ class Batch:
     labels: torch.Tensor
     seconds: float
     counts: bool = True
+    times: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -81,6 +88,7 @@ class Batch:
             input_values=self.input_values.to(device),
             attention_mask=None if mask is None else mask.to(device),
             labels=self.labels.to(device),
+            times=None if self.times is None else self.times.to(device),
         )
 
 
@@ -201,6 +209,7 @@ class Composer:
         seed: The run's. With the epoch, the batch and the place in it, it decides every change.
         crop_seconds: Of longer examples a stretch of this length is taken; None takes them whole.
         shortest_samples: What has become shorter ends in silence.
+        finds_speech: Items have the spans of their examples.
     """
 
     def __init__(
@@ -212,7 +221,9 @@ class Composer:
         seed: int = 0,
         crop_seconds: float | None = None,
         shortest_samples: int = 0,
+        finds_speech: bool = False,
     ) -> None:
+        self.finds_speech = finds_speech
         self.crop_seconds = crop_seconds
         self.shortest_samples = shortest_samples
         self.examples = examples
@@ -263,15 +274,15 @@ class Composer:
             pieces.append(waveform)
         if not pieces:
             return None
-        waveform = pieces[0]
-        if len(pieces) > 1:
-            waveform = join(pieces, [draw_gap(random) for _ in pieces[1:]])
+        gaps = [draw_gap(random) for _ in pieces[1:]]
+        waveform = join(pieces, gaps) if gaps else pieces[0]
+        spans = speech_spans(pieces, gaps) if self.finds_speech else ()
         if self.augmenter is not None:
             waveform = self.augmenter.change_surroundings(waveform, random)
         missing = self.shortest_samples - len(waveform)
         if missing > 0:
             waveform = np.pad(waveform, (0, missing))
-        return Item(waveform, tuple(examples))
+        return Item(waveform, tuple(examples), spans=spans)
 
     def draw_waveform(self, random: Random) -> Waveform:
         """Return the waveform of any example, silence where it cannot be read."""

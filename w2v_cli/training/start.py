@@ -189,6 +189,7 @@ class CTCChoice:
         metric: wer or cer.
         mwer_weight: See `CTCObjective`.
         mwer_samples: Likewise.
+        flat_start_steps: Likewise.
     """
 
     vocabulary: str | None = None
@@ -201,6 +202,7 @@ class CTCChoice:
     metric: str = "wer"
     mwer_weight: float = 0.0
     mwer_samples: int = 8
+    flat_start_steps: int = 0
 
     def fields(self, tokenizer: Any) -> dict[str, Any]:
         """Return the fields of a configuration that a vocabulary and the loss need."""
@@ -221,6 +223,7 @@ class CTCChoice:
             "is_sum": self.reduction == "sum",
             "mwer_weight": self.mwer_weight,
             "mwer_samples": self.mwer_samples,
+            "flat_start_steps": self.flat_start_steps,
         }
 
 
@@ -243,6 +246,10 @@ def start_ctc(
     model: Wav2Vec2ForCTC = start.model(Wav2Vec2ForCTC, **choice.fields(tokenizer))
     if not keeps and not start.from_scratch:  # of one size it would seem to fit
         model._initialise(model.lm_head)
+    if choice.flat_start_steps and config.add_adapter:
+        raise UsageError(
+            f"--flat-start-steps: {start.name} has add_adapter; its frames are too long"
+        )
     processor = Wav2Vec2Processor(start.feature_extractor(config), tokenizer)
     return model, CTCObjective(processor, rules, **choice.aims())
 
