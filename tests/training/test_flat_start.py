@@ -6,6 +6,7 @@ import torch
 
 from w2v_cli import Wav2Vec2Config
 from w2v_cli.errors import UsageError
+from w2v_cli.training.adapters import start_adapter
 from w2v_cli.training.augmentation import join, speech_spans
 from w2v_cli.training.examples import Item
 from w2v_cli.training.flat_start import IGNORED_FRAME, frame_targets, letter_times
@@ -100,10 +101,11 @@ def test_silence_that_is_heard_around_a_recording_moves_the_frames():
     assert targets.tolist() == [[3, 0, 0, 0]]  # the first frame's middle is at 160
 
 
-def test_the_loss_is_that_of_ctc_and_of_frames_and_then_of_ctc_alone(small_network):
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_the_loss_is_that_of_ctc_and_of_frames_and_then_of_ctc_alone(small_network, reduction):
     torch.manual_seed(0)
     start = Start(str(small_network), from_scratch=True)
-    choice = CTCChoice(flat_start_steps=4)
+    choice = CTCChoice(flat_start_steps=4, reduction=reduction)
     model, objective = start_ctc(start, choice, ["no", "yes"])
     model.eval()
     random = np.random.default_rng(0)
@@ -121,7 +123,8 @@ def test_the_loss_is_that_of_ctc_and_of_frames_and_then_of_ctc_alone(small_netwo
     assert {int(t) for t in targets[0]} >= set(objective.processor.tokenizer("no").input_ids)
     expected = 0.0
     for row, count in enumerate(n_frames.tolist()):
-        expected -= sum(logs[row, t, targets[row, t]] for t in range(count)) / count / 2
+        of_frame = sum(logs[row, t, targets[row, t]] for t in range(count)) / count
+        expected -= of_frame / 2 if reduction == "mean" else of_frame * (2, 1)[row]
     for step, share in [(0, 1.0), (1, 0.75), (4, 0.0), (9, 0.0)]:
         objective.begin_step(model, step)
         loss = objective.loss(model, batch)
@@ -130,5 +133,8 @@ def test_the_loss_is_that_of_ctc_and_of_frames_and_then_of_ctc_alone(small_netwo
 
 def test_frames_longer_than_letters_are_refused(small_network):
     start = Start(str(small_network), from_scratch=True, settings={"add_adapter": True})
-    with pytest.raises(UsageError, match=r"--flat-start-steps: .* has add_adapter"):
-        start_ctc(start, CTCChoice(flat_start_steps=4), ["a"])
+    choice = CTCChoice(flat_start_steps=4)
+    with pytest.raises(UsageError, match="--flat-start-steps: frames of networks with add_adapter"):
+        start_ctc(start, choice, ["a"])
+    with pytest.raises(UsageError, match="--flat-start-steps: frames of networks with add_adapter"):
+        start_adapter(start, choice, ["a"], "fra", attn_dim=4)

@@ -151,7 +151,7 @@ def with_lost_batches(start, examples):
 
 CASES = {
     "ctc": (ctc, {}),
-    "sum": (lambda s, e: ctc(s, e, reduction="sum", consistency=0.2), {}),
+    "sum": (lambda s, e: ctc(s, e, reduction="sum", consistency=0.2, flat_start_steps=8), {}),
     "frozen": (ctc, FROZEN),
     "flat start": (lambda s, e: ctc(s, e, flat_start_steps=8), {}),
     "keywords": (keywords, {}),

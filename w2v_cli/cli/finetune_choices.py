@@ -37,6 +37,12 @@ def start_of(shared: SharedOptions) -> Start:
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.training.start import Start
 
+    frozen = shared.freeze_feature_encoder or shared.freeze_base_model
+    if shared.bands is not None and shared.from_scratch is None and frozen:
+        raise UsageError(
+            "--bands: does nothing beside --freeze-feature-encoder or --freeze-base-model; leave "
+            "one of them out"
+        )
     fields = {name: getattr(shared, name) for name in _CONFIG_FIELDS}
     chosen = {name: value for name, value in fields.items() if value is not None}
     masks = bool(shared.mask_time_prob or shared.mask_feature_prob)

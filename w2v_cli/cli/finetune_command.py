@@ -16,8 +16,6 @@ from w2v_cli.cli.partners import IdleBeside, Needs, check_partners
 _PARTNERS = (
     Needs("filter_bank", "from_scratch"),  # a trained first layer stays
     IdleBeside("filter_bank", "bands"),
-    IdleBeside("bands", "freeze_feature_encoder"),
-    IdleBeside("bands", "freeze_base_model"),
     Needs("hold_ratio", "lr_scheduler_type", "tri_stage"),
     Needs("final_scale", "lr_scheduler_type", "tri_stage"),
     Needs("early_stopping_threshold", "early_stopping_patience"),

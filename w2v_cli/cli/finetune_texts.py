@@ -161,8 +161,8 @@ class TextOptions(SharedOptions):
             min=0,
             metavar="N",
             help="On so many steps learn letters frame by frame, too, less and less, as if those "
-            "of a word were said equally long. From scratch it leads around a plateau where all "
-            "is blank; for recordings of a word or a few.",
+            "of a recording were said equally long. From scratch it leads around a plateau where "
+            "all is blank; for recordings of a word or a few.",
             rich_help_panel=TEXTS_GROUP,
         ),
     ] = 0
@@ -214,8 +214,7 @@ class TextOptions(SharedOptions):
         Raises:
             UsageError: There are characters outside of it, and that was to be refused.
         """
-        from w2v_cli.training.run import check_texts
-        from w2v_cli.training.start import count_too_dense
+        from w2v_cli.training.run import check_texts, count_too_dense
 
         found = check_texts(objective, kind.data, self.outside_vocabulary)
         found.n_too_dense = count_too_dense(objective, model, kind.data.train.examples)
@@ -309,7 +308,7 @@ def adapter(
     ):
         raise UsageError("all but adapters and head is frozen anyway; leave out what says --freeze")
     if shared.bands is not None:
-        raise UsageError("--bands: the convolutions are frozen anyway; leave it out")
+        raise UsageError("--bands: does nothing where convolutions are frozen; leave it out")
 
     def prepare(kind: Kind) -> Any:
         from w2v_cli.training.adapters import start_adapter

@@ -158,7 +158,7 @@ class XVectors(Embedder):
     ) -> None:
         super().__init__(name, model, feature_extractor)
         self.threshold = own_threshold(model.config)
-        n_frames = tdnn_span(model.config) + 2  # one more has no spread
+        n_frames = shortest_vector_frames(model.config)
         self.shortest_samples = self.receptive_field_samples + (n_frames - 1) * self.hop_samples
 
     def outputs(
@@ -288,6 +288,19 @@ def layer_index(name: str, layer: int, n_layers: int) -> int:
             f"the first) to {n_layers}, or -1 to {-n_layers - 1} from the end, or {LAST_LAYER}"
         )
     return layer % (n_layers + 1)
+
+
+def shortest_vector_frames(config: Wav2Vec2Config) -> int:
+    """Return how many frames of the convolutions make two of the TDNN: one has no spread.
+
+    >>> from w2v_cli.model.config import Wav2Vec2Config
+    >>> shortest_vector_frames(Wav2Vec2Config())
+    16
+    """
+    n_frames = tdnn_span(config) + 2
+    for _ in range(config.num_adapter_layers if config.add_adapter else 0):
+        n_frames = (n_frames - 1) * config.adapter_stride + 1
+    return n_frames
 
 
 def tdnn_span(config: Wav2Vec2Config) -> int:

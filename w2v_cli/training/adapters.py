@@ -66,6 +66,7 @@ def start_adapter(
         raise UsageError(f"--lang {language}: needs letters, digits, - and _ alone, such as fra")
     config = start.config()
     dim = _dim(start, config, attn_dim)
+    choice.check(config)
     vocabulary = start.file("vocab.json")
     known = {} if vocabulary is None else read_json_object(vocabulary)
     has_languages = any(isinstance(entry, dict) for entry in known.values())

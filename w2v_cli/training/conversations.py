@@ -86,6 +86,9 @@ class ConversationComposer(Composer):
             activity = spoken[None]
         if self.augmenter is not None:
             waveform = self.augmenter.change_surroundings(waveform, random)
+        waveform = self.long_enough(waveform)
+        silent = max(count_blocks(len(waveform)) - activity.shape[1], 0)
+        activity = np.pad(activity, ((0, 0), (0, silent)))
         return Item(waveform, (example,), _rows(activity, self.mixing.n_speakers))
 
     def _part(

@@ -151,15 +151,17 @@ class CTCObjective(Objective):
                 model.config,
                 blank_id=self._alphabet.blank_id,
             )
-            loss = loss + self._by_frame_share * self._by_frame(logs, targets)
+            loss = loss + self._by_frame_share * self._by_frame(logs, targets, labels)
         return loss
 
-    def _by_frame(self, logs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return the cross-entropy of recordings' frames, the mean of each recording's."""
+    def _by_frame(
+        self, logs: torch.Tensor, targets: torch.Tensor, labels: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the cross-entropy of recordings' frames: of a frame for each letter, as CTC's."""
         by_class = logs.transpose(1, 2)
         apart = F.nll_loss(by_class, targets, ignore_index=IGNORED_FRAME, reduction="none")
         each = apart.sum(-1) / (targets != IGNORED_FRAME).sum(-1).clamp(min=1)
-        return each.sum() if self.is_sum else each.mean()
+        return (each * (labels >= 0).sum(-1).clamp(min=1)).sum() if self.is_sum else each.mean()
 
     def _distance(
         self, logs: torch.Tensor, n_frames: torch.Tensor, labels: torch.Tensor

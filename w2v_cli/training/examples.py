@@ -279,10 +279,12 @@ class Composer:
         spans = speech_spans(pieces, gaps) if self.finds_speech else ()
         if self.augmenter is not None:
             waveform = self.augmenter.change_surroundings(waveform, random)
+        return Item(self.long_enough(waveform), tuple(examples), spans=spans)
+
+    def long_enough(self, waveform: Waveform) -> Waveform:
+        """Return a waveform with silence after it where it is too short for the network."""
         missing = self.shortest_samples - len(waveform)
-        if missing > 0:
-            waveform = np.pad(waveform, (0, missing))
-        return Item(waveform, tuple(examples), spans=spans)
+        return np.pad(waveform, (0, missing)) if missing > 0 else waveform
 
     def draw_waveform(self, random: Random) -> Waveform:
         """Return the waveform of any example, silence where it cannot be read."""

@@ -207,7 +207,7 @@ def listen(
 
 @contextmanager
 def as_when_used(model: Any) -> Iterator[None]:
-    """Let a network hear each recording whole and alone, as it will when it is trained."""
+    """Let a network hear each recording whole and alone, as it will once training is over."""
     was_training, was_invariant = model.training, model.padding_invariant
     had_edges = model.edge_samples
     model.eval()

@@ -17,12 +17,15 @@ from typing import Any, Literal
 
 import torch
 
+from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.checkpoint.atomic import make_folder, write_text
 from w2v_cli.errors import UsageError
+from w2v_cli.model.features import count_frames
 from w2v_cli.training.checkpoints import find_checkpoints
 from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.manifests import Example, Survey, in_split, read_examples, survey
-from w2v_cli.training.texts import characters_outside
+from w2v_cli.training.objective import Objective
+from w2v_cli.training.texts import characters_outside, frames_needed
 
 if sys.platform != "win32":
     import fcntl
@@ -121,6 +124,18 @@ def _why_nothing(train: Survey) -> str:
         return left_out
     name, reason = train.unreadable[0]
     return f"{left_out}; the first that cannot be read: {name}: {reason}"
+
+
+def count_too_dense(objective: Objective, model: Any, examples: Sequence[Any]) -> int:
+    """Return how many examples have more letters than the network has frames for them."""
+    count = 0
+    shortest = objective.shortest_samples(model.config, masks=True)
+    for example in examples:
+        text = objective.kind(example)
+        n_samples = max(round((example.seconds or 0.0) * SAMPLE_RATE), shortest)
+        n_frames = count_frames(model.config, n_samples)
+        count += frames_needed(text) > n_frames
+    return count
 
 
 def check_texts(objective: CTCObjective, data: Data, outside: OutsideName) -> Findings:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from w2v_cli.inference.embedder import tdnn_span
+from w2v_cli.inference.embedder import shortest_vector_frames
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.model.xvector import MARGIN, Wav2Vec2ForXVector
 from w2v_cli.scoring.verification import Pairs, equal_error_rate, pair_up
@@ -57,8 +57,8 @@ class SpeakersObjective(Objective):
         return cast(torch.Tensor, output.loss)
 
     def shortest_frames(self, config: Any) -> int:
-        """Return how many make two frames of the TDNN: one has no spread."""
-        return tdnn_span(config) + 2
+        """Return how many make a vector."""
+        return shortest_vector_frames(config)
 
     def begin_step(self, model: Any, step: int) -> None:
         """Set the margin: with all of it from the start, little is learnt for long."""

@@ -24,7 +24,7 @@ from w2v_cli.errors import UsageError
 from w2v_cli.inference.speaker_activity import CONVERSATION_FIELD
 from w2v_cli.model.config import Wav2Vec2Config
 from w2v_cli.model.ctc import Wav2Vec2ForCTC
-from w2v_cli.model.features import count_frames, shortest_recording_samples
+from w2v_cli.model.features import shortest_recording_samples
 from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
@@ -34,7 +34,6 @@ from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.filter_bank import start_as_filter_bank
 from w2v_cli.training.frames import FramesObjective
 from w2v_cli.training.keywords import KeywordsObjective
-from w2v_cli.training.objective import Objective
 from w2v_cli.training.pretraining import MASK_TIME_PROB, PretrainObjective, Temperature
 from w2v_cli.training.speakers import SpeakersObjective
 from w2v_cli.training.teacher import Teacher, check_teacher
@@ -43,7 +42,6 @@ from w2v_cli.training.texts import (
     TextRules,
     build_vocabulary,
     case_of,
-    frames_needed,
     make_tokenizer,
 )
 
@@ -215,6 +213,15 @@ class CTCChoice:
             "ctc_zero_infinity": self.zero_infinity,
         }
 
+    def check(self, config: Wav2Vec2Config) -> None:
+        """Refuse what a network cannot learn.
+
+        Raises:
+            UsageError: There is such a thing.
+        """
+        if self.flat_start_steps and config.add_adapter:
+            raise UsageError("--flat-start-steps: frames of networks with add_adapter are too long")
+
     def aims(self) -> dict[str, Any]:
         """Return what the objective is made with, besides its processor and rules."""
         return {
@@ -243,13 +250,10 @@ def start_ctc(
     """
     tokenizer, rules, keeps = choose_vocabulary(start, choice, texts, start.tokenizer())
     config = start.config()
+    choice.check(config)
     model: Wav2Vec2ForCTC = start.model(Wav2Vec2ForCTC, **choice.fields(tokenizer))
     if not keeps and not start.from_scratch:  # of one size it would seem to fit
         model._initialise(model.lm_head)
-    if choice.flat_start_steps and config.add_adapter:
-        raise UsageError(
-            f"--flat-start-steps: {start.name} has add_adapter; its frames are too long"
-        )
     processor = Wav2Vec2Processor(start.feature_extractor(config), tokenizer)
     return model, CTCObjective(processor, rules, **choice.aims())
 
@@ -423,16 +427,6 @@ def shortest_seconds(config: Wav2Vec2Config) -> float:
     0.025
     """
     return shortest_recording_samples(config) / SAMPLE_RATE
-
-
-def count_too_dense(objective: Objective, model: Any, examples: Sequence[Any]) -> int:
-    """Return how many examples have more letters than the network has frames for them."""
-    count = 0
-    for example in examples:
-        text = objective.kind(example)
-        n_frames = count_frames(model.config, round((example.seconds or 0.0) * 16000))
-        count += frames_needed(text) > n_frames
-    return count
 
 
 def _new_tokenizer(
