@@ -175,6 +175,8 @@ def test_what_learns_in_16_bits_on_a_cpu_gathers_and_learns_the_same(window):
         (8, True, torch.bfloat16, True),
         (8, False, torch.bfloat16, False),
         (8, True, torch.float32, False),
+        (500, True, torch.bfloat16, True),
+        (501, True, torch.bfloat16, False),
         (1001, True, torch.bfloat16, False),
     ],
 )

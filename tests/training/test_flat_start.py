@@ -6,10 +6,11 @@ import torch
 
 from w2v_cli import Wav2Vec2Config
 from w2v_cli.errors import UsageError
+from w2v_cli.model.ctc import IGNORED_LABEL
 from w2v_cli.training.adapters import start_adapter
 from w2v_cli.training.augmentation import join, speech_spans
 from w2v_cli.training.examples import Item
-from w2v_cli.training.flat_start import IGNORED_FRAME, frame_targets, letter_times
+from w2v_cli.training.flat_start import frame_targets, letter_times
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.start import CTCChoice, Start, start_ctc
 
@@ -74,7 +75,7 @@ def test_each_frame_says_the_letter_that_its_middle_lies_in():
     ).float()
     n_frames = torch.tensor([5, 4, 5, 5])
     targets = frame_targets(labels, times, n_frames, 5, Wav2Vec2Config(), blank_id=0)
-    none = IGNORED_FRAME
+    none = IGNORED_LABEL
     assert targets.tolist() == [
         [7, 7, 8, 0, 0],
         [0, 9, 0, 0, none],

@@ -17,6 +17,7 @@ from w2v_cli.errors import UsageError
 from w2v_cli.inference.loading import Head, Loading
 from w2v_cli.inference.network import FloatArray, Network
 from w2v_cli.inference.pooling import EveryFrame, FrameStatistics, Pool, PoolName, StatisticsPool
+from w2v_cli.model.features import samples_of_frames
 from w2v_cli.results import VectorKind
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class XVectors(Embedder):
         super().__init__(name, model, feature_extractor)
         self.threshold = own_threshold(model.config)
         n_frames = shortest_vector_frames(model.config)
-        self.shortest_samples = self.receptive_field_samples + (n_frames - 1) * self.hop_samples
+        self.shortest_samples = samples_of_frames(model.config, n_frames)
 
     def outputs(
         self, input_values: torch.Tensor, attention_mask: torch.Tensor | None

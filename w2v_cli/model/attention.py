@@ -17,9 +17,9 @@ DEFAULT_ATTN_IMPLEMENTATION = "sdpa"
 # Of frames that attend to few others together: smaller blocks cost more to start than to do.
 _SHORTEST_BLOCK = 64
 
-# In bfloat16 on a CPU torch's own attention learns from so few frames up to four times as slowly as
-# two products of matrices do; from more it is no slower, and without dropout takes less memory.
-_MOST_FRAMES_AS_PRODUCTS = 1000
+# In bfloat16 on a CPU torch's own attention learns from so few frames more slowly than two products
+# of matrices do; from a thousand it is quicker (tests/benchmarks/training_steps.py).
+_MOST_FRAMES_AS_PRODUCTS = 500
 
 
 def check_attn_implementation(name: str) -> None:

@@ -153,11 +153,12 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
         self._set_gradient_checkpointing(False, checkpoint)
 
     def _set_gradient_checkpointing(self, enable: bool, function: Any) -> None:
+        module: Any
         for module in self.modules():
             if isinstance(module, CheckpointedModule):
                 module._checkpoint = function
             if hasattr(module, "gradient_checkpointing"):
-                setattr(module, "gradient_checkpointing", enable)  # noqa: B010  # any module's
+                module.gradient_checkpointing = enable
 
     @property
     def is_gradient_checkpointing(self) -> bool:

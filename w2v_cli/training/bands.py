@@ -248,7 +248,7 @@ class ConvolutionOverBands(nn.Conv1d):
         shape = (len(hidden_states), before.channels, before.bands, hidden_states.shape[2])
         images = hidden_states[:, : before.size].reshape(shape)
         made: torch.Tensor = F.conv2d(
-            images.contiguous(memory_format=torch.channels_last),  # 2.5 times as quick on a CPU
+            images.contiguous(memory_format=torch.channels_last),  # quicker so on a CPU
             parametrized.weight.original,
             stride=(tie.hop, self.stride[0]),
             padding=(tie.n_bands // 2, 0),

@@ -22,7 +22,7 @@ from w2v_cli.scoring import score_pairs
 from w2v_cli.scoring.pairs import Pair
 from w2v_cli.training.examples import Batch, Composer, Item, Recordings, make_batch
 from w2v_cli.training.figures import Tally
-from w2v_cli.training.flat_start import IGNORED_FRAME, frame_targets, letter_times
+from w2v_cli.training.flat_start import frame_targets, letter_times
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.objective import FloatArray, Objective, Result
 from w2v_cli.training.risk import expected_error_rates
@@ -159,8 +159,8 @@ class CTCObjective(Objective):
     ) -> torch.Tensor:
         """Return the cross-entropy of recordings' frames: of a frame for each letter, as CTC's."""
         by_class = logs.transpose(1, 2)
-        apart = F.nll_loss(by_class, targets, ignore_index=IGNORED_FRAME, reduction="none")
-        each = apart.sum(-1) / (targets != IGNORED_FRAME).sum(-1).clamp(min=1)
+        apart = F.nll_loss(by_class, targets, ignore_index=IGNORED_LABEL, reduction="none")
+        each = apart.sum(-1) / (targets != IGNORED_LABEL).sum(-1).clamp(min=1)
         return (each * (labels >= 0).sum(-1).clamp(min=1)).sum() if self.is_sum else each.mean()
 
     def _distance(

@@ -14,10 +14,10 @@ import torch
 
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.model.config import Wav2Vec2Config
-from w2v_cli.model.features import edge_samples, receptive_field_samples
+from w2v_cli.model.ctc import IGNORED_LABEL
+from w2v_cli.model.features import shortest_recording_samples
+from w2v_cli.model.masking import frame_mask
 from w2v_cli.training.examples import Item
-
-IGNORED_FRAME = -100
 
 _DELIMITER_SAMPLES = round(0.1 * SAMPLE_RATE)  # at most, of the pause between two recordings
 
@@ -57,7 +57,7 @@ def frame_targets(
     *,
     blank_id: int,
 ) -> torch.Tensor:
-    """Return which letter each frame is to say, (batch, frames); IGNORED_FRAME for padding.
+    """Return which letter each frame is to say, (batch, frames); IGNORED_LABEL for padding.
 
     Args:
         labels: Ids of letters, (batch, letters), negative for padding.
@@ -68,13 +68,12 @@ def frame_targets(
         config: The network's.
         blank_id: What is said where no letter is.
     """
-    middle = receptive_field_samples(config) / 2 - edge_samples(config)
     frames = torch.arange(longest, device=labels.device)
-    centres = frames * config.inputs_to_logits_ratio + middle
+    centres = frames * config.inputs_to_logits_ratio + shortest_recording_samples(config) // 2
     starts, ends = times[..., 0, None], times[..., 1, None]
     inside = (starts <= centres) & (centres < ends) & (labels >= 0)[..., None]
     first = inside.to(torch.uint8).argmax(dim=1)  # (batch, frames)
     targets = torch.where(inside.any(dim=1), labels.gather(1, first), blank_id)
     is_known = ((labels < 0) | (times[..., 0] >= 0)).all(dim=1)
-    is_real = (frames < n_frames[:, None]) & is_known[:, None]
-    return targets.masked_fill(~is_real, IGNORED_FRAME)
+    is_real = frame_mask(n_frames, longest) & is_known[:, None]
+    return targets.masked_fill(~is_real, IGNORED_LABEL)
