@@ -4,7 +4,8 @@
 
 Forward and back, in turn in one run, the median of all rounds. bands: the convolutions of `--bands`
 over bands and time beside the same over time alone, in bfloat16, of 43 recordings of a second.
-attention: products of matrices beside torch's attention, in bfloat16. distractors: the contrastive
+attention: products of matrices beside torch's attention, in bfloat16. dropout: 16 bits for each
+number beside torch's. distractors: the contrastive
 loss of `w2v finetune pretrain` beside one that copies every distractor, as published, of eight
 recordings of eight seconds.
 """
@@ -20,6 +21,7 @@ import torch
 from torch.nn import functional as F
 
 from w2v_cli import Wav2Vec2Config, Wav2Vec2ForPreTraining
+from w2v_cli.model.dropout import dropout
 from w2v_cli.model.masking import _sample_negative_indices
 from w2v_cli.models.mini.network import BANDS, ENCODER
 from w2v_cli.training.bands import start_with_bands
@@ -66,6 +68,20 @@ def attention() -> Iterator[tuple[str, Way, Way]]:
         yield f"attention, {shape[0]} recordings of {shape[2]} frames", own, torchs
 
 
+def dropouts() -> Iterator[tuple[str, Way, Way]]:
+    """Yield both ways for the hidden states of 48 recordings of a second."""
+    for dtype in (torch.float32, torch.bfloat16):
+        hidden_states = torch.randn(48, 58, 256, dtype=dtype, requires_grad=True)
+
+        def own(hidden_states=hidden_states):
+            return dropout(hidden_states, 0.1, training=True)
+
+        def torchs(hidden_states=hidden_states):
+            return F.dropout(hidden_states, 0.1)
+
+        yield f"dropout, 48 recordings of 58 frames, {dtype}", own, torchs
+
+
 def distractors() -> Iterator[tuple[str, Way, Way]]:
     """Yield both ways of the contrastive loss."""
     model = Wav2Vec2ForPreTraining(Wav2Vec2Config(**ENCODER))
@@ -103,7 +119,7 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(0)
     print("| what | ms | ms of the other | ratio |\n|---|---|---|---|")
-    for what in (bands, attention, distractors):
+    for what in (bands, attention, dropouts, distractors):
         for name, own, other in what():
             times = [(seconds(own), seconds(other)) for _ in range(chosen.rounds + 1)][1:]
             mine, others = (1000 * statistics.median(column) for column in zip(*times, strict=True))

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from w2v_cli.model.config import Wav2Vec2Config
+from w2v_cli.model.dropout import dropout
 
 ATTN_IMPLEMENTATIONS = ("eager", "sdpa", "flash_attention_2")
 DEFAULT_ATTN_IMPLEMENTATION = "sdpa"
@@ -156,10 +157,10 @@ class Wav2Vec2Attention(nn.Module):
         self, query: torch.Tensor, key: torch.Tensor, visible: torch.Tensor | None
     ) -> torch.Tensor:
         """Return how much queries attend to keys, (batch, heads, queries, keys)."""
-        scores = query @ key.transpose(2, 3) * self.scaling
+        scores = (query * self.scaling) @ key.transpose(2, 3)
         if visible is not None:
             scores = scores.masked_fill(~visible, torch.finfo(scores.dtype).min)
-        return F.dropout(scores.softmax(dim=-1), p=self.dropout, training=self.training)
+        return dropout(scores.softmax(dim=-1), self.dropout, training=self.training)
 
     def _visible(
         self,
@@ -217,16 +218,13 @@ class Wav2Vec2Attention(nn.Module):
         visible: torch.Tensor | None,
     ) -> torch.Tensor:
         """Return what queries (batch, heads, queries, head_dim) gather of the values of keys."""
-        learns = query.requires_grad and query.device.type == "cpu"
-        if learns and query.dtype == torch.bfloat16 and key.shape[2] <= _MOST_FRAMES_AS_PRODUCTS:
+        dropout_p = self.dropout if self.training else 0.0
+        is_short = query.dtype == torch.bfloat16 and key.shape[2] <= _MOST_FRAMES_AS_PRODUCTS
+        learns_on_cpu = query.requires_grad and query.device.type == "cpu"
+        if learns_on_cpu and (is_short or dropout_p):  # torch's own makes products for dropout, too
             return self._weights(query, key, visible) @ value
         return F.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            attn_mask=visible,
-            dropout_p=self.dropout if self.training else 0.0,
-            scale=self.scaling,
+            query, key, value, attn_mask=visible, dropout_p=dropout_p, scale=self.scaling
         )
 
     def _flash(

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from w2v_cli.model.config import Wav2Vec2Config
+from w2v_cli.model.dropout import Dropout
 from w2v_cli.model.heads import ModelWithHead
 from w2v_cli.model.outputs import CausalLMOutput
 from w2v_cli.model.wav2vec2 import HiddenStatesChoice
@@ -67,7 +68,7 @@ class Wav2Vec2ForCTC(ModelWithHead):
 
     def __init__(self, config: Wav2Vec2Config, target_lang: str | None = None) -> None:
         super().__init__(config)
-        self.dropout = nn.Dropout(config.final_dropout)
+        self.dropout = Dropout(config.final_dropout)
         self.target_lang = target_lang
         if config.vocab_size is None:
             raise ValueError(

@@ -12,6 +12,7 @@ from w2v_cli.model.activations import activation
 from w2v_cli.model.attention import Wav2Vec2Attention
 from w2v_cli.model.checkpointing import CheckpointedModule
 from w2v_cli.model.config import Wav2Vec2Config
+from w2v_cli.model.dropout import Dropout
 from w2v_cli.model.features import (
     Wav2Vec2AdapterLayer,
     Wav2Vec2PositionalConvEmbedding,
@@ -26,11 +27,11 @@ class Wav2Vec2FeedForward(nn.Module):
 
     def __init__(self, config: Wav2Vec2Config) -> None:
         super().__init__()
-        self.intermediate_dropout = nn.Dropout(config.activation_dropout)
+        self.intermediate_dropout = Dropout(config.activation_dropout)
         self.intermediate_dense = nn.Linear(config.hidden_size, config.intermediate_size)
         self.intermediate_act_fn = activation(config.hidden_act)
         self.output_dense = nn.Linear(config.intermediate_size, config.hidden_size)
-        self.output_dropout = nn.Dropout(config.hidden_dropout)
+        self.output_dropout = Dropout(config.hidden_dropout)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         hidden_states = self.intermediate_act_fn(self.intermediate_dense(hidden_states))
@@ -66,7 +67,7 @@ class EncoderLayer(CheckpointedModule):
             dropout=config.attention_dropout,
             config=config,
         )
-        self.dropout = nn.Dropout(config.hidden_dropout)
+        self.dropout = Dropout(config.hidden_dropout)
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.feed_forward = Wav2Vec2FeedForward(config)
         self.final_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
@@ -124,7 +125,7 @@ class Encoder(nn.Module):
         self.config = config
         self.pos_conv_embed = Wav2Vec2PositionalConvEmbedding(config)
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout)
+        self.dropout = Dropout(config.hidden_dropout)
         self.layers = nn.ModuleList(
             [self.layer_class(config) for _ in range(config.num_hidden_layers)]
         )

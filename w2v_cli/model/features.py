@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from w2v_cli.model.activations import activation
 from w2v_cli.model.checkpointing import CheckpointedModule
 from w2v_cli.model.config import Wav2Vec2Config
+from w2v_cli.model.dropout import Dropout
 from w2v_cli.model.masking import frame_mask
 
 
@@ -209,7 +210,7 @@ class Wav2Vec2FeatureProjection(nn.Module):
         super().__init__()
         self.layer_norm = nn.LayerNorm(config.conv_dim[-1], eps=config.layer_norm_eps)
         self.projection = nn.Linear(config.conv_dim[-1], config.hidden_size)
-        self.dropout = nn.Dropout(config.feat_proj_dropout)
+        self.dropout = Dropout(config.feat_proj_dropout)
 
     def forward(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (batch, frames, hidden) and the normalised input (batch, frames, conv_dim)."""

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from w2v_cli.model.config import Wav2Vec2Config
+from w2v_cli.model.dropout import Dropout
 from w2v_cli.model.heads import ModelWithHead
 from w2v_cli.model.outputs import Wav2Vec2ForPreTrainingOutput
 from w2v_cli.model.wav2vec2 import HiddenStatesChoice
@@ -93,7 +94,7 @@ class Wav2Vec2ForPreTraining(ModelWithHead):
 
     def __init__(self, config: Wav2Vec2Config) -> None:
         super().__init__(config)
-        self.dropout_features = nn.Dropout(config.feat_quantizer_dropout)
+        self.dropout_features = Dropout(config.feat_quantizer_dropout)
         self.quantizer = Wav2Vec2GumbelVectorQuantizer(config)
         self.project_hid = nn.Linear(config.hidden_size, config.proj_codevector_dim)
         self.project_q = nn.Linear(config.codevector_dim, config.proj_codevector_dim)
