@@ -4,10 +4,10 @@
 
 Forward and back, in turn in one run, the median of all rounds. bands: the convolutions of `--bands`
 over bands and time beside the same over time alone, in bfloat16, of 43 recordings of a second.
-attention: products of matrices beside torch's attention, in bfloat16. dropout: 16 bits for each
-number beside torch's. distractors: the contrastive
-loss of `w2v finetune pretrain` beside one that copies every distractor, as published, of eight
-recordings of eight seconds.
+attention: products of matrices beside torch's attention, in bfloat16, and with dropout in float32.
+dropout: 16 bits for each number beside torch's. distractors: the contrastive loss of `w2v finetune
+pretrain` beside one that copies every distractor, as published, of eight recordings of eight
+seconds.
 """
 
 from __future__ import annotations
@@ -59,13 +59,25 @@ def attention() -> Iterator[tuple[str, Way, Way]]:
         visible = torch.ones(shape[0], 1, 1, shape[2], dtype=torch.bool)
 
         def own(query=query, key=key, value=value, visible=visible):
-            scores = (query @ key.transpose(2, 3) * 0.125).masked_fill(~visible, -1e30)
+            scores = ((query * 0.125) @ key.transpose(2, 3)).masked_fill(~visible, -1e30)
             return scores.softmax(-1) @ value
 
         def torchs(query=query, key=key, value=value, visible=visible):
             return F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
 
         yield f"attention, {shape[0]} recordings of {shape[2]} frames", own, torchs
+    for shape in [(48, 4, 58, 64), (12, 12, 200, 64), (2, 12, 1000, 64)]:
+        query, key, value = (torch.randn(shape, requires_grad=True) for _ in range(3))
+
+        def with_dropout(query=query, key=key, value=value):
+            scores = (query * 0.125) @ key.transpose(2, 3)
+            return dropout(scores.softmax(-1), 0.1, training=True) @ value
+
+        def as_torch_does(query=query, key=key, value=value):
+            return F.scaled_dot_product_attention(query, key, value, dropout_p=0.1)
+
+        name = f"attention, {shape[0]} recordings of {shape[2]} frames, dropout"
+        yield name, with_dropout, as_torch_does
 
 
 def dropouts() -> Iterator[tuple[str, Way, Way]]:

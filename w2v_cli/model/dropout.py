@@ -14,8 +14,9 @@ _PER_DRAW = 4  # numbers of 16 bits in one of 64
 class Dropout(nn.Dropout):
     """torch's dropout, whose numbers are drawn four at a time on a CPU.
 
-    Torch draws them one after another there, which takes longer than a layer of a small network.
-    The seed of those that are drawn here comes from torch's generator: they repeat when it does.
+    Torch draws them one after another there, which takes three times as long
+    (tests/benchmarks/training_steps.py). The seed of those that are drawn here comes from torch's
+    generator: they repeat when it does.
     """
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
