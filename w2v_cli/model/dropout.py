@@ -32,11 +32,9 @@ def dropout(hidden_states: torch.Tensor, p: float, *, training: bool) -> torch.T
         p: The share; on a CPU it is right to 1/65536.
         training: False returns the tensor as it is.
     """
-    if not training or not p or hidden_states.device.type != "cpu":
-        return F.dropout(hidden_states, p, training=training)
     n_dropped = round(p * _LEVELS)
-    if n_dropped >= _LEVELS:
-        return hidden_states * 0
+    if not training or n_dropped in (0, _LEVELS) or hidden_states.device.type != "cpu":
+        return F.dropout(hidden_states, p, training=training)
     seed = int(torch.randint(2**62, ()))
     n_draws = -(-hidden_states.numel() // _PER_DRAW)
     drawn = np.random.SFC64(seed).random_raw(n_draws).view(np.int16)
