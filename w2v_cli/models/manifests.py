@@ -3,9 +3,9 @@
     python -m w2v_cli.models.manifests ../shared/data run
 
 writes run/keywords.jsonl, run/speakers.jsonl and run/turns.jsonl for mini-keywords, mini-speakers
-and mini-turns, run/texts.jsonl for mini, and some seconds of noise that is made into run/noise. The
-first folder has a folder for each of commands, digits and librispeech, with a manifest.jsonl and
-the recordings in it.
+and mini-turns, run/texts.jsonl for mini, and what is made and has no words, into run/noise and
+run/tunes. The first folder has a folder for each of commands, digits and librispeech, with a
+manifest.jsonl and the recordings in it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 
 from w2v_cli.audio import SAMPLE_RATE
+from w2v_cli.models.mini.augmentation import tones
 from w2v_cli.training.augmentation import coloured_noise
 
 Row = dict[str, Any]
@@ -35,6 +37,8 @@ _STRETCH_SECONDS = 1.0
 _BETWEEN_STRETCHES_SECONDS = 4
 _STRETCHES = 2  # of a sentence at most
 _NOISES = 80
+_TUNES = 80
+_TUNE_SECONDS = 2
 
 
 def main(data: Path, output: Path) -> None:
@@ -43,7 +47,7 @@ def main(data: Path, output: Path) -> None:
     commands, digits, sentences = (
         list(read(data / name, output)) for name in ("commands", "digits", "librispeech")
     )
-    made = list(noises(output / "noise"))
+    made = [*noises(output / "noise"), *tunes(output / "tunes")]
     write(output / "keywords.jsonl", [*keywords(commands, digits, sentences), *made])
     write(output / "texts.jsonl", [*commands, *digits, *made])
     write(output / "speakers.jsonl", [*sentences, *of_speakers_with(SPEAKER_CLIPS, commands)])
@@ -79,10 +83,27 @@ def noises(folder: Path) -> Iterator[Row]:
         else:
             made = coloured_noise(SAMPLE_RATE, random.uniform(0, 3), random)
         loudness = 10 ** random.uniform(-4, -1)
-        path = folder / f"{number}.wav"
-        soundfile.write(path, made * loudness / max(np.abs(made).max(), 1e-9), SAMPLE_RATE)
-        row = {"audio_filepath": f"{folder.name}/{path.name}", "text": "", "split": "train"}
-        yield {**row, "duration": 1.0}
+        yield without_words(folder / f"{number}.wav", made, loudness)
+
+
+def tunes(folder: Path) -> Iterator[Row]:
+    """Write two seconds each of chords, which are no words either."""
+    folder.mkdir(exist_ok=True)
+    random = np.random.default_rng(9)
+    for number in range(_TUNES):
+        made = tones(_TUNE_SECONDS * SAMPLE_RATE, random)
+        yield without_words(folder / f"{number}.wav", made, 10 ** random.uniform(-2, 0))
+
+
+def without_words(path: Path, made: npt.NDArray[np.floating[Any]], loudness: float) -> Row:
+    """Write a recording whose highest peak is so loud, and return its row."""
+    soundfile.write(path, made * loudness / max(np.abs(made).max(), 1e-9), SAMPLE_RATE)
+    return {
+        "audio_filepath": f"{path.parent.name}/{path.name}",
+        "text": "",
+        "split": "train",
+        "duration": len(made) / SAMPLE_RATE,
+    }
 
 
 def of_speakers_with(clips: int, rows: Iterable[Row]) -> list[Row]:
