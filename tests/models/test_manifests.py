@@ -1,4 +1,4 @@
-"""What the embedded models were trained with can be listed again, from any folder of the corpora."""
+"""The lists of what the embedded models were trained with can be made again, in any folder."""
 
 from __future__ import annotations
 
