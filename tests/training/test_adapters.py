@@ -15,7 +15,8 @@ from w2v_cli.training.adapters import start_adapter
 from w2v_cli.training.loop import Material, Trainer
 from w2v_cli.training.options import TrainingOptions
 from w2v_cli.training.sampler import Sampling
-from w2v_cli.training.start import CTCChoice, Start
+from w2v_cli.training.start import Start
+from w2v_cli.training.start_texts import CTCChoice
 
 VOCABULARY = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEHILNORST"]
 SHAPE = {

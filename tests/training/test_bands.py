@@ -30,7 +30,8 @@ from w2v_cli.training.filter_bank import PHASES
 from w2v_cli.training.loop import Material, Trainer
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.options import TrainingOptions
-from w2v_cli.training.start import CTCChoice, Start, start_ctc
+from w2v_cli.training.start import Start
+from w2v_cli.training.start_texts import CTCChoice, start_ctc
 
 RATE = 16_000
 BANDS = (20, 20, 10)

@@ -9,7 +9,8 @@ from w2v_cli.errors import MissingDependencyError, WriteError
 from w2v_cli.training.events import EventWriter
 from w2v_cli.training.loop import Material, Trainer
 from w2v_cli.training.options import TrainingOptions
-from w2v_cli.training.start import CTCChoice, Start, start_ctc
+from w2v_cli.training.start import Start
+from w2v_cli.training.start_texts import CTCChoice, start_ctc
 from w2v_cli.training.state import Progress
 from w2v_cli.training.watcher import read_log
 

@@ -12,7 +12,8 @@ from w2v_cli.training.augmentation import join, speech_spans
 from w2v_cli.training.examples import Item
 from w2v_cli.training.flat_start import frame_targets, letter_times
 from w2v_cli.training.manifests import Example
-from w2v_cli.training.start import CTCChoice, Start, start_ctc
+from w2v_cli.training.start import Start
+from w2v_cli.training.start_texts import CTCChoice, start_ctc
 
 RATE = 16_000
 

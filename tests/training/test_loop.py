@@ -16,7 +16,8 @@ from w2v_cli.training.loop import Material, Trainer
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.options import TrainingOptions
 from w2v_cli.training.sampler import Sampling
-from w2v_cli.training.start import CTCChoice, Start, start_ctc
+from w2v_cli.training.start import Start
+from w2v_cli.training.start_texts import CTCChoice, start_ctc
 from w2v_cli.training.watcher import SilentWatcher
 
 EVERYTHING = Augmentation(speed=0.5, gain=0.5, equalise=0.5, reverberate=0.3, noise=0.5)

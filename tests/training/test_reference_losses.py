@@ -15,14 +15,8 @@ from w2v_cli import (
 from w2v_cli.training.loop import Material, Trainer
 from w2v_cli.training.options import TrainingOptions
 from w2v_cli.training.sampler import Sampling
-from w2v_cli.training.start import (
-    CTCChoice,
-    Start,
-    start_ctc,
-    start_keywords,
-    start_pretraining,
-    start_speakers,
-)
+from w2v_cli.training.start import Start, start_keywords, start_pretraining, start_speakers
+from w2v_cli.training.start_texts import CTCChoice, start_ctc
 from w2v_cli.training.watcher import SilentWatcher
 
 STEPS, WARMUP, RATE = 50, 10, 1e-3

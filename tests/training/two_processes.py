@@ -26,14 +26,13 @@ from w2v_cli.training.options import TrainingOptions
 from w2v_cli.training.processes import join_processes
 from w2v_cli.training.sampler import Sampling
 from w2v_cli.training.start import (
-    CTCChoice,
     Start,
-    start_ctc,
     start_frames,
     start_keywords,
     start_pretraining,
     start_speakers,
 )
+from w2v_cli.training.start_texts import CTCChoice, start_ctc
 from w2v_cli.training.watcher import SilentWatcher
 
 NETWORK = {

@@ -14,7 +14,7 @@ from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from w2v_cli.training.run import Findings
-    from w2v_cli.training.start import CTCChoice
+    from w2v_cli.training.start_texts import CTCChoice
 
 TEXTS_GROUP = "Texts"
 ADAPTER_GROUP = "Adapter"
@@ -173,7 +173,7 @@ class TextOptions(SharedOptions):
 
     def choice(self) -> CTCChoice:
         """Return what decides over the network and its objective."""
-        from w2v_cli.training.start import CTCChoice
+        from w2v_cli.training.start_texts import CTCChoice
 
         return CTCChoice(
             vocabulary=self.vocab,
@@ -244,7 +244,7 @@ def ctc(manifests: Manifests, *, shared: TextOptions) -> None:
     """
 
     def prepare(kind: Kind) -> Any:
-        from w2v_cli.training.start import start_ctc
+        from w2v_cli.training.start_texts import start_ctc
 
         texts = [example.text or "" for example in kind.data.train.examples]
         model, objective = start_ctc(kind.start, shared.choice(), texts)

@@ -13,7 +13,8 @@ from w2v_cli.errors import UsageError
 from w2v_cli.model.ctc import Wav2Vec2ForCTC
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.training.ctc import CTCObjective
-from w2v_cli.training.start import CTCChoice, Start, choose_vocabulary
+from w2v_cli.training.start import Start
+from w2v_cli.training.start_texts import CTCChoice, choose_vocabulary
 
 _LANGUAGE = re.compile(r"[A-Za-z0-9_-]+")
 
