@@ -443,6 +443,15 @@ def test_how_long_recordings_may_be_is_obeyed(w2v, tmp_path):
         (["--from-scratch", "mini", "--bands", "0"], "--bands 0: needs a number of bands"),
         (["--from-scratch", "mini-speakers", "--bands", "40"], "mini-speakers: bands need"),
         (["--model", "mini", "--set", "hidden_size"], "needs FIELD=VALUE"),
+        (["--model", "mini", "--set", "num_hidden_layers=abc"], "mini: "),
+        (
+            ["--model", "mini", "--mask-feature-prob", 0.1, "--mask-feature-length", 1000],
+            "--mask-feature-length 1000: the network has 256 channels",
+        ),
+        (
+            ["--model", "mini", "--early-stopping-patience", 2],
+            "--early-stopping-patience: there are no dev recordings",
+        ),
         (["--model", "mini", "--chars-to-ignore", "", "--outside-vocabulary", "refuse"], "lacks"),
     ],
 )
@@ -461,6 +470,11 @@ def test_what_cannot_be_done_is_refused(w2v, tmp_path, more, message):
         ("frames", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
         ("keywords", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
         ("pretrain", ["--balance", 0.5], "--balance: is about texts and labels"),
+        (
+            "ctc",
+            ["--mask-feature-length", 4, "--set", "mask_feature_prob=0"],
+            "does nothing without --mask-feature-prob",
+        ),
         ("frames", ["--balance-speakers", 0.5], "speakers are the labels here; use --balance"),
         ("speakers", ["--balance-speakers", 0.5], "speakers are the labels here; use --balance"),
         ("ctc", ["--balance-speakers", 0.5], "--balance-speakers: no recording has a speaker"),
@@ -559,6 +573,111 @@ def test_a_refused_command_leaves_no_run_that_another_would_have_to_go_on_with(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_model_that_was_trained_before_hears_as_it_did(w2v, quick, tmp_path, manifest):
+    """Its feature extractor is in processor_config.json alone."""
+    assert w2v(*quick()).exit_code == 0
+    saved = tmp_path / "run" / "processor_config.json"
+    content = json.loads(saved.read_text())
+    assert not (tmp_path / "run" / "preprocessor_config.json").exists()
+    content["feature_extractor"]["do_normalize"] = not content["feature_extractor"]["do_normalize"]
+    saved.write_text(json.dumps(content))
+    more = ("finetune", "ctc", manifest, "--model", tmp_path / "run", "-o", tmp_path / "more")
+    assert w2v(*more, "--max-steps", 2, "--device", "cpu").exit_code == 0
+    again = json.loads((tmp_path / "more" / "processor_config.json").read_text())
+    assert again["feature_extractor"] == content["feature_extractor"]
+
+
+def test_what_an_overwritten_run_has_made_is_gone(w2v, quick, tmp_path):
+    assert w2v(*quick()).exit_code == 0
+    assert (tmp_path / "run" / "vocab.json").is_file()
+    run = w2v(*quick("keywords", "--overwrite"))
+    assert run.exit_code == 0, run.stderr
+    assert not (tmp_path / "run" / "vocab.json").exists()
+    assert not (tmp_path / "run" / "processor_config.json").exists()
+    Wav2Vec2ForSequenceClassification.from_pretrained(tmp_path / "run")
+
+
+def test_checkpoints_of_others_are_not_taken_for_the_runs_own(w2v, quick, tmp_path):
+    (tmp_path / "run" / "checkpoint-500").mkdir(parents=True)
+    for more in ((), ("--overwrite",)):
+        refused = w2v(*quick("ctc", *more))
+        assert refused.exit_code == 2
+        assert "has checkpoints of no run of w2v" in refused.stderr
+    assert (tmp_path / "run" / "checkpoint-500").is_dir()
+
+
+def test_where_nothing_can_be_measured_the_last_weights_are_kept(w2v, quick, tmp_path, voices):
+    """Of two speakers with one recording each there is no pair of one speaker."""
+    rows = [json.loads(line) for line in voices.read_text().splitlines()]
+    dev = {row["speaker"]: row for row in rows if row["split"] == "dev"}
+    few = [row for row in rows if row["split"] == "train"] + list(dev.values())
+    manifest = write_manifest(tmp_path / "words.jsonl", few)
+    assert len(dev) == 2
+    run = w2v(*quick("speakers", "-v", "--crop-seconds", 0.4))
+    assert run.exit_code == 0, run.stderr
+    assert "step 3 of 6: eer -" in run.stderr
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "On 2 dev recordings of 2 speakers eer cannot be measured, and the last" in card
+    last = load_file(tmp_path / "run" / "checkpoint-6" / "model.safetensors")
+    kept = load_file(tmp_path / "run" / "model.safetensors")
+    assert all(torch.equal(kept[name], last[name]) for name in last if "xvector" in name)
+    assert manifest.exists()
+
+
+def test_every_setting_is_reported_zeros_too(w2v, quick, tmp_path):
+    assert w2v(*quick("ctc", "--weight-decay", 0, "--max-grad-norm", 0)).exit_code == 0
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert re.search(r"\| weight_decay \| `0(\.0)?` \|", report)
+    assert re.search(r"\| max_grad_norm \| `0(\.0)?` \|", report)
+
+
+@pytest.mark.parametrize("kind", ["speakers", "pretrain"])
+def test_of_long_recordings_a_stretch_is_heard(w2v, tmp_path, network, kind):
+    rows = []
+    for speaker in "ab":
+        path = tmp_path / f"{speaker}.wav"
+        noise = np.random.default_rng(ord(speaker)).uniform(-0.1, 0.1, 22 * 8_000)
+        soundfile.write(path, noise, 8_000)
+        rows.append({"audio_filepath": str(path), "speaker": speaker})
+    manifest = write_manifest(tmp_path / "long.jsonl", rows)
+    arguments = ("finetune", kind, manifest, "--from-scratch", network, "-o", tmp_path / "run")
+    looked = w2v(*arguments, "--dry-run")
+    assert looked.exit_code == 0, looked.stderr
+    assert "train: 2 recordings, 44.0 s, 2 speakers" in looked.stderr
+    assert "Left out" not in looked.stderr
+
+
+def test_a_gain_that_nothing_hears_is_told(w2v, quick, tmp_path):
+    told = w2v(*quick("ctc", "--gain", 0.5, "--dry-run"))
+    assert told.stderr.count("--gain: changes nothing here") == 1
+    extractor = tmp_path / "preprocessor_config.json"
+    extractor.write_text(json.dumps({"do_normalize": False, "return_attention_mask": True}))
+    heard = w2v(*quick("ctc", "--gain", 0.5, "--dry-run"))
+    assert "--gain" not in heard.stderr
+
+
+def test_a_vocabulary_files_case_is_that_of_the_texts(w2v, tmp_path, quick):
+    tokens = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+    vocabulary = tmp_path / "upper.json"
+    vocabulary.write_text(json.dumps({token: number for number, token in enumerate(tokens)}))
+    run = w2v(*quick("ctc", "--vocab", vocabulary, "--dry-run"))
+    assert run.exit_code == 0
+    assert "lacks" not in run.stderr
+    vocabulary.write_text(json.dumps({token: 2 * number for number, token in enumerate(tokens)}))
+    run = w2v(*quick("ctc", "--vocab", vocabulary, "--dry-run"))
+    assert run.exit_code == 2
+    assert "needs tokens with the numbers 0 to 30, each once" in run.stderr
+
+
+def test_runs_share_a_folder_of_events(w2v, quick, tmp_path):
+    pytest.importorskip("tensorboard")
+    for name in ("one", "two"):
+        run = w2v(*quick("ctc", "--logging-dir", tmp_path / "all", folder=name))
+        assert run.exit_code == 0, run.stderr
+    for name in ("one", "two"):
+        assert list((tmp_path / "all" / name).glob("events.out.tfevents.*"))
+
+
 def start(arguments):
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "w2v_cli", *map(str, arguments)]
@@ -601,3 +720,20 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_weights(quick, tmp
         assert last.wait() == 0, last.stderr.read()
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_an_interrupted_run_that_overwrites_says_how_it_goes_on(quick, tmp_path):
+    more = ("--save-steps", 2, "--max-steps", 4000, "--eval-steps", 2000, "--overwrite")
+    with start(quick("ctc", *more)) as process:
+        assert wait_for(process, tmp_path / "run", 2)
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert "the same command, without --overwrite, goes on from there" in told
+    goes_on = [argument for argument in quick("ctc", *more) if argument != "--overwrite"]
+    with start([*goes_on, "-v"]) as process:
+        first_lines = ""
+        while "going on from step" not in first_lines and process.poll() is None:
+            first_lines += process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+    assert "going on from step" in first_lines

@@ -21,6 +21,10 @@ def test_without_words():
     assert math.isinf(ratios({"wer": (column(2), column(0))})["wer"])
 
 
+def test_without_results():
+    assert math.isnan(ratios({"wer": (column(), column())})["wer"])
+
+
 def test_classes_weigh_alike():
     members = np.array([[1, 0, 0]] * 8 + [[0, 1, 0]] * 2, float)  # the third is never there
     right = members * np.array([True] * 8 + [True, False])[:, None]

@@ -125,6 +125,14 @@ def test_what_was_logged_after_the_last_checkpoint_is_logged_again(train, tmp_pa
     )
 
 
+def test_a_run_whose_log_was_taken_away_goes_on(train, tmp_path):
+    train("run", stop_at=5, options={"logging_steps": 1})
+    (tmp_path / "run" / "log.jsonl").unlink()
+    train("run", options={"logging_steps": 1})
+    steps = [line["step"] for line in log_of(tmp_path / "run") if "loss" in line]
+    assert steps == list(range(6, 13))
+
+
 def test_the_best_are_kept_and_the_best_of_all_is_the_model(train, tmp_path):
     trainer, recorder = train("run", options={"keep_best": 2})
     assert list(recorder.figures) == [4, 8, 12]

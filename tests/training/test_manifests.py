@@ -5,7 +5,7 @@ import json
 import pytest
 
 from w2v_cli.errors import UsageError
-from w2v_cli.training.manifests import Example, in_split, read_examples, survey
+from w2v_cli.training.manifests import Example, chosen_split, in_split, read_examples, survey
 
 
 def write(path, rows):
@@ -57,6 +57,14 @@ def test_what_cannot_be_learnt_from_is_named(rows, message, tmp_path):
 def test_a_manifest_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         read_examples(tmp_path / "list.jsonl")
+
+
+@pytest.mark.parametrize("name", ["dev", "validation", "Valid"])
+def test_a_split_is_asked_for_by_any_of_its_names(name):
+    examples = [Example("a.wav", split="train"), Example("b.wav", split="dev")]
+    assert chosen_split(examples, name) == examples[1:]
+    assert chosen_split(examples, "TRAIN") == examples[:1]
+    assert chosen_split(examples, None) == examples
 
 
 def test_an_example_that_is_listed_twice_counts_once():

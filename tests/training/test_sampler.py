@@ -38,6 +38,11 @@ def test_a_recording_that_is_too_long_for_a_batch_is_alone():
     )
 
 
+def test_recordings_that_are_all_far_too_long_are_alone():
+    batches = plan_epoch([15.0] * 3, ["a"] * 3, Sampling(batch_seconds=0.1), seed=1, epoch=0)
+    assert sorted(batches) == [[(0,)], [(1,)], [(2,)]]
+
+
 def test_little_of_a_batch_is_padding():
     batches = plan(Sampling(batch_seconds=20))
     assert sum(map(padded_seconds, batches)) < 1.1 * sum(SECONDS)

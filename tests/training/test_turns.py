@@ -29,6 +29,19 @@ def test_rttm(tmp_path):
     assert gone.audio == str(tmp_path / "gone.wav")
 
 
+def test_recordings_of_an_rttm_file_with_odd_names(tmp_path):
+    """Brackets are no pattern, and a folder may be in the name."""
+    (tmp_path / "in").mkdir()
+    for name in ("talk[1].flac", "in/far.flac", "talk1.flac"):
+        (tmp_path / name).touch()
+    names = ("talk[1]", "in/far", str(tmp_path / "in" / "far"))
+    lines = [f"SPEAKER {name} 1 0.5 1 <NA> <NA> anna <NA> <NA>\n" for name in names]
+    for line, found in zip(lines, ("talk[1].flac", "in/far.flac", "in/far.flac"), strict=True):
+        (tmp_path / "list.rttm").write_text(line)
+        (one,) = read_examples(tmp_path / "list.rttm")
+        assert one.audio == str(tmp_path / found)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [("SPEAKER talk 1 0.5", "has eight at least"), ("SPEAKER t 1 a b <NA> <NA> anna", "no times")],
@@ -39,7 +52,10 @@ def test_what_is_no_rttm(tmp_path, content, message):
         read_examples(tmp_path / "list.rttm")
 
 
-@pytest.mark.parametrize("value", [[[1, 2]], [[2, 1, "anna"]], "anna", [[-1, 1, "anna"]]])
+@pytest.mark.parametrize(
+    "value",
+    [[[1, 2]], [[2, 1, "anna"]], "anna", [[-1, 1, "anna"]], [[0, float("inf"), "anna"]]],
+)
 def test_what_are_no_turns(value):
     with pytest.raises(UsageError, match="list, line 3"):
         parse_turns(value, "list, line 3")

@@ -41,15 +41,27 @@ def feature_extractor_settings(name: Name, kwargs: Json) -> tuple[Json, Json]:
         ModelNotFoundError: The checkpoint has no feature extractor.
     """
     options = HubOptions.take_from(kwargs)
-    if Path(name).is_file():
-        return read_json_object(Path(name)), kwargs
-    nested = (read_if_there(name, PROCESSOR_FILE, options) or {}).get("feature_extractor")
-    settings = nested or read_if_there(name, FEATURE_EXTRACTOR_FILE, options)
+    settings = find_feature_extractor(name, options)
     if settings is None:
         raise ModelNotFoundError(
             f"{name}: no {FEATURE_EXTRACTOR_FILE} there; is it a checkpoint of a speech model?"
         )
     return settings, kwargs
+
+
+def find_feature_extractor(name: Name, options: HubOptions) -> Json | None:
+    """Return a feature extractor's settings from whichever file holds them; None where none does.
+
+    Args:
+        name: A folder, an embedded name, a model id, or a JSON file with the settings.
+        options: Where a model id is looked for.
+    """
+    if Path(name).is_file():
+        return read_json_object(Path(name))
+    nested: Json | None = (read_if_there(name, PROCESSOR_FILE, options) or {}).get(
+        "feature_extractor"
+    )
+    return nested or read_if_there(name, FEATURE_EXTRACTOR_FILE, options)
 
 
 def save_feature_extractor(

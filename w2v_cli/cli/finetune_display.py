@@ -116,7 +116,9 @@ def watching(
         if is_first:
             watchers.append(TrainingPicture(objective, run))
         if is_first and shared.has_events:
-            events = EventWriter(Path(shared.logging_dir or run / EVENTS_FOLDER), run)
+            shared_folder = shared.logging_dir
+            own = Path(shared_folder) / run.resolve().name if shared_folder else run / EVENTS_FOLDER
+            events = EventWriter(own, run)
             stack.callback(events.close)
             watchers.append(events)
         yield Watchers(*watchers)

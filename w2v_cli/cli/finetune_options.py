@@ -305,7 +305,8 @@ class SharedOptions(RunOptions):
         option(
             WATCH_GROUP,
             "--logging-dir",
-            "Where events for TensorBoard go. [default: runs, in the folder of the run]",
+            "Where events for TensorBoard go, into a folder that is called like --output. "
+            "[default: runs, in the folder of the run]",
             "DIR",
             show_default=False,
         ),

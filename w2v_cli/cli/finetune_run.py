@@ -85,6 +85,11 @@ def train(
         data = prepared.data
         if processes.is_first:
             tell_data(data, prepared.findings, console, even_if_quiet=shared.dry_run)
+            if shared.gain and prepared.objective.feature_extractor.do_normalize:
+                console.warn(
+                    "--gain: changes nothing here, since this network hears all recordings equally "
+                    "loud (do_normalize)"
+                )
         if shared.dry_run:
             return
         settings: dict[str, Any] = {
@@ -161,7 +166,7 @@ def look_at(
     from w2v_cli.training.examples import some_speech
     from w2v_cli.training.report import data_remarks
     from w2v_cli.training.run import gather
-    from w2v_cli.training.start import shortest_seconds
+    from w2v_cli.training.start import check_masks, shortest_seconds
 
     with console.warnings_as_lines(), console.progress(1) as progress, show_progress(progress):
         start = start_of(shared)
@@ -175,6 +180,12 @@ def look_at(
         if start.bands:
             start = replace(start, speech=lambda: some_speech(data.train.examples, shared.seed))
         prepared = Prepared(data, *prepare(Kind(start, data)))
+        check_masks(prepared.model.config, start.settings)
+    if shared.early_stopping_patience is not None and not data.dev.examples:
+        raise UsageError(
+            "--early-stopping-patience: there are no dev recordings to measure; give some with "
+            "--eval-manifest, or leave it out"
+        )
     if not data.train.examples:
         remarks = " ".join(data_remarks(data, prepared.findings))
         raise W2VError(f"nothing is left to learn from. {remarks}")
@@ -214,7 +225,7 @@ def run(
             should_stop=should_stop,
             processes=processes,
         )
-        progress = steps(trainer, console)
+        progress = steps(trainer, console, overwrites=shared.overwrite)
     if not processes.is_first:
         return
     evaluation = finish(trainer, processes.device)
@@ -239,7 +250,7 @@ def run(
     console.note(f"{folder}: {counted(progress.step, 'step')}; {figures}")
 
 
-def steps(trainer: Trainer, console: Console) -> Progress:
+def steps(trainer: Trainer, console: Console, *, overwrites: bool = False) -> Progress:
     """Take all steps, and return how far it came; what ends them early says how to go on.
 
     Raises:
@@ -251,10 +262,11 @@ def steps(trainer: Trainer, console: Console) -> Progress:
     except KeyboardInterrupt:
         if trainer.processes.is_first:
             step = trainer.progress.step
-            console.error(f"interrupted at step {step}; the same command goes on from there")
+            console.error(f"interrupted at step {step}; {same_command(overwrites)} from there")
         raise
     except WriteError as error:
-        raise WriteError(f"{error}; {next_step(trainer.folder)}") from error
+        advice = next_step(trainer.folder, overwrites=overwrites)
+        raise WriteError(f"{error}; {advice}") from error
 
 
 def finish(trainer: Trainer, device: Any) -> Evaluation:
@@ -273,14 +285,19 @@ def finish(trainer: Trainer, device: Any) -> Evaluation:
     return evaluation
 
 
-def next_step(folder: Path) -> str:
+def same_command(overwrites: bool) -> str:
+    """Return what goes on with a run: its command, unless that would begin anew."""
+    return f"the same command{', without --overwrite,' if overwrites else ''} goes on"
+
+
+def next_step(folder: Path, *, overwrites: bool) -> str:
     """Return how a run that could not write goes on."""
     from w2v_cli.training.checkpoints import find_resumable
 
     last = find_resumable(folder)
     if last is None:
         return "then repeat the command"
-    return f"{last.name} is kept, and the same command goes on from there"
+    return f"{last.name} is kept, and {same_command(overwrites)} from there"
 
 
 def tell_data(data: Data, findings: Findings, console: Console, *, even_if_quiet: bool) -> None:

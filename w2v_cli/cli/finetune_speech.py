@@ -119,7 +119,9 @@ def speakers(
         particular = {"crop_seconds": crop_seconds, "speeds": speeds, "margin_steps": margin_steps}
         return model, objective, findings, particular
 
-    train("speakers", shared, manifests, prepare, crop_seconds=crop_seconds)
+    train(
+        "speakers", shared, manifests, prepare, crop_seconds=crop_seconds, max_seconds=math.inf
+    )  # of long ones a stretch is heard
 
 
 @with_shared_options
@@ -266,4 +268,4 @@ def pretrain(
 
     # It is the pretraining's: what is trained later masks fewer, as the network says.
     unmasked = replace(shared, mask_time_prob=None)
-    train("pretrain", unmasked, manifests, prepare, crop_seconds=crop_seconds)
+    train("pretrain", unmasked, manifests, prepare, crop_seconds=crop_seconds, max_seconds=math.inf)

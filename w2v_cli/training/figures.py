@@ -42,6 +42,8 @@ def ratios(tallies: Mapping[str, Tally]) -> dict[str, float]:
     """
     return {
         name: float(_ratio(counted.sum(axis=0)[None], possible.sum(axis=0)[None])[0])
+        if len(counted)
+        else math.nan
         for name, (counted, possible) in tallies.items()
     }
 
@@ -66,14 +68,20 @@ def intervals(
     """
     names, members = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
     random = np.random.default_rng(seed)
-    drawn = random.integers(len(names), size=(n_resamples, len(names))) if len(names) else None
-    if drawn is None:
+    if not len(names):
         return {}
-    times = np.stack([np.bincount(row, minlength=len(names)) for row in drawn])
+    sums = {
+        name: (_by_group(counted, members), _by_group(possible, members))
+        for name, (counted, possible) in tallies.items()
+    }
+    values: dict[str, list[float]] = {name: [] for name in sums}
+    for _ in range(n_resamples):
+        times = np.bincount(random.integers(len(names), size=len(names)), minlength=len(names))
+        for name, (counted, possible) in sums.items():
+            values[name].append(_ratio((times @ counted)[None], (times @ possible)[None])[0])
     bounds = {}
-    for name, (counted, possible) in tallies.items():
-        values = _ratio(times @ _by_group(counted, members), times @ _by_group(possible, members))
-        low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
+    for name, drawn in values.items():
+        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
         bounds[name] = (float(low), float(high))
     return bounds
 

@@ -258,7 +258,10 @@ class Trainer:
     def _cut_log(self) -> None:
         """Remove what was logged after the checkpoint: it will be logged again."""
         with open(self.folder / LOG_FILE, "r+b") as lines:
-            lines.truncate(self.progress.log_bytes)
+            if len(lines.read()) >= self.progress.log_bytes:
+                lines.truncate(self.progress.log_bytes)
+            else:  # somebody has taken lines out of it
+                self.progress.log_bytes = lines.tell()
 
     def _step(self, batches: Iterator[Batch]) -> None:
         """Take one step: some batches forward and back, then the optimiser."""
@@ -351,17 +354,21 @@ class Trainer:
         with self.processes.complete(self.model, self._average) as model:
             figure = self.processes.first(measure)
         progress.seconds += time.monotonic() - began
-        sign = -1.0 if objective.higher_is_better else 1.0
-        if math.isnan(figure):  # such as a rate of pairs where there are none
-            figure = sign * math.inf
+        if not math.isnan(figure):  # such as a rate of pairs where there are none
+            self._rank(figure)
+        self._log(**{f"dev_{name}": value for name, value in found.figures.items()})
+        if self.processes.is_first:
+            self.watcher.evaluated(progress, found)
+
+    def _rank(self, figure: float) -> None:
+        """See if a look's figure is a gain, and one of the best."""
+        progress = self.progress
+        sign = -1.0 if self.objective.higher_is_better else 1.0
         gain = progress.best and sign * (progress.best[0][0] - figure) > self.options.threshold
         progress.n_without_gain = 0 if gain or not progress.best else progress.n_without_gain + 1
         ranked = [*progress.best, (figure, progress.step)]
         ranked.sort(key=lambda one: sign * one[0])  # stable: of equals the earlier one
         progress.best = ranked[: max(1, self.options.keep_best)]
-        self._log(**{f"dev_{name}": value for name, value in found.figures.items()})
-        if self.processes.is_first:
-            self.watcher.evaluated(progress, found)
 
     def _save(self) -> None:
         """Write a checkpoint, and remove those that are not needed any more."""

@@ -112,7 +112,8 @@ def chosen_split(examples: Sequence[Example], split: str | None) -> list[Example
     Raises:
         UsageError: There are none.
     """
-    chosen = [example for example in examples if split in (None, example.split)]
+    wanted = None if split is None else _split(split)
+    chosen = [example for example in examples if wanted in (None, example.split)]
     if not chosen:
         there = ", ".join(sorted({example.split for example in examples}))
         raise UsageError(f"--split {split}: the manifest has none of that; it has {there}")
@@ -176,7 +177,6 @@ def _measure(example: Example) -> float:
 def _example(row: dict[str, Any], label: str, number: int, folder: Path) -> Example:
     name = row_recording(row, label, number)
     seconds = row_seconds(row, ("duration",), label, number)
-    split = (_column(row, ("split",)) or "train").lower()
     start, end = row_part(row, label, number) or (0.0, None)
     return Example(
         audio=name if is_url(name) else os.path.normpath(folder / name),
@@ -186,9 +186,14 @@ def _example(row: dict[str, Any], label: str, number: int, folder: Path) -> Exam
         seconds=seconds,
         start_seconds=start,
         end_seconds=end,
-        split="dev" if split in _DEV_NAMES else split,
+        split=_split(_column(row, ("split",)) or "train"),
         turns=parse_turns(row.get("turns") or (), f"{label}, line {number}"),
     )
+
+
+def _split(name: str) -> str:
+    """Return what a split is called here."""
+    return "dev" if name.lower() in _DEV_NAMES else name.lower()
 
 
 def _column(row: dict[str, Any], names: tuple[str, ...]) -> str | None:

@@ -185,10 +185,14 @@ def _outcome(account: Account) -> str:
     n_speakers = account.data.dev.n_speakers
     voices = f" of {counted(n_speakers, 'speaker')}" if n_speakers else ""
     table = _table(("measure", "figure"), [(k, show_figure(k, v)) for k, v in figures.items()])
-    step = account.progress.best[0][1]
+    on = f"On {counted(len(dev), 'dev recording')}{voices}"
+    best = account.progress.best
+    if not best:
+        metric = account.objective.metric
+        return f"{on} {metric} cannot be measured, and the last weights are kept:\n\n{table}"
     return (
-        f"On {counted(len(dev), 'dev recording')}{voices}, the weights of step {step}, which were "
-        f"chosen for being the best on them:\n\n{table}"
+        f"{on}, the weights of step {best[0][1]}, which were chosen for being the best on them:"
+        f"\n\n{table}"
     )
 
 
@@ -250,7 +254,7 @@ def _settings_rows(settings: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         (name, f"`{value}`")
         for name, value in settings.items()
-        if value not in (None, False) and name != "vocabulary"
+        if value is not None and value is not False and name != "vocabulary"
     ]
 
 

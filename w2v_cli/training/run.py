@@ -207,7 +207,14 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--output {folder}: a file, not a folder; name another")
-    if overwrite or not folder.is_dir() or (folder / RUN_FILE).is_file():
+    if not folder.is_dir() or (folder / RUN_FILE).is_file():
+        return
+    if find_checkpoints(folder):
+        raise UsageError(
+            f"{folder}: has checkpoints of no run of w2v, which would be mixed up with those of "
+            f"this one; name another --output"
+        )
+    if overwrite:
         return
     if any(folder.iterdir()):
         raise UsageError(
@@ -250,7 +257,7 @@ def claim_folder(folder: Path, settings: Mapping[str, Any], *, overwrite: bool) 
     Args:
         folder: The run's.
         settings: What decides over the result of the run, as JSON has it.
-        overwrite: Remove an earlier run.
+        overwrite: Remove an earlier run, and the model that it has made.
 
     Raises:
         UsageError: The folder holds something else, or a run that was started otherwise.
@@ -260,6 +267,8 @@ def claim_folder(folder: Path, settings: Mapping[str, Any], *, overwrite: bool) 
     path = folder / RUN_FILE
     if overwrite and path.is_file():
         for checkpoint in find_checkpoints(folder).values():
+            for published in checkpoint.iterdir():
+                (folder / published.name).unlink(missing_ok=True)
             shutil.rmtree(checkpoint)
         path.unlink()
     elif path.is_file():

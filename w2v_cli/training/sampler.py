@@ -90,7 +90,7 @@ def plan_epoch(
     n_batches = sum(_seconds(g, seconds) for g in groups) / sampling.batch_seconds
     per_pool = max(len(groups), 1)
     if n_batches > _ITEMS_IN_POOL:
-        per_pool = round(len(groups) * _ITEMS_IN_POOL / n_batches)
+        per_pool = max(1, round(len(groups) * _ITEMS_IN_POOL / n_batches))
     for start in range(0, len(groups), per_pool):
         pool = sorted(groups[start : start + per_pool], key=lambda g: _seconds(g, seconds))
         batches += _fill(pool, seconds, sampling)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ import torch
 
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.processors import find_feature_extractor
 from w2v_cli.checkpoint.resolve import pin, resolve_file
 from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError
@@ -34,7 +35,6 @@ from w2v_cli.training.speakers import SpeakersObjective
 from w2v_cli.training.teacher import Teacher, check_teacher
 
 _USUAL_MASK_PROB = Wav2Vec2Config.mask_time_prob
-_PREPROCESSOR = "preprocessor_config.json"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Start:
         """Return the checkpoint's feature extractor, or the usual one for its kind of network."""
         folder = Path(self.name)
         name: str | os.PathLike[str] = folder.parent if folder.is_file() else self.name
-        if resolve_file(name, _PREPROCESSOR, self._pinned()) is not None:
+        if find_feature_extractor(name, self._pinned()) is not None:
             return Wav2Vec2FeatureExtractor.from_pretrained(os.fspath(name), **self._where())
         uses_mask = config.feat_extract_norm == "layer"  # as published: group norm has none
         return Wav2Vec2FeatureExtractor(return_attention_mask=uses_mask)
@@ -133,7 +133,7 @@ class Start:
                     )
                 if self.bands:
                     keep_bands(model, self.bands)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise UsageError(f"{self.name}: {error}") from error
         return model.train()
 
@@ -292,6 +292,28 @@ def start_frames(start: Start, mixing: Mixing) -> tuple[Any, FramesObjective]:
         receptive_field=shortest_recording_samples(config),
         mixing=mixing,
     )
+
+
+def check_masks(config: Wav2Vec2Config, chosen: Collection[str]) -> None:
+    """Refuse masks that cannot be drawn, or were chosen and never are.
+
+    Args:
+        config: The network's.
+        chosen: Which of its fields were chosen for this run.
+
+    Raises:
+        UsageError: There is such a mask.
+    """
+    for what in ("time", "feature"):
+        if f"mask_{what}_length" in chosen and not getattr(config, f"mask_{what}_prob"):
+            raise UsageError(
+                f"--mask-{what}-length: does nothing without --mask-{what}-prob; give both"
+            )
+    if config.mask_feature_prob and config.mask_feature_length > config.hidden_size:
+        raise UsageError(
+            f"--mask-feature-length {config.mask_feature_length}: the network has "
+            f"{config.hidden_size} channels; give fewer"
+        )
 
 
 def shortest_seconds(config: Wav2Vec2Config) -> float:

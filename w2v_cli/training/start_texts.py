@@ -134,19 +134,30 @@ def choose_vocabulary(
             f"--vocab keep: {start.name} has no vocabulary; use --vocab build, or leave it out"
         )
     keeps = own is not None and choice.vocabulary in (None, KEEP_VOCABULARY)
-    case = case_of(own) if keeps and choice.case is None else choice.case or "keep"
+    given = own if keeps else _tokenizer_of(choice.vocabulary)
+    case = choice.case or ("keep" if given is None else case_of(given))
     rules = TextRules(choice.normalizer, case, choice.ignored)
-    return own if keeps else _new_tokenizer(choice.vocabulary, rules, texts), rules, keeps
+    if given is not None:
+        return given, rules, keeps
+    with TemporaryDirectory() as folder:
+        built = build_vocabulary(map(rules, texts))
+        return make_tokenizer(built, Path(folder)), rules, keeps
 
 
-def _new_tokenizer(
-    vocabulary: str | None, rules: TextRules, texts: Sequence[str]
-) -> Wav2Vec2CTCTokenizer:
-    """Return a tokenizer of a vocabulary file, or of all characters in the texts."""
+def _tokenizer_of(vocabulary: str | None) -> Wav2Vec2CTCTokenizer | None:
+    """Return a tokenizer of a vocabulary file; None where the vocabulary is built.
+
+    Raises:
+        UsageError: Its numbers are not those of a network's outputs.
+    """
     if vocabulary in (None, KEEP_VOCABULARY, BUILD_VOCABULARY):
-        content = build_vocabulary(map(rules, texts))
-    else:
-        assert vocabulary is not None
-        content = read_json_object(Path(vocabulary))
+        return None
+    assert vocabulary is not None
+    content = read_json_object(Path(vocabulary))
+    if sorted(content.values(), key=str) != sorted(range(len(content)), key=str):
+        raise UsageError(
+            f"--vocab {vocabulary}: needs tokens with the numbers 0 to {len(content) - 1}, each "
+            f"once"
+        )
     with TemporaryDirectory() as folder:
         return make_tokenizer(content, Path(folder))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,7 +56,7 @@ def parse_turns(value: Any, where: str) -> tuple[SpokenTurn, ...]:
         raise UsageError(
             f'{where}: turns have to be [[start, end, "speaker"], ...] in seconds'
         ) from error
-    if any(not 0 <= turn.start_seconds < turn.end_seconds for turn in turns):
+    if any(not 0 <= turn.start_seconds < turn.end_seconds < math.inf for turn in turns):
         raise UsageError(f"{where}: a turn has to end after it begins, and not begin before 0")
     return turns
 
@@ -81,10 +83,11 @@ def read_rttm(path: Path) -> dict[str, tuple[SpokenTurn, ...]]:
 
 def _recording(folder: Path, name: str) -> str:
     """Return the path of the recording of that name, whatever its suffix."""
+    base = folder / name
     matching = (
         path
-        for path in sorted(folder.glob(f"{name}.*"))
-        if path.suffix.lower() not in _NOT_RECORDINGS and path.stem == name
+        for path in sorted(base.parent.glob(f"{glob.escape(base.name)}.*"))
+        if path.suffix.lower() not in _NOT_RECORDINGS and path.stem == base.name
     )
     return str(next(matching, folder / f"{name}.wav"))
 
