@@ -2,7 +2,7 @@
 
 import pytest
 
-from w2v_cli.audio.manifests import manifest_rows, row_recording, row_seconds
+from w2v_cli.audio.manifests import manifest_rows, row_part, row_recording, row_seconds
 from w2v_cli.errors import UsageError
 
 FORMS = {
@@ -42,3 +42,43 @@ def test_columns_are_read():
         row_recording({"text": "go"}, "list", 1)
     with pytest.raises(UsageError, match="line 3: 'soon' is no time"):
         row_seconds({"offset": "soon"}, ("offset",), "list", 3)
+
+
+@pytest.mark.parametrize("name", ["a\0b.wav", "\ud800b.wav", ""])
+def test_names_that_no_file_has_are_refused(name):
+    with pytest.raises(UsageError, match="list, line 2: path"):
+        row_recording({"path": name}, "list", 2)
+
+
+@pytest.mark.parametrize(
+    ("row", "part"),
+    [
+        ({"duration": 2.5}, None),
+        ({"offset": 0, "duration": 2.5}, (0.0, 2.5)),
+        ({"offset": "1", "duration": "2.5"}, (1.0, 3.5)),
+        ({"offset": 1}, (1.0, None)),
+        ({"offset": 0}, None),
+        ({"start": "0.5", "end": "2"}, (0.5, 2.0)),
+        ({"start_time": 0, "end_time": 2}, (0.0, 2.0)),
+        ({"start": 1, "end": 2, "duration": 0.5}, (1.0, 1.5)),
+        ({"end": ""}, None),
+    ],
+)
+def test_parts(row, part):
+    assert row_part(row, "list", 1) == part
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"offset": 0.3, "duration": 0},
+        {"offset": 0.3, "duration": "0"},
+        {"offset": 10**400},
+        {"start": 2, "end": 1},
+        {"start": 2, "end": float("nan")},
+        {"offset": -1},
+    ],
+)
+def test_what_are_no_parts(row):
+    with pytest.raises(UsageError, match="list, line 4: "):
+        row_part(row, "list", 4)

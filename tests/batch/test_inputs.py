@@ -14,6 +14,7 @@ from w2v_cli.batch.inputs import (
     in_shard,
     place_in_list,
 )
+from w2v_cli.batch.manifests import read_names
 from w2v_cli.batch.outcome import Item
 
 
@@ -140,3 +141,36 @@ def test_shards_share_everything_out():
     # Wherever the folder is mounted, and whatever else lies in it.
     elsewhere = [Item(f"/mnt/{n}.wav", PurePath(f"{n}.wav")) for n in range(500)]
     assert {i.relative for i in in_shard(elsewhere, 2, 3)} <= {i.relative for i in shards[1]}
+
+
+def test_a_link_to_itself_is_a_bad_recording_and_no_more(tree):
+    (tree / "calls/loop.wav").symlink_to("loop.wav")
+    assert ("calls/loop.wav", "loop.wav") in places(found("calls", recursive=True))
+
+
+def test_exclude_takes_the_slash_that_a_shell_adds(tree):
+    with_slash, without = (
+        found("calls", recursive=True, exclude=(pattern,)) for pattern in ("mon/", "mon")
+    )
+    assert places(with_slash) == places(without)
+
+
+def test_a_pattern_of_folders_alone(tree):
+    ((_, error),) = found("cal*").refused
+    assert str(error) == "cal*: only folders are called like that; add --recursive"
+    assert found("cal*", recursive=True).refused == []
+
+
+def test_the_mark_before_a_list_is_no_name():
+    assert read_names(b"\xef\xbb\xbfa.wav\r\nb.wav\r\n", null=False) == ["a.wav", "b.wav"]
+    assert read_names(b"", null=False) == []
+
+
+def test_parts_that_are_named(tree):
+    sources = ["calls/talk.wav#t=0.5,2", "calls/talk.wav#t=3"]
+    assert [place for _, place in places(found(*sources))] == [
+        *("talk.0.50-2.00.wav", "talk.3.00-.wav"),
+    ]
+    assert [place for _, place in places(found(*sources, add=add_listed))] == [
+        *("calls/talk.0.50-2.00.wav", "calls/talk.3.00-.wav"),
+    ]

@@ -124,3 +124,49 @@ def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
     with pytest.raises(WriteError, match="the journal cannot be kept: No space left on device"):
         write(path, "b.wav")
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("5", "null", '"settings"', "[]", '{"source": [], "key": "x"}', "[" * 100_000),
+        *('{"source": "a.wav", "key": "x", "text": 5}', '{"source": "a.wav"}'),
+        *('{"source": "a.wav", "key": "x", "seconds": "1"}', '{"settings": 5, "version": 1}'),
+        '{"source": "a.wav", "key": "x", "files": 7}',
+        '{"source": "a.wav", "key": "x", "content": {"size": 1, "colour": "red"}}',
+    ],
+)
+def test_a_damaged_line_says_nothing(tmp_path, line):
+    path = tmp_path / "journal"
+    write(path, "a.wav")
+    with path.open("a") as lines:
+        lines.write(line + "\n")
+    write(path, "b.wav")
+    with Journal(path) as journal:
+        assert journal.get("a.wav").key == journal.get("b.wav").key == "k"
+        assert journal.settings is None
+
+
+def test_what_another_version_wrote_is_done_again(tmp_path):
+    path = tmp_path / "journal"
+    path.write_text(
+        '{"settings": {"model": "mini"}, "version": 2}\n{"source": "a.wav", "key": "k"}\n'
+    )
+    with Journal(path) as journal:
+        assert journal.get("a.wav") is None
+        journal.begin({"model": "mini"})
+        journal.add(Record("b.wav", "k"))
+    with Journal(path) as journal:
+        assert journal.get("a.wav") is None
+        assert journal.get("b.wav").key == "k"
+
+
+def test_the_newest_of_several_journals_counts(tmp_path):
+    own, others = tmp_path / "own", (tmp_path / "one", tmp_path / "two")
+    for key, path in (("old", own), ("older", others[1]), ("newest", others[0])):
+        write(path, "a.wav", key=key)
+    with Journal(own, others) as journal:
+        assert journal.get("a.wav").key == "newest"
+        journal.add(Record("a.wav", "now"))
+    with Journal(own, others) as journal:
+        assert journal.get("a.wav").key == "now"

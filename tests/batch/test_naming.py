@@ -97,3 +97,26 @@ def test_a_hundred_thousand_are_no_matter():
     """Each is looked at a few times: it takes seconds; if each met each it would take a day."""
     places = [f"{n // 500}/{n}.wav" for n in range(100_000)]
     assert len(names(*places)) == 100_000
+
+
+@pytest.mark.parametrize("template", ["{stem:d}.{ext}", "{stem!x}.{ext}", "{stem:{ext}}"])
+def test_fields_are_names_alone(template):
+    with pytest.raises(UsageError, match="fields are names alone"):
+        NameTemplate(template)
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_names_that_are_too_long_are_refused(apart):
+    with pytest.raises(UsageError, match="too long for a file"):
+        names("x" * 252 + ".wav", apart=apart)
+
+
+def test_parts_of_one_recording_have_names_apart():
+    items = [
+        Item(f"talk.v2.wav#t={start},9.5", PurePath(f"talk.v2.{start}0-9.50.wav"))
+        for start in ("3.5", "3.9")
+    ]
+    files = OutputNames("out", items, SRT, apart=True)
+    assert [files[item.source]["srt"].name for item in items] == [
+        *("talk.v2.3.50-9.50.srt", "talk.v2.3.90-9.50.srt"),
+    ]

@@ -34,6 +34,15 @@ def test_a_text_gets_times(w2v, recording, text_file):
     assert times[-1] <= 2
 
 
+def test_the_text_is_not_written_over(w2v, recording, tmp_path):
+    text = tmp_path / "take.txt"
+    text.write_text("heat on\n")
+    run = w2v("align", recording(seconds=2), text, "-f", "all", "-o", tmp_path / "take")
+    assert run.exit_code == 2
+    assert "take.txt: this is an input too, and would be overwritten" in run.stderr
+    assert text.read_text() == "heat on\n"
+
+
 @pytest.mark.parametrize(
     ("name", "text"), [("seven", "seven"), ("happy", "happy"), ("stop", "Stop!")]
 )

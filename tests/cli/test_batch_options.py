@@ -160,6 +160,71 @@ def test_shards_do_not_share_a_file(w2v, calls):
     assert "name a file for each part, or a folder" in run.stderr
 
 
+def test_recordings_of_two_shards_do_not_share_a_file(w2v, calls):
+    (calls / "calls/tue/d.wav").rename(calls / "calls/mon/b c.flac")
+    for part in (1, 2):
+        run = w2v("transcribe", "-r", "calls", "-o", "out/", "--shard", f"{part}/2")
+        assert run.exit_code == 2
+        assert "would both be written to" in run.stderr
+    named = ["calls/mon/b c.wav", "calls/mon/b c.flac"]
+    lines = []
+    for part in (1, 2):
+        run = w2v("transcribe", *named, "-o", "out/", "--shard", f"{part}/2", "--dry-run")
+        lines += run.stdout.splitlines()
+    assert sorted(line.split("\t")[2] for line in lines) == ["out/b c.flac.txt", "out/b c.wav.txt"]
+
+
+def test_the_newest_of_two_journals_counts(w2v, calls):
+    """The file holds what came of the run with --end, in the journal of a shard."""
+    whole = ["transcribe", "-r", "calls", "-f", "json", "-o", "out/"]
+    w2v(*whole)
+    w2v(*whole, "--end", "0.2", "--shard", "1/1")
+    again = w2v(*whole, "--dry-run")
+    assert [line.split("\t")[0] for line in again.stdout.splitlines()] == ["do"] * 4
+    w2v(*whole)
+    assert json.loads((calls / "out/a.json").read_text())["duration"] == 0.5
+
+
+def test_a_run_that_comes_to_nothing_leaves_the_file_of_the_run_before(w2v, calls):
+    w2v("transcribe", "-r", "calls", "-f", "jsonl", "-o", "all.jsonl")
+    before = (calls / "all.jsonl").read_text()
+    assert before.count("\n") == 4
+    arguments = ["transcribe", "-r", "calls", "nothing*.wav", "-f", "jsonl", "-o", "all.jsonl"]
+    (calls / "broken").mkdir()
+    run = w2v(*arguments, "--model", "./broken")
+    assert run.exit_code == 4
+    assert (calls / "all.jsonl").read_text() == before
+
+
+@pytest.mark.parametrize("option", ["--manifest", "--files-from", "--lexicon", "--hotwords"])
+def test_lists_are_not_written_over(w2v, calls, option):
+    content = '{"audio_filepath": "calls/a.wav"}\n' if option == "--manifest" else "calls/a.wav\n"
+    (calls / "list").write_text(content)
+    named = [] if option in ("--manifest", "--files-from") else ["calls/a.wav"]
+    run = w2v("transcribe", *named, option, "list", "-f", "jsonl", "-o", "list")
+    assert run.exit_code == 2
+    assert "--output list: this is an input too, and would be overwritten" in run.stderr
+    assert (calls / "list").read_text() == content
+
+
+def test_a_part_is_called_like_a_part(w2v, calls):
+    run = w2v("transcribe", "calls/a.wav#t=0.1,0.35", "-f", "ctm", "-o", "out/", "--dry-run")
+    assert run.stdout.split("\t")[2].strip() == "out/a.0.10-0.35.ctm"
+
+
+def test_only_folders_are_called_so(w2v, calls):
+    run = w2v("transcribe", "cal*")
+    assert (run.exit_code, run.stderr) == (
+        *(1, "w2v: cal*: only folders are called like that; add --recursive\n"),
+    )
+
+
+def test_one_file_has_nothing_to_skip(w2v, calls):
+    run = w2v("transcribe", "-r", "calls", "-o", "all.txt", "--skip-existing")
+    assert run.exit_code == 2
+    assert "one file for all has no file of each recording" in run.stderr
+
+
 def test_a_dry_run_does_nothing(w2v, calls):
     run = w2v("transcribe", "-r", "calls", "-f", "srt", "-f", "vtt", "-o", "out/", "--dry-run")
     assert (run.exit_code, run.stderr) == (0, "")

@@ -66,6 +66,7 @@ def test_without_a_probability_there_is_no_confidence():
         ("", "recording"),
         ("-", "stdin"),
         ("a.b.wav", "a.b"),
+        ("calls/a.b.wav#t=0.2,0.95", "a.b"),
         (";;comment.wav", ";_comment"),
         ("tab\tand\nline.wav", "tab_and_line"),
         (b"caf\xe9.wav".decode("utf-8", "surrogateescape"), "caf\N{REPLACEMENT CHARACTER}"),

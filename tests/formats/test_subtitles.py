@@ -181,3 +181,14 @@ def test_ffmpeg_reads_the_same_cues_at_the_same_times(spoken, options):
         if name == "srt":
             expected = [text.translate(LOOKALIKES) for text in expected]
         assert [html.unescape(t) if name == "webvtt" else t for t in texts] == expected
+
+
+def test_a_speakers_name_has_no_tags_in_srt():
+    words = (Word("hello", 0.0, 0.5, 0.9),)
+    segments = tuple(
+        Segment(index, index, index + 0.5, "hello", words, speaker=name)
+        for index, name in enumerate(("<i>{x}", "other"))
+    )
+    written = format_transcript(Transcript("hello hello", segments, 2.0, "mini"), "srt")
+    assert "[‹i›(x)]" in written
+    assert "<i>" not in written

@@ -52,6 +52,12 @@ def test_quotes(tmp_path):
     assert read(spoken, tmp_path).getTier("words").entries[0].label == 'say "so"'
 
 
+def test_quotes_in_a_speakers_name(tmp_path):
+    word = Word("so", 0, 1, 1)
+    spoken = Transcript("so", (Segment(0, 0, 1, "so", (word,), speaker='An"na'),), 1.0, "mini")
+    assert any('An"na' in name for name in read(spoken, tmp_path).tierNames)
+
+
 def test_words_without_length_keep_their_order(tmp_path):
     words = tuple(Word(text, 0.5, 0.5, 1) for text in "abc")
     spoken = Transcript("", (Segment(0, 0.5, 0.5, "a b c", words),), 0.5, "mini")

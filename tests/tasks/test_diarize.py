@@ -311,7 +311,7 @@ def test_settings_tell_what_turns_depend_on(folder):
     )
     settings = [repr(job.settings()) for job in jobs]
     assert len(set(settings)) == len(settings)
-    assert jobs[3].other_files() == (folder,)
+    assert jobs[3].other_models() == (folder,)
     assert isinstance(jobs[0].load(), Diarizer)
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,9 @@ the first that a table has is taken."""
 
 OFFSET_COLUMNS = ("offset", "start", "start_time")
 """Where in its recording a row's part begins, in seconds."""
+
+END_COLUMNS = ("end", "end_time")
+"""Where it ends, in rows without a duration."""
 
 
 def manifest_rows(content: bytes, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -41,7 +45,7 @@ def row_recording(row: dict[str, Any], label: str, number: int) -> str:
     """Return the name of the recording that a row is about, as it is written.
 
     Raises:
-        UsageError: No column names it, or it is empty.
+        UsageError: No column names it, it is empty, or no file can be called so.
     """
     column = next((name for name in PATH_COLUMNS if name in row), None)
     if column is None:
@@ -52,7 +56,12 @@ def row_recording(row: dict[str, Any], label: str, number: int) -> str:
     name = row[column]
     if not isinstance(name, str) or not name:
         raise UsageError(f"{label}, line {number}: {column} is empty; name a recording")
-    return name
+    try:
+        if b"\0" not in os.fsencode(name):
+            return name
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        pass
+    raise UsageError(f"{label}, line {number}: {column}: no file can be called {name!r}")
 
 
 def row_seconds(
@@ -63,12 +72,12 @@ def row_seconds(
     Raises:
         UsageError: It is no number.
     """
-    value = next((row[key] for key in columns if row.get(key)), None)
+    value = next((row[key] for key in columns if row.get(key) not in (None, "")), None)
     if value is None:
         return None
     try:
         return float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"{label}, line {number}: {value!r} is no time in seconds") from error
 
 
@@ -76,7 +85,8 @@ def row_part(row: dict[str, Any], label: str, number: int) -> tuple[float, float
     """Return where the part of its recording that a row is about begins and ends, in seconds.
 
     None where it is about all of it. As in NeMo's, an offset, if only of 0, makes the duration that
-    of a part; the end is None where there is no duration.
+    of a part; without a duration the column of ends counts, and the end is None where there is
+    neither.
 
     Raises:
         UsageError: A time is no number, or lies where no recording is.
@@ -88,10 +98,14 @@ def row_part(row: dict[str, Any], label: str, number: int) -> tuple[float, float
     start = offset or 0.0
     if not 0 <= start < math.inf:
         raise UsageError(f"{label}, line {number}: an offset of {start:g} s; correct it")
-    has_offset = any(row.get(key) not in (None, "") for key in OFFSET_COLUMNS)
-    if not has_offset or (not start and duration is None):
-        return None
-    return start, None if duration is None else start + duration
+    if duration is None:
+        end = row_seconds(row, END_COLUMNS, label, number)
+        if end is not None and not start < end < math.inf:
+            raise UsageError(
+                f"{label}, line {number}: a part from {start:g} to {end:g} s; correct it"
+            )
+        return None if end is None and not start else (start, end)
+    return None if offset is None else (start, start + duration)
 
 
 def _json_rows(text: str, label: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2v_cli.audio.parts import split_part
 from w2v_cli.audio.remote import is_url
+from w2v_cli.recording_parts import split_part
 
 if TYPE_CHECKING:
     from w2v_cli.checkpoint.options import HubOptions

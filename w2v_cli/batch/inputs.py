@@ -17,6 +17,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from w2v_cli.audio.remote import is_url
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import AudioError
+from w2v_cli.recording_parts import split_part
 
 STDIN = "-"
 
@@ -82,7 +83,8 @@ def add_named(found: Found, sources: Iterable[str], selection: Selection) -> Non
         elif glob.has_magic(source) and not is_url(source) and not os.path.lexists(source):
             _add_glob(found, source, selection)
         else:
-            found.items.append(Item(source, PurePath(_last_part(source))))
+            name, start, end = split_part(source)
+            found.items.append(Item(source, part_place(PurePath(_last_part(name)), start, end)))
 
 
 def add_listed(found: Found, sources: Iterable[str], selection: Selection) -> None:
@@ -91,7 +93,8 @@ def add_listed(found: Found, sources: Iterable[str], selection: Selection) -> No
         if selection.recursive and not is_url(source) and Path(source).is_dir():
             _add_folder(found, source, selection)
         else:
-            found.items.append(Item(source, place_in_list(source)))
+            name, start, end = split_part(source)
+            found.items.append(Item(source, part_place(place_in_list(name), start, end)))
 
 
 def place_in_list(source: str) -> PurePath:
@@ -108,6 +111,18 @@ def place_in_list(source: str) -> PurePath:
     if ".." in path.parts:
         path = Path(source).resolve()
     return path.relative_to(path.anchor)
+
+
+def part_place(place: PurePath, start_seconds: float, end_seconds: float | None) -> PurePath:
+    """Return where the results of a part of a recording lie: its name says which part.
+
+    >>> part_place(PurePath("talk.wav"), 3.5, 8.0).name, part_place(PurePath("a.wav"), 0, None).name
+    ('talk.3.50-8.00.wav', 'a.wav')
+    """
+    if not start_seconds and end_seconds is None:
+        return place
+    span = f"{start_seconds:.2f}-{'' if end_seconds is None else f'{end_seconds:.2f}'}"
+    return place.with_name(f"{place.stem}.{span}{place.suffix}")
 
 
 def in_shard(items: Sequence[Item], index: int, count: int) -> list[Item]:
@@ -156,9 +171,17 @@ def _walk(found: Found, folder: str, selection: Selection) -> Iterator[tuple[str
             # A link to a folder is not followed: it may lead back up.
             if entry.is_dir(follow_symlinks=False):
                 folders.append((entry.path, f"{below}/"))
-            elif selection.takes(entry.name, below) and not entry.is_dir():
+            elif selection.takes(entry.name, below) and not _leads_to_folder(entry):
                 yield entry.path, below
         waiting += reversed(folders)
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one; a link that leads nowhere is none."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: whoever opens it says so
+        return False
 
 
 def _add_glob(found: Found, pattern: str, selection: Selection) -> None:
@@ -166,6 +189,8 @@ def _add_glob(found: Found, pattern: str, selection: Selection) -> None:
     paths = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  # Path.glob drops ./
     if not paths:
         found.refuse(pattern, "no file is called like that; check the pattern")
+    elif not selection.recursive and all(Path(path).is_dir() for path in paths):
+        found.refuse(pattern, "only folders are called like that; add --recursive")
     fixed = re.split(r"[*?[]", pattern, maxsplit=1)[0]
     root = PurePath(f"{fixed}_").parent
     linked: dict[PurePath, bool] = {}
@@ -194,4 +219,5 @@ def _last_part(source: str) -> str:
 
 
 def _matches(pattern: str, name: str, relative: str) -> bool:
-    return fnmatch.fnmatch(relative if "/" in pattern else name, pattern.removeprefix("./"))
+    pattern = pattern.removeprefix("./").rstrip("/")
+    return fnmatch.fnmatch(relative if "/" in pattern else name, pattern)

@@ -21,6 +21,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -51,6 +52,7 @@ class Record:
         exit_code: What a run of this input alone would end with.
         position: Where its line begins in the journal, in bytes; -1 before it is written.
         has_text: Whether the line holds the result itself.
+        at: When it was written, in seconds since 1970.
     """
 
     source: str
@@ -62,6 +64,7 @@ class Record:
     exit_code: int = 0
     position: int = -1
     has_text: bool = False
+    at: float = 0.0
 
 
 class JournalInUseError(WriteError):
@@ -69,7 +72,7 @@ class JournalInUseError(WriteError):
 
 
 class Journal:
-    """The records of a run and of those before it; the last of an input counts.
+    """The records of a run, of those before it and of other shards; the last of an input counts.
 
     Args:
         path: Where it is; nothing is written there before the first record.
@@ -90,7 +93,7 @@ class Journal:
                 with other.open("rb") as lines:
                     for _, record, _ in _read(lines):
                         if record is not None:
-                            self._records[record.source] = replace(record, position=-1)
+                            self._take(replace(record, position=-1))
             if path.exists():
                 self._open()
                 self._load()
@@ -117,6 +120,13 @@ class Journal:
         """Return the last record of an input, or None."""
         return self._records.get(source)
 
+    def _take(self, record: Record) -> None:
+        """Take a record that was read, unless another journal has a newer one."""
+        known = self._records.get(record.source)
+        is_own = known is not None and known.position >= 0
+        if known is None or is_own or known.at <= record.at:
+            self._records[record.source] = record
+
     def begin(self, settings: dict[str, Any]) -> None:
         """Write down what a run was asked for, if it differs from the run before."""
         settings = json.loads(_line(settings))  # as it will be read
@@ -139,8 +149,11 @@ class Journal:
         fields.pop("has_text", None)
         if text is not None:
             fields["text"] = text
+        fields["at"] = at = round(time.time(), 3)
         position = self._write(fields)
-        self._records[record.source] = replace(record, position=position, has_text=text is not None)
+        self._records[record.source] = replace(
+            record, position=position, has_text=text is not None, at=at
+        )
 
     def text(self, record: Record) -> str:
         """Return the result that a record's line holds.
@@ -208,7 +221,7 @@ class Journal:
             for line_end, record, fields in _read(lines):
                 end = line_end
                 if record is not None:
-                    self._records[record.source] = record
+                    self._take(record)
                     n_own += 1
                 elif fields:
                     self.settings = fields["settings"]
@@ -259,35 +272,56 @@ def _write_durably(file: IO[bytes], pieces: Iterable[bytes]) -> None:
 def _read(lines: Iterable[bytes]) -> Iterator[tuple[int, Record | None, dict[str, Any]]]:
     """Yield where each line ends, its record, and its fields.
 
-    What a damaged line says has to be done again; the last one may be cut short.
+    What a damaged line says has to be done again, and so does what another version of w2v wrote
+    down otherwise; the last line may be cut short.
     """
+    is_ours = True
     position = 0
     for line in lines:
         end = position + len(line)
         if not line.endswith(b"\n"):
             return
-        record, fields = None, {}
-        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+        record, settings = None, {}
+        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
             fields = json.loads(line)
-            has_text = fields.pop("text", None) is not None
-            if "settings" not in fields:
-                record = _record(fields, position, has_text)
-        yield end, record, fields if "settings" in fields else {}
+            if not isinstance(fields, dict):
+                raise TypeError(line)
+            if "settings" in fields:
+                is_ours = fields.get("version") == VERSION
+                if is_ours and isinstance(fields["settings"], dict):
+                    settings = fields
+            elif is_ours:
+                record = _record(fields, position)
+        yield end, record, settings
         position = end
 
 
-def _record(fields: dict[str, Any], position: int, has_text: bool) -> Record:
-    content = fields.get("content")
+def _record(fields: dict[str, Any], position: int) -> Record:
+    """Return the record in a line.
+
+    Raises:
+        TypeError: A field is of another kind than was written.
+        KeyError: A field is missing.
+    """
+    content, text = fields.get("content"), fields.get("text")
+    named = (fields["source"], fields["key"], fields.get("error", ""), text or "")
+    numbers = [fields.get(name, 0) for name in ("seconds", "exit_code", "at")]
+    files = fields.get("files", [])
+    if not all(isinstance(name, str) for name in (*named, *files)):
+        raise TypeError("names are texts")
+    if not all(isinstance(number, int | float) for number in numbers):
+        raise TypeError("these are numbers")
     return Record(
         source=fields["source"],
         key=fields["key"],
         content=None if content is None else Content(**content),
         seconds=fields.get("seconds", 0.0),
-        files=tuple(fields.get("files", ())),
+        files=tuple(files),
         error=fields.get("error"),
         exit_code=fields.get("exit_code", 0),
         position=position,
-        has_text=has_text,
+        has_text=text is not None,
+        at=fields.get("at", 0.0),
     )
 
 

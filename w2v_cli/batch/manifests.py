@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from pathlib import Path
 from typing import IO
 
 from w2v_cli.audio.manifests import manifest_rows, row_part, row_recording
-from w2v_cli.audio.parts import part_name
 from w2v_cli.audio.remote import is_url
-from w2v_cli.batch.inputs import Found, place_in_list
+from w2v_cli.batch.inputs import Found, part_place, place_in_list
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import UsageError
+from w2v_cli.recording_parts import part_name
 
 
 def read_names(content: bytes, *, null: bool) -> list[str]:
     """Return the names in a list, a line each, or between NULs as `find -print0` writes them.
+
+    The mark that some editors put before a text is no part of the first name.
 
     Names are bytes, and not always text: they come back as Python's file functions take them.
     """
@@ -23,6 +26,7 @@ def read_names(content: bytes, *, null: bool) -> list[str]:
     names = content.split(separator)
     if not null:
         names = [name.removesuffix(b"\r") for name in names]
+        names[0] = names[0].removeprefix(codecs.BOM_UTF8)
     return [os.fsdecode(name) for name in names if name]
 
 
@@ -45,13 +49,8 @@ def add_manifest(found: Found, content: bytes, label: str, folder: str) -> None:
         part = row_part(row, label, number)
         if part is not None:
             source = part_name(source, *part)
-            place = place.with_name(f"{place.stem}.{_span(*part)}{place.suffix}")
+            place = part_place(place, *part)
         found.items.append(Item(source, place))
-
-
-def _span(start_seconds: float, end_seconds: float | None) -> str:
-    """Return a part's times as they stand in the name of its result, such as 3.50-8.00."""
-    return f"{start_seconds:.2f}-{'' if end_seconds is None else f'{end_seconds:.2f}'}"
 
 
 def read_bytes(stream: IO[bytes] | None, name: str, option: str) -> bytes:

@@ -17,6 +17,7 @@ from w2v_cli.audio.remote import is_url
 from w2v_cli.batch.inputs import STDIN
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import UsageError
+from w2v_cli.recording_parts import split_part
 
 DEFAULT_TEMPLATE = "{stem}.{ext}"
 TEMPLATE_FIELDS = {
@@ -45,9 +46,14 @@ class NameTemplate:
 
     def __post_init__(self) -> None:
         try:
-            fields = [part[1] for part in string.Formatter().parse(self.text)]
+            parsed = list(string.Formatter().parse(self.text))
         except ValueError as error:
             raise UsageError(f"--name {self.text!r}: {error}; {_EXAMPLE}") from error
+        if any(form or conversion for _, _, form, conversion in parsed):
+            raise UsageError(
+                f"--name {self.text!r}: fields are names alone, without : and !; {_EXAMPLE}"
+            )
+        fields = [field for _, field, _, _ in parsed]
         unknown = [field for field in fields if field is not None and field not in TEMPLATE_FIELDS]
         if unknown:
             known = ", ".join(f"{{{field}}}" for field in TEMPLATE_FIELDS)
@@ -107,8 +113,11 @@ class OutputNames(Mapping[str, Mapping[str, Path]]):
         self._template = template or NameTemplate()
         self._stems: dict[str, str] = {}
         if apart and template is None:
-            names = names_apart([item.source for item in items], tuple(suffixes.values()))
+            names = names_apart(items, tuple(suffixes.values()))
             self._stems = dict(zip(self._items, names, strict=True))
+            for stem in names:
+                for suffix in suffixes.values():
+                    _refuse_too_long(stem + suffix)
         else:
             self._refuse_shared(items)
 
@@ -142,8 +151,7 @@ class OutputNames(Mapping[str, Mapping[str, Path]]):
                 )
             for place in places:
                 folder, name = os.path.split(place)
-                if len(os.fsencode(name)) > _MAX_NAME_BYTES:
-                    raise UsageError(f"{name}: the name is too long for a file; see --name")
+                _refuse_too_long(name)
                 other = owners.setdefault(_as_the_disk_tells(place), item.source)
                 if other != item.source:
                     raise UsageError(_shared(self._folder / place, other, item.source))
@@ -152,6 +160,11 @@ class OutputNames(Mapping[str, Mapping[str, Path]]):
             if _as_the_disk_tells(folder) in owners:
                 path = self._folder / folder
                 raise UsageError(f"{path}: a folder and a file would be called so; see --name")
+
+
+def _refuse_too_long(name: str) -> None:
+    if len(os.fsencode(name)) > _MAX_NAME_BYTES:
+        raise UsageError(f"{name}: the name is too long for a file; see --name")
 
 
 _NAMED_TWICE = "the same recording is named more than once; name it once"
@@ -171,7 +184,7 @@ def _as_the_disk_tells(path: str) -> str:
     return path.casefold() if sys.platform in ("win32", "darwin") else path
 
 
-def names_apart(sources: Sequence[str], suffixes: Sequence[str]) -> list[str]:
+def names_apart(items: Sequence[Item], suffixes: Sequence[str]) -> list[str]:
     """Return a name for every recording, as short as tells them apart.
 
     It is that of the recording: ``talk`` for ``talk.wav``. Where two would have the same, both
@@ -182,9 +195,9 @@ def names_apart(sources: Sequence[str], suffixes: Sequence[str]) -> list[str]:
         UsageError: A recording is named twice.
     """
     candidates: dict[int, list[str]] = {}
-    level = [0] * len(sources)
-    names = [_stem(source) for source in sources]
-    changed: Sequence[int] = range(len(sources))
+    level = [0] * len(items)
+    names = [_stem(item) for item in items]
+    changed: Sequence[int] = range(len(items))
     users: dict[str, set[int]] = {}
     while True:
         for index in changed:
@@ -195,10 +208,10 @@ def names_apart(sources: Sequence[str], suffixes: Sequence[str]) -> list[str]:
         if not clashing:
             return names
         for index in clashing:
-            candidates.setdefault(index, _candidates(sources[index]))
+            candidates.setdefault(index, _candidates(items[index]))
         longer = [index for index in clashing if level[index] + 1 < len(candidates[index])]
         if not longer:
-            raise UsageError(f"{sources[min(clashing)]}: {_NAMED_TWICE}")
+            raise UsageError(f"{items[min(clashing)].source}: {_NAMED_TWICE}")
         for index in longer:
             for suffix in suffixes:
                 users[(names[index] + suffix).casefold()].discard(index)
@@ -207,19 +220,21 @@ def names_apart(sources: Sequence[str], suffixes: Sequence[str]) -> list[str]:
         changed = longer
 
 
-def _stem(source: str) -> str:
-    return "stdin" if source == STDIN else PurePath(source).stem
+def _stem(item: Item) -> str:
+    return "stdin" if item.source == STDIN else item.relative.stem
 
 
-def _candidates(source: str) -> list[str]:
+def _candidates(item: Item) -> list[str]:
     """Return names for a recording's files, longer and longer.
 
-    >>> _candidates("/calls/monday/talk.wav")
+    >>> _candidates(Item("/calls/monday/talk.wav", PurePath("talk.wav")))
     ['talk', 'talk.wav', 'monday_talk', 'calls_monday_talk', 'calls_monday_talk.wav']
     """
-    if source == STDIN:
+    if item.source == STDIN:
         return ["stdin", "standard_input"]
+    source, *_ = split_part(item.source)
     path = PurePath(source) if is_url(source) else Path(source).absolute()
+    path = path.with_name(item.relative.name)
     folders = [part for part in path.parent.parts[1:] if part != ".."]
     longer = ["_".join([*folders[-n:], path.stem]) for n in range(1, len(folders) + 1)]
     longest = [longer[-1] + path.suffix] if longer and path.suffix else []

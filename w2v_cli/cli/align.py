@@ -127,7 +127,13 @@ def align(
         highlight_words=highlight_words,
         word_timestamps=word_timestamps,
     )
-    target = destination(output, formats or DEFAULT_FORMATS, [audio], transcript_formats(subtitles))
+    target = destination(
+        output,
+        formats or DEFAULT_FORMATS,
+        [audio],
+        transcript_formats(subtitles),
+        reads=[] if text_file in (None, STDIN) else [text_file],
+    )
     console = Console(quiet=quiet, verbose=verbose)
     runtime = engine_options.runtime_choice(context.params)
 

@@ -15,6 +15,7 @@ from w2v_cli.batch.inputs import Found, Selection, add_listed, add_named, in_sha
 from w2v_cli.batch.ledger import Policy
 from w2v_cli.batch.manifests import add_manifest, read_bytes, read_names
 from w2v_cli.batch.naming import NameTemplate
+from w2v_cli.batch.outcome import Item
 from w2v_cli.cli.destinations import destination
 from w2v_cli.cli.inputs import STDIN, check_inputs
 from w2v_cli.cli.sinks import Destination, Result
@@ -257,10 +258,14 @@ class Recordings:
     Attributes:
         found: The recordings, and what was named and has none.
         named: All were named on the command line, one by one.
+        of_all_shards: The recordings, and those that other shards work on.
+        lists: Files that name some of them.
     """
 
     found: Found
     named: bool
+    of_all_shards: Sequence[Item] = ()
+    lists: tuple[str, ...] = ()
 
     @property
     def n_inputs(self) -> int:
@@ -307,9 +312,11 @@ def recordings(inputs: Sequence[str], choice: BatchChoice) -> Recordings:
         raise UsageError(f"{' and '.join(lists)}: the list is empty; there is nothing to do")
     n_named = sum(item.relative.parent == Path() for item in found.items)
     named = not lists and n_named == len(found.items) and not choice.selection.recursive
+    everything = found.items
     if choice.shard is not None:
-        found.items = in_shard(found.items, *choice.shard)
-    return Recordings(found, named)
+        found.items = in_shard(everything, *choice.shard)
+    files = tuple(name for name in lists if name != STDIN)
+    return Recordings(found, named, everything, files)
 
 
 def output_of(
@@ -318,6 +325,8 @@ def output_of(
     output: str,
     format_names: Sequence[str],
     formats: Mapping[str, Format[Result]],
+    *,
+    reads: Sequence[str | None] = (),
 ) -> Destination[Result]:
     """Return where the results go.
 
@@ -327,6 +336,7 @@ def output_of(
         output: What was given as --output.
         format_names: What was given as --format, each time, or the default.
         formats: What such results can be written in, by name.
+        reads: What is read besides recordings and lists; None where nothing is.
 
     Raises:
         UsageError: They cannot go there.
@@ -339,8 +349,15 @@ def output_of(
         refused=[item for item, _ in recordings.found.refused],
         template=choice.template,
         named=recordings.named,
+        of_all_shards=recordings.of_all_shards,
+        reads=[*recordings.lists, *(name for name in reads if name is not None)],
     )
     check_policy(choice, resumable=target.journal_path is not None)
+    if choice.policy.skip_existing and target.files is None:
+        raise UsageError(
+            "--skip-existing: one file for all has no file of each recording; name a folder: "
+            "--output DIR/"
+        )
     return target
 
 

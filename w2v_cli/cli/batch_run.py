@@ -264,8 +264,8 @@ def ledger_of(
     from w2v_cli.batch.fingerprint import files_fingerprint, model_fingerprint
 
     def model() -> str:
-        others = [files_fingerprint(file) for file in job.other_files()]
-        return " ".join([model_fingerprint(job.model, job.hub), *others])
+        models = [model_fingerprint(name, job.hub) for name in (job.model, *job.other_models())]
+        return " ".join([*models, *(files_fingerprint(file) for file in job.other_files())])
 
     known = {"model": job.model, **job.settings(), "formats": list(target.formats), **settings}
     journal = open_journal(target, choice.shard)

@@ -52,6 +52,8 @@ def destination(
     refused: Sequence[Item] = (),
     template: NameTemplate | None = None,
     named: bool = True,
+    of_all_shards: Sequence[Item] = (),
+    reads: Sequence[str] = (),
 ) -> Destination[Result]:
     """Return where the results of `inputs` go, before anything is opened or written.
 
@@ -64,25 +66,30 @@ def destination(
         template: How files in a folder are called; None for the recordings' names.
         named: They were named one by one. Those of the same name get longer ones; others are
             refused, and share a file as several do even if they turn out to be only one.
+        of_all_shards: The recordings, and those of other shards, whose files must have other
+            names; empty for the recordings alone.
+        reads: Files that are read besides, and must not be written over.
 
     Raises:
-        UsageError: `output` cannot hold these formats of these recordings, or is one of them.
+        UsageError: `output` cannot hold these formats of these recordings, or is one of them or
+            of `reads`.
     """
     if not output:
         raise UsageError("--output: an empty name; name a file or a folder, or - for stdout")
     chosen = {name: formats[name] for name in chosen_formats(format_names, formats)}
     items = [Item(i, PurePath(PurePath(i).name)) if isinstance(i, str) else i for i in inputs]
     if output != STDOUT and (Path(output).is_dir() or output.endswith(("/", os.sep))):
-        files = files_in_folder(output, chosen, items, template, named)
+        everything = of_all_shards or items
+        files = files_in_folder(output, chosen, everything, template, named, reads)
         return FilesDestination(Path(output), files, chosen)
     if template is not None:
         raise UsageError(
             f"--name: it names files in a folder; name one: --output {_as_folder(output)}"
         )
     if len(chosen) == 1:
-        several = len(items) + len(refused) > 1 or not named
+        several = len(of_all_shards or items) + len(refused) > 1 or not named
         _check_stream(output, chosen, len(items), several=several)
-        check_output(output, [item.source for item in items])
+        check_output(output, [*(item.source for item in items), *reads])
         return StreamDestination(output, chosen, [*refused, *items], several=several)
     said = f"--format {' and '.join(chosen) if len(chosen) < 4 else ALL_FORMATS}"
     if output == STDOUT:
@@ -98,7 +105,7 @@ def destination(
     paths = files_beside(output, {name: form.suffix for name, form in chosen.items()})
     check_place(str(next(iter(paths.values()))))  # that there is a folder
     files = {items[0].source: paths}
-    check_files(files)
+    check_files(files, reads)
     return FilesDestination(None, files, chosen)
 
 
@@ -152,12 +159,13 @@ def files_in_folder(
     items: Sequence[Item],
     template: NameTemplate | None = None,
     named: bool = True,
+    reads: Sequence[str] = (),
 ) -> Files:
     """Return the file of every recording and format in a folder.
 
     Raises:
         UsageError: The folder has no parent folder, two recordings would share a file, or a
-            file would overwrite a recording.
+            file would overwrite a recording, or one of `reads`.
     """
     parent = Path(folder).absolute().parent
     if Path(folder).exists() and not Path(folder).is_dir():
@@ -168,7 +176,7 @@ def files_in_folder(
         )
     suffixes = {name: form.suffix for name, form in formats.items()}
     files = OutputNames(folder, items, suffixes, template=template, apart=named)
-    check_files(files)
+    check_files(files, reads)
     return files
 
 

@@ -15,7 +15,7 @@ from w2v_cli.cli import (
     turn_options,
 )
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.output import STDOUT, check_output
+from w2v_cli.cli.output import STDOUT
 from w2v_cli.cli.pictures import PICTURES, Drawn, picture_formats, plot_choice
 from w2v_cli.cli.turn_options import RULES
 from w2v_cli.formats.turns import turn_formats
@@ -131,10 +131,8 @@ def diarize_frames(
     )
     chosen = turn_choices.format_choice(formats, transcribe)
     known = {**turn_formats(), **picture_formats(drawn)}
-    target = batch_options.output_of(recordings, choice, output, chosen, known)
+    target = batch_options.output_of(recordings, choice, output, chosen, known, reads=[uem])
     picture = plot_choice(plot, len(recordings.found.items), output)
-    if uem is not None:
-        check_output(output, [uem])
     runtime = engine_options.runtime_choice(context.params)  # all options of that group
 
     # Only now: help and usage errors must not wait for torch and numpy.

@@ -18,9 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from w2v_cli.audio.parts import split_part
 from w2v_cli.batch.parts import part_path
 from w2v_cli.errors import UsageError, W2VError
+from w2v_cli.recording_parts import split_part
 
 if TYPE_CHECKING:
     from w2v_cli.formats.format import Joining
@@ -235,14 +235,15 @@ def check_output(target: str, inputs: Sequence[str]) -> None:
         _check_targets({_identity(Path(target)): target}, inputs)
 
 
-def check_files(files: Mapping[str, Mapping[str, Path]]) -> None:
+def check_files(files: Mapping[str, Mapping[str, Path]], reads: Sequence[str] = ()) -> None:
     """Refuse now what would fail when the first recording, or the last, is done.
 
     Args:
         files: For every recording and format: the file it is written to.
+        reads: What is read besides the recordings.
 
     Raises:
-        UsageError: A file is one of the recordings, or a folder.
+        UsageError: A file is one of the recordings or of `reads`, or a folder.
         OutputError: A folder takes no new files.
     """
     folders: set[Path] = set()
@@ -260,7 +261,7 @@ def check_files(files: Mapping[str, Mapping[str, Path]]) -> None:
                 folders.add(path.parent)
                 if path.parent.is_dir():  # else it is to be made
                     check_place(str(path))
-    _check_targets(existing, files)
+    _check_targets(existing, [*files, *reads] if existing else ())
 
 
 def _check_targets(targets: Mapping[tuple[int, int], str], inputs: Iterable[str]) -> None:

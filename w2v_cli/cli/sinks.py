@@ -177,6 +177,7 @@ class JournaledFile(Destination[Result]):
         self._target = target
         self._items = items
         self._ledger = ledger
+        self._has_results = False
         self.formats = formats
 
     def __enter__(self) -> JournaledFile[Result]:
@@ -191,6 +192,8 @@ class JournaledFile(Destination[Result]):
     ) -> None:
         if isinstance(error, OutputError):
             return
+        if error is not None and not self._has_results and Path(self._target).exists():
+            return  # nothing came of this run: what is there says more
         with Results(self._target, self._format.joining, 2, in_part=True) as results:
             if self._format.gathering is not None:
                 texts = (text for _, text in self._kept())
@@ -208,6 +211,7 @@ class JournaledFile(Destination[Result]):
 
     def write(self, result: Result) -> None:
         self._ledger.done(result.source or "", result.duration_seconds, self._text(result))
+        self._has_results = True
 
     def _text(self, result: Result) -> str:
         if self._format.gathering is not None:

@@ -127,7 +127,8 @@ def transcribe(
     subtitles = options.subtitle_choice(context.params)  # all options of that group
     voices = turn_choices.word_speakers(context.params)
     names, known = formats or options.DEFAULT_FORMATS, transcript_formats(subtitles)
-    target = batch_options.output_of(recordings, choice, output, names, known)
+    reads = [context.params["hotwords"], context.params["lexicon"]]
+    target = batch_options.output_of(recordings, choice, output, names, known, reads=reads)
     decoding_options.check_n_best_is_shown(n_best, names)
     decoding = decoding_options.decoding_choice(
         lm=lm,

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from w2v_cli.recording_parts import split_part
 from w2v_cli.results import Diarization, Segment, Transcript, Word
 
 
@@ -121,8 +122,14 @@ def recording_id(result: Transcript | Diarization) -> str:
 
 
 def recording_name(source: str | None) -> str:
-    """Return the same for the name of a recording; None for one held in memory."""
-    name = as_unicode(PurePath(source or "").stem) or ""
+    """Return the same for the name of a recording; None for one held in memory.
+
+    A part of a recording is called like all of it: its times are the recording's.
+
+    >>> recording_name("calls/talk.wav#t=3.5,8")
+    'talk'
+    """
+    name = as_unicode(PurePath(split_part(source or "")[0]).stem) or ""
     name = "_".join(one_line(name).split()).replace(";;", ";_")
     return name if name and name != "-" else "stdin" if name == "-" else "recording"
 

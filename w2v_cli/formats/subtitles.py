@@ -27,7 +27,7 @@ def srt(transcript: Transcript, options: SubtitleOptions) -> str:
         lines = []
         for line in cue.lines:
             texts = _marked(line, position, highlighted, _SRT_LOOKALIKES)
-            lines.append(line.label + " ".join(texts))
+            lines.append(line.label.translate(_SRT_LOOKALIKES) + " ".join(texts))
             position += len(texts)
         times = f"{clock(cue.start_ms, ',')} --> {clock(cue.end_ms, ',')}"
         blocks.append("\n".join([str(len(blocks) + 1), times, *lines, ""]))

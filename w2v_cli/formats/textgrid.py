@@ -122,7 +122,8 @@ def _without_holes(intervals: Sequence[Interval], end_ms: int) -> list[Interval]
 
 
 def _tier(name: str, intervals: Sequence[Interval], end_ms: int) -> list[str]:
-    lines = ['        class = "IntervalTier"', f'        name = "{name}"']
+    quoted = name.replace('"', '""')
+    lines = ['        class = "IntervalTier"', f'        name = "{quoted}"']
     lines += ["        xmin = 0", f"        xmax = {decimal_seconds(end_ms)}"]
     lines.append(f"        intervals: size = {len(intervals)}")
     for number, interval in enumerate(intervals, start=1):

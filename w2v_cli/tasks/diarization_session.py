@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from w2v_cli.audio.parts import split_part
 from w2v_cli.diarization.clustering import link_by_voices
 from w2v_cli.diarization.linking import link_by_overlap
 from w2v_cli.diarization.pieces import SPEAKS, Blocks, Piece
@@ -17,6 +16,7 @@ from w2v_cli.diarization.turns import Spans, speaker_spans, within
 from w2v_cli.errors import AudioError
 from w2v_cli.formats.spoken import recording_name
 from w2v_cli.inference.pooling import unit_length
+from w2v_cli.recording_parts import split_part
 from w2v_cli.results import Diarization, FrameActivity, Turn
 from w2v_cli.tasks.recording import Hearing, Ready
 

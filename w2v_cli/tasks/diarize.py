@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.checkpoint.options import HubOptions
-from w2v_cli.checkpoint.resolve import locate
 from w2v_cli.diarization.clustering import VoiceRules
 from w2v_cli.diarization.rules import TurnRules
 from w2v_cli.inference.chunks import Chunking
@@ -181,20 +180,9 @@ class DiarizationJob(RecordingJob):
             "uem": None if regions is None else {name: list(r) for name, r in regions.items()},
         }
 
-    def other_files(self) -> tuple[str, ...]:
-        """Return the folder of the model of speakers, where it is here."""
-        folder = None if self.speakers.model is None else folder_of(self.speakers.model)
-        return () if folder is None else (folder,)
-
-
-def folder_of(model: str) -> str | None:
-    """Return the folder of a model that is on this machine; None for one of the Hub.
-
-    Raises:
-        ModelNotFoundError: There is no such model, here or anywhere.
-    """
-    folder = locate(model)
-    return None if folder is None else str(folder)
+    def other_models(self) -> tuple[str, ...]:
+        """Return the model of speakers, where one was named."""
+        return () if self.speakers.model is None else (self.speakers.model,)
 
 
 def load_diarizer(

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from w2v_cli.audio.parts import split_part
 from w2v_cli.errors import UsageError
 from w2v_cli.formats.vector_files import read_vectors
 from w2v_cli.formats.vector_index import INDEX_SUFFIX, VectorIndex
 from w2v_cli.formats.vectors import VectorTable, row_name
 from w2v_cli.inference.pooling import unit_length
+from w2v_cli.recording_parts import split_part
 from w2v_cli.results import VectorKind
 
 FloatArray = npt.NDArray[np.float32]

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from w2v_cli.audio.parts import split_part
 from w2v_cli.audio.streams import ChannelChoice, WaveformStream, open_waveforms
 from w2v_cli.audio.waveforms import HeldStream
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.errors import AudioError, OutOfMemoryError
 from w2v_cli.inference.chunks import Chunk, Chunker, Chunking, SpeechFinder
 from w2v_cli.inference.runtime import Runtime
+from w2v_cli.recording_parts import split_part
 
 if TYPE_CHECKING:
     from w2v_cli.audio import Waveforms
@@ -49,7 +49,7 @@ class RecordingJob:
     end_seconds: float | None = None
 
     def open(self, source: str) -> AbstractContextManager[WaveformStream]:
-        """Open a recording, or a part of one; see `w2v_cli.audio.parts`.
+        """Open a recording, or a part of one; see `w2v_cli.recording_parts`.
 
         Errors are those of `w2v_cli.audio.open_waveforms`.
         """
@@ -78,6 +78,10 @@ class RecordingJob:
             "start_seconds": self.start_seconds,
             "end_seconds": self.end_seconds,
         }
+
+    def other_models(self) -> tuple[str, ...]:
+        """Return what else it depends on: the names of models besides `model`."""
+        return ()
 
     def other_files(self) -> tuple[str, ...]:
         """Return what else a result depends on: files whose content is fingerprinted."""

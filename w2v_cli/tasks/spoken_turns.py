@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from w2v_cli.inference.chunks import Chunk
 from w2v_cli.results import Diarization, Transcript
 from w2v_cli.tasks.attribution import attribute
-from w2v_cli.tasks.diarize import DiarizationJob, Diarizer, folder_of
+from w2v_cli.tasks.diarize import DiarizationJob, Diarizer
 from w2v_cli.tasks.transcribe import Transcriber, TranscriptionJob
 
 if TYPE_CHECKING:
@@ -185,11 +185,13 @@ class _TwoJobs:
         turns = {"model": self.turns.model, **self.turns.settings()}
         return {**self.text.settings(), "turns": turns}
 
+    def other_models(self) -> tuple[str, ...]:
+        """Return the model of turns, and that of speakers where one was named."""
+        return (self.turns.model, *self.turns.other_models())
+
     def other_files(self) -> tuple[str, ...]:
-        """Return what else it depends on: the other models, and the language model."""
-        folder = folder_of(self.turns.model)
-        here = () if folder is None else (folder,)
-        return (*self.text.other_files(), *here, *self.turns.other_files())
+        """Return the language model, where one was named."""
+        return self.text.other_files()
 
 
 class SpokenTurnsJob(_TwoJobs):

@@ -138,6 +138,10 @@ class ModelJob(Job[Result_co], Protocol):
     @property
     def hub(self) -> HubOptions: ...
 
+    def other_models(self) -> tuple[str, ...]:
+        """Return what else it depends on: the names of models besides `model`."""
+        ...
+
     def other_files(self) -> tuple[str, ...]:
         """Return what else a result depends on: files whose content is fingerprinted."""
         ...
