@@ -160,3 +160,24 @@ def test_text_that_ends_inside_a_letter():
 )
 def test_no_text(head):
     assert not starts_like_text(head)
+
+
+class TestSoundBehindTheEnd:
+    """A recorder that crashed, or that counts bytes to 4 GB, leaves a size that is too small."""
+
+    def wav(self, encoded):
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * 16_000).astype(np.float32)
+        return encoded(noise)
+
+    def test_is_told(self, encoded, caplog):
+        content = with_sizes(self.wav(encoded), 1036, 1000)
+        assert read_waveforms(io.BytesIO(content)).duration_seconds == 500 / 16_000
+        assert "goes on for 95000 bytes after what its header calls its end" in caplog.text
+
+    @pytest.mark.parametrize(
+        "behind",
+        [b"", b"TAG" + bytes(125), b"LIST" + struct.pack("<I", 40_000) + b"x" * 40_000],
+    )
+    def test_tags_are_none(self, encoded, caplog, behind):
+        read_waveforms(io.BytesIO(self.wav(encoded) + behind))
+        assert caplog.text == ""

@@ -50,6 +50,25 @@ def test_half_read_is_no_hindrance_to_reading_again():
     np.testing.assert_array_equal(again[0], read_waveforms(DATA / "jfk.opus").channels[0])
 
 
+def test_reading_again_does_not_make_it_shorter():
+    """Who still works on what the first reading gave asks how long it is."""
+    with open_waveforms(DATA / "jfk.opus") as stream:
+        blocks = list(stream.blocks())
+        whole = stream.duration_seconds
+        assert len(blocks) > 1
+        again = stream.blocks()
+        next(again)
+        assert stream.duration_seconds == whole
+        assert len(list(again)) == len(blocks) - 1
+        assert stream.duration_seconds == whole
+
+
+def test_a_start_that_no_file_has_is_past_its_end():
+    for name in ("jfk.opus", "demo.opus"):
+        with pytest.raises(AudioError, match="cannot start at 1e\\+19 s"):
+            read_waveforms(DATA / name, start_seconds=1e19)
+
+
 def test_how_long_it_should_be():
     samples = sound(32000)
     with open_waveforms(encoded(samples), end_seconds=1.5, start_seconds=0.5) as stream:

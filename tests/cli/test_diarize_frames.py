@@ -199,3 +199,10 @@ def test_more_that_is_wrong(diarize, w2v, recording, models):
     assert (run.exit_code, "does not tell speakers apart" in run.stderr) == (4, True)
     run = diarize(one, "--speakers-model", models / "frames")
     assert (run.exit_code, "has no x-vectors" in run.stderr) == (4, True)
+
+
+@pytest.mark.parametrize("option", ["--chunk-seconds", "--median-seconds"])
+def test_lengths_that_nothing_has_are_refused(diarize, recording, option):
+    run = diarize(recording(), option, "1e300")
+    assert run.exit_code == 2
+    assert "up to 1000000" in run.stderr

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 
 from w2v_cli.audio import read_waveforms
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.live import SegmentWriter
+from w2v_cli.cli.live import ReadAhead, SegmentWriter
 from w2v_cli.cli.long_options import LiveChoice
 
 SEGMENTS = ["yes no up down", "on off stop go", "one two three"]
@@ -166,6 +167,44 @@ def test_ctrl_c_keeps_what_was_heard(demo_pcm):
     assert first.decode().strip() == SEGMENTS[0]
     assert rest.decode().split()[:4] == SEGMENTS[1].split()
     assert errors == "w2v: interrupted; what was heard is kept\n"
+
+
+def test_ctrl_c_hears_what_was_read(demo_pcm):
+    """All of it waits in the queue when the first segment is printed."""
+    with started() as process:
+        process.stdin.write(demo_pcm + bytes(3 * 32000) + demo_pcm + bytes(3 * 32000))
+        process.stdin.flush()
+        process.stdout.readline()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read().decode().splitlines()
+        assert process.wait(60) == 130
+    assert rest == [*SEGMENTS[1:], *SEGMENTS]
+
+
+def test_what_breaks_while_reading_breaks_the_run():
+    def blocks():
+        yield np.zeros(1)
+        raise ValueError("broken")
+
+    ahead = iter(ReadAhead(blocks()))
+    next(ahead)
+    with pytest.raises(ValueError, match="broken"):
+        next(ahead)
+
+
+def test_what_waits_is_given_without_waiting():
+    ahead = ReadAhead(iter([np.zeros(1), np.ones(1)]))
+    deadline = time.monotonic() + 30
+    while ahead._waiting.qsize() < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [block[0] for block in ahead.waiting()] == [0, 1]
+    assert list(ahead.waiting()) == []
+
+
+def test_rates_that_nothing_samples_at_are_refused(live):
+    run = live(b"", "--raw", 10**20)
+    assert run.exit_code == 2
 
 
 def test_on_a_terminal_partial_words_are_drawn_over(monkeypatch, capsys):

@@ -245,3 +245,15 @@ def test_frames_beyond_the_recording_are_left_out():
 def test_rules_that_cannot_be(changes):
     with pytest.raises(ValueError, match=next(iter(changes))):
         VoiceRules(**changes)
+
+
+def test_who_speaks_shortly_counts_where_the_number_is_known():
+    frames = np.ones((400, 1), np.float32)
+    first = Piece(0, np.hstack([frames, frames]), VOICES[:2], np.array([8.0, 1.2], np.float32))
+    second = Piece(
+        1000, np.hstack([frames, 0 * frames]), VOICES[[2, 2]], np.array([6.0, 0.0], np.float32)
+    )
+    labels = link_by_voices([first, second], VoiceRules(0.5, least=3, most=3))
+    assert {label for row in labels for label in row} - {SILENT} == {0, 1, 2}
+    labels = link_by_voices([first, second], VoiceRules(0.5))
+    assert {label for row in labels for label in row} - {SILENT} == {0, 1}

@@ -186,3 +186,10 @@ def test_parts_within_regions():
 def test_rules_that_cannot_be(changes):
     with pytest.raises(ValueError, match=next(iter(changes))):
         TurnRules(**changes)
+
+
+def test_a_median_of_more_than_there_is():
+    values = np.random.default_rng(0).random((50, 2))
+    expected = median_filter(values, 101)
+    for width in (1_001, 10**12 + 1, 10**300 + 1):
+        np.testing.assert_array_equal(median_filter(values, width), expected)

@@ -76,3 +76,7 @@ def test_english_writes_both_alike(one, other):
 )
 def test_english_keeps_words_apart(one, other):
     assert normalize(one, "english") != normalize(other, "english")
+
+
+def test_numbers_too_long_to_calculate_with():
+    assert normalize("9" * 5000, "english").split()[:2] == ["nine", "nine"]

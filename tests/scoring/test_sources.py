@@ -90,6 +90,7 @@ def test_standard_input(monkeypatch, text):
     ("name", "content", "message"),
     [
         ("a.jsonl", b'{"text": "go"}\n{"text": \n', r"a\.jsonl:2: not JSON"),
+        ("a.json", b"[" * 200_000, "nested too deep"),
         ("a.jsonl", b'{"source": "a.wav"}\n', r"object 1: no text; a row needs one of text"),
         ("a.json", b"[1]", r"object 1: no text"),
         ("a.json", b'{"error": "lost"}', r"object 1: no name"),

@@ -146,7 +146,7 @@ class ContainerRecording:
         try:
             ticks = int((seconds + self._zero_seconds) / self._stream.time_base)
             self._container.seek(ticks, stream=self._stream)
-        except self._errors:
+        except (self._errors, OverflowError):
             return False
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2v_cli.audio.headers import examine, starts_like_container, starts_like_text
-from w2v_cli.audio.sources import ByteSource
+from w2v_cli.audio.sources import STDIN_LABEL, ByteSource
 from w2v_cli.errors import AudioError
 
 FloatArray = npt.NDArray[np.float32]
@@ -84,6 +85,11 @@ def _unreadable(source: ByteSource, head: bytes) -> str:
     if source.suffix in _RAW_SUFFIXES:
         return (
             "has no header that says its rate and format; give it one with: "
-            f"ffmpeg -f s16le -ar 16000 -ac 1 -i {source.label} recording.wav"
+            f"ffmpeg -f s16le -ar 16000 -ac 1 -i {shlex.quote(source.label)} recording.wav"
         )
-    return "not a recording in a known format; try: ffmpeg -i " + source.label + " recording.wav"
+    if source.label == STDIN_LABEL:
+        return "not a recording in a known format; convert it first, with ffmpeg for instance"
+    return (
+        "not a recording in a known format; try: "
+        f"ffmpeg -i {shlex.quote(source.label)} recording.wav"
+    )

@@ -7,11 +7,18 @@ promise are compared with the bytes there are before anything is decoded.
 
 from __future__ import annotations
 
+import logging
 import re
+import shlex
 import struct
 from dataclasses import dataclass
 
 from w2v_cli.audio.sources import ByteSource
+
+log = logging.getLogger(__name__)
+
+# Bytes. Less is a tag that some program has appended, or padding.
+_MUCH_BEHIND = 2**14
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,23 @@ def examine(source: ByteSource) -> Extent:
         size = _rf64_data_size(source)
     if size == 0 and start[:4] == b"RIFF" and not _holds_chunks(source, offset, family):
         source.patch(offset - 4, b"\xff\xff\xff\xff")
+    if size > 0:
+        _tell_what_is_behind(source, offset + size, family)
     return _extent(size, source.size - offset)
+
+
+def _tell_what_is_behind(source: ByteSource, end: int, family: _ChunkFamily) -> None:
+    """Warn of sound that a header doesn't know of: a recorder that crashed, or counted to 4 GB."""
+    n_bytes = source.size - end
+    aligned = end + -end % family.alignment
+    if n_bytes >= _MUCH_BEHIND and not _holds_chunks(source, aligned, family):
+        log.warning(
+            "%s: the file goes on for %d bytes after what its header calls its end, and they are "
+            "not heard; if they are sound, mend it: ffmpeg -ignore_length 1 -i %s mended.wav",
+            source.label,
+            n_bytes,
+            shlex.quote(source.label),
+        )
 
 
 def starts_like_container(head: bytes) -> bool:

@@ -94,7 +94,7 @@ class SoundfileRecording:
             return 0
         try:
             return int(self._file.seek(target))
-        except soundfile.LibsndfileError:  # past the end, or cut off before it
+        except (soundfile.LibsndfileError, OverflowError):  # past the end, or cut off before it
             return 0
 
     def _read(self, frames: int) -> FloatArray:

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import errno
 import os
+import shlex
 import shutil
 import stat
 import sys
@@ -18,6 +19,8 @@ from w2v_cli.audio.remote import is_url, local_path, open_url, url_suffix
 from w2v_cli.errors import AudioError
 
 STDIN = "-"
+STDIN_LABEL = "standard input"
+"""What errors call it."""
 
 # A stream cannot seek and decoders must, so it is copied: short ones to memory, an hour of
 # studio sound to a temporary file.
@@ -123,7 +126,7 @@ def open_source(
     with contextlib.ExitStack() as stack:
         if isinstance(source, (str, os.PathLike)):
             path = os.fsdecode(source)
-            label = printable(name or ("standard input" if path == STDIN else path))
+            label = printable(name or (STDIN_LABEL if path == STDIN else path))
             path = local_path(path) or path
             suffix = url_suffix(path) if is_url(path) else Path(path).suffix.lower()
             handle: IO[bytes]
@@ -177,7 +180,8 @@ def _open(path: str, label: str) -> BinaryIO:
         raise AudioError(f"{label}: {_missing(Path(path))}") from error
     except PermissionError as error:
         raise AudioError(
-            f"{label}: no permission to read it; ask its owner, or try: chmod u+r {label}"
+            f"{label}: no permission to read it; ask its owner, or try: "
+            f"chmod u+r {shlex.quote(label)}"
         ) from error
     except OSError as error:
         raise AudioError(f"{label}: {_reason(error)}") from error

@@ -119,6 +119,7 @@ class RecordingStream:
         self._source, self._stretch = source, stretch
         self._opened: Recording | None = recording  # until it is read
         self._span = self._span_of(recording)
+        self._furthest_frames = 0  # of earlier readings
         self.n_channels = 1 if stretch.columns is None else len(stretch.columns)
         self.sample_rate = stretch.sample_rate
         self.channel_numbers: tuple[int | None, ...] = (None,)
@@ -129,8 +130,8 @@ class RecordingStream:
 
     @property
     def duration_seconds(self) -> float:
-        """How much was read until now."""
-        return self._span.read_frames / self._span.sample_rate
+        """How much was read until now, by whichever reading has come furthest."""
+        return max(self._furthest_frames, self._span.read_frames) / self._span.sample_rate
 
     def blocks(self) -> Iterator[FloatArray]:
         """Yield float32 (channels, samples) until the end; once more from the start if asked.
@@ -143,6 +144,7 @@ class RecordingStream:
             yield from self._read(self._span)
             return
         with open_recording(self._source) as reopened:
+            self._furthest_frames = max(self._furthest_frames, self._span.read_frames)
             self._span = self._span_of(reopened)
             yield from self._read(self._span)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -218,7 +219,7 @@ def read_text(name: str) -> str:
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{shown}: the text is not in UTF-8; convert it, for instance: "
-            f"iconv -f latin1 -t utf-8 {shown}"
+            f"iconv -f latin1 -t utf-8 {shlex.quote(shown)}"
         ) from error
     if not text.split():
         raise UsageError(f"{shown}: the text has no words; there is nothing to align")

@@ -6,17 +6,14 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 from w2v_cli.cli.inputs import STDIN
-from w2v_cli.cli.live import read_ahead
+from w2v_cli.cli.live import ReadAhead
 from w2v_cli.cli.output import STDOUT, Results
 from w2v_cli.errors import AudioError
 from w2v_cli.formats.labels import stretch_line, window_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from w2v_cli.cli.console import Console
     from w2v_cli.formats.labels import LabelOptions
-    from w2v_cli.inference.network import FloatArray
     from w2v_cli.results import Classification
     from w2v_cli.tasks.classify import ClassificationJob
 
@@ -43,9 +40,9 @@ def classify_stream(
     with console.warnings_as_lines(), Results(STDOUT, None, 1) as results:
         classifier = job.load()
         console.note(classifier.description)
-        blocks: Iterator[FloatArray] = read_ahead(raw_blocks(stream, raw_rate))
+        blocks = ReadAhead(raw_blocks(stream, raw_rate))
         try:
-            for window in classifier.windows(blocks):
+            for window in classifier.windows(iter(blocks)):
                 results.write(lines_of(window, format_name, written), STDIN)
         except KeyboardInterrupt:
             console.error("interrupted; what was heard is kept")

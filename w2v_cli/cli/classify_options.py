@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from w2v_cli.cli.inputs import STDIN
-from w2v_cli.cli.long_options import LIVE_GROUP, LONG_GROUP, check_alone
+from w2v_cli.cli.long_options import HIGHEST_RAW_RATE, LIVE_GROUP, LONG_GROUP, check_alone
 from w2v_cli.cli.options import (
     ALL_FORMATS,
+    LONGEST_SECONDS,
     MODEL_GROUP,
     OUTPUT_GROUP,
     format_completer,
@@ -160,6 +161,7 @@ Raw = Annotated[
     typer.Option(
         "--raw",
         min=1000,
+        max=HIGHEST_RAW_RATE,
         metavar="RATE",
         help="With --window: standard input is raw PCM of this rate, in Hz: signed 16-bit "
         "little-endian, one channel. It may still grow: each window's labels are printed at once.",
@@ -270,8 +272,11 @@ def check_lengths(
         UsageError: One is not more than 0, or windows are heard and not the whole.
     """
     for option, seconds in (("chunk", chunk_seconds), ("whole", whole_seconds)):
-        if seconds is not None and not 0 < seconds < math.inf:
-            raise UsageError(f"--{option}-seconds {seconds:g}: it must be more than 0")
+        if seconds is not None and not 0 < seconds <= LONGEST_SECONDS:
+            raise UsageError(
+                f"--{option}-seconds {seconds:g}: it must be more than 0, up to "
+                f"{LONGEST_SECONDS:.0f}"
+            )
     if whole_seconds is not None and window is not None:
         raise UsageError("--whole-seconds: with --window each window is heard alone; leave one out")
 

@@ -17,7 +17,7 @@ from w2v_cli.cli.embed_options import Comparing
 from w2v_cli.cli.output import STDOUT, Results, check_file
 from w2v_cli.cli.sinks import Destination, WrappedDestination
 from w2v_cli.counts import counted
-from w2v_cli.errors import UsageError, W2VError
+from w2v_cli.errors import SOME_INPUTS_FAILED, UsageError, W2VError
 from w2v_cli.formats.format import Format, Joining
 from w2v_cli.formats.spoken import as_unicode, one_line
 from w2v_cli.formats.vectors import SCHEMA_VERSION, row_name
@@ -74,7 +74,7 @@ def compare(comparison: Comparison, run_on: RunOn, console: Console) -> int:
     found = _Collected()
     exit_code = run_on(comparison.recordings, found, {})
     if exit_code or comparison.batch.dry_run:
-        return min(exit_code, 1)  # with one of two nothing is done
+        return 1 if exit_code == SOME_INPUTS_FAILED else exit_code  # of one nothing is done
     names, vectors = found.rows()
     if len(names) != 2:
         raise UsageError(
@@ -128,8 +128,9 @@ def matrix(comparison: Comparison, run_on: RunOn, console: Console) -> int:
         from w2v_cli.plots.similarity import draw_similarity
 
         title = f"{counted(len(names), 'recording')}, {comparison.kind.model}"
-        figure = draw_similarity(names, scores, title=title, threshold=comparison.threshold)
-        save_figure(figure, comparison.choice.plot)
+        with console.warnings_as_lines():
+            figure = draw_similarity(names, scores, title=title, threshold=comparison.threshold)
+            save_figure(figure, comparison.choice.plot)
         console.note(f"drawn: {comparison.choice.plot}")
     return exit_code
 

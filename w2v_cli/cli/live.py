@@ -49,13 +49,16 @@ def transcribe_stream(job: TranscriptionJob, choice: LiveChoice, console: Consol
         console.note(transcriber.emitter.description)
         writer = SegmentWriter(results, choice, console)
         transcript = LiveTranscript(transcriber)
+        blocks = ReadAhead(raw_blocks(stream, choice.raw_rate))
         try:
-            for samples in read_ahead(raw_blocks(stream, choice.raw_rate)):
+            for samples in blocks:
                 writer.write(transcript.hear(samples))
                 if choice.partial:
                     writer.show(transcript.partial())
             _finish(transcript, writer)
         except KeyboardInterrupt:  # of a microphone: what was said until now counts
+            for samples in blocks.waiting():
+                writer.write(transcript.hear(samples))
             _finish(transcript, writer)
             console.error("interrupted; what was heard is kept")
             raise
@@ -118,30 +121,49 @@ def _finish(transcript: LiveTranscript, writer: SegmentWriter) -> None:
     writer.end()
 
 
-def read_ahead(blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
-    """Yield blocks that a thread reads while the last ones are still being heard.
+class ReadAhead:
+    """Blocks that a thread reads while the last ones are still being heard.
 
-    Raises:
-        AudioError: They cannot be read to the end.
+    Args:
+        blocks: Where they come from.
     """
-    waiting: queue.Queue[FloatArray | OSError | None] = queue.Queue(_MOST_WAITING)
 
-    def read() -> None:
-        try:
-            for block in blocks:
-                waiting.put(block)
-            waiting.put(None)
-        except OSError as error:
-            waiting.put(error)
+    def __init__(self, blocks: Iterator[FloatArray]) -> None:
+        self._blocks = blocks
+        self._waiting: queue.Queue[FloatArray | BaseException | None] = queue.Queue(_MOST_WAITING)
+        threading.Thread(target=self._read, name="w2v-stream", daemon=True).start()
 
-    threading.Thread(target=read, name="w2v-stream", daemon=True).start()
-    while True:
+    def __iter__(self) -> Iterator[FloatArray]:
+        """Yield blocks until their end.
+
+        Raises:
+            AudioError: They cannot be read to the end.
+        """
+        while True:
+            try:
+                block = self._waiting.get(timeout=_WAIT_SECONDS)
+            except queue.Empty:
+                continue
+            if block is None:
+                return
+            if isinstance(block, OSError):
+                raise AudioError(f"standard input: cannot be read: {block.strerror or block}")
+            if isinstance(block, BaseException):
+                raise block
+            yield block
+
+    def waiting(self) -> Iterator[FloatArray]:
+        """Yield the blocks that are read by now, and wait for no others."""
+        for _ in range(self._waiting.qsize()):
+            block = self._waiting.get()
+            if block is None or isinstance(block, BaseException):
+                return
+            yield block
+
+    def _read(self) -> None:
         try:
-            block = waiting.get(timeout=_WAIT_SECONDS)
-        except queue.Empty:
-            continue
-        if block is None:
-            return
-        if isinstance(block, OSError):
-            raise AudioError(f"standard input: cannot be read: {block.strerror or block}")
-        yield block
+            for block in self._blocks:
+                self._waiting.put(block)
+            self._waiting.put(None)
+        except BaseException as error:  # raised where the blocks are taken
+            self._waiting.put(error)

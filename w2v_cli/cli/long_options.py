@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from w2v_cli.cli.inputs import STDIN
-from w2v_cli.cli.options import DEFAULT_FORMATS
+from w2v_cli.cli.options import DEFAULT_FORMATS, LONGEST_SECONDS
 from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 LONG_GROUP = "Long recordings"
 LIVE_GROUP = "Streams"
+
+HIGHEST_RAW_RATE = 768_000
+"""Hz; no converter samples faster, and what resamples would calculate without end."""
 
 ChunkSeconds = Annotated[
     float | None,
@@ -64,6 +67,7 @@ Raw = Annotated[
     typer.Option(
         "--raw",
         min=1000,
+        max=HIGHEST_RAW_RATE,
         metavar="RATE",
         help="Standard input is raw PCM of this rate, in Hz: signed 16-bit little-endian, one "
         "channel. It may still grow: each segment is printed when it is final.",
@@ -119,13 +123,18 @@ def chunking_choice(
     Raises:
         UsageError: A length that cannot be.
     """
-    longest = float("inf")
-    if chunk_seconds is not None and not 0 < chunk_seconds < longest:
-        raise UsageError(f"--chunk-seconds {chunk_seconds:g}: it must be more than 0")
-    if stride_seconds is not None and not 0 <= stride_seconds < longest:
-        raise UsageError(f"--stride-seconds {stride_seconds:g}: it must be 0 or more")
-    if context_seconds is not None and not 0 <= context_seconds < longest:
-        raise UsageError(f"--context-seconds {context_seconds:g}: it must be 0 or more")
+    lengths = {
+        "--chunk-seconds": chunk_seconds,
+        "--stride-seconds": stride_seconds,
+        "--context-seconds": context_seconds,
+    }
+    for option, seconds in lengths.items():
+        if seconds is not None and not 0 <= seconds <= LONGEST_SECONDS:
+            raise UsageError(
+                f"{option} {seconds:g}: it must be 0 or more, up to {LONGEST_SECONDS:.0f}"
+            )
+    if chunk_seconds == 0:
+        raise UsageError("--chunk-seconds 0: it must be more than 0")
     if chunk_seconds is not None and stride_seconds is not None:
         least_seconds = 3 * stride_seconds
         if chunk_seconds < least_seconds:

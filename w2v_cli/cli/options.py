@@ -394,11 +394,15 @@ Dtype = Annotated[
         rich_help_panel=SPEED_GROUP,
     ),
 ]
+LONGEST_SECONDS = 1e6
+"""Of a length of time that is given as an option: eleven days."""
+
 Threads = Annotated[
     int | None,
     typer.Option(
         "--threads",
         min=1,
+        max=1024,
         metavar="N",
         help="Threads of the processor to use; all cores without it.",
         show_default=False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -178,8 +177,11 @@ def chunks_choice(chunk_seconds: float | None, stride_seconds: float | None) -> 
     Raises:
         UsageError: A length that cannot be.
     """
-    if chunk_seconds is not None and not 1 <= chunk_seconds < math.inf:
-        raise UsageError(f"--chunk-seconds {chunk_seconds:g}: it must be 1 or more")
+    if chunk_seconds is not None and not 1 <= chunk_seconds <= options.LONGEST_SECONDS:
+        raise UsageError(
+            f"--chunk-seconds {chunk_seconds:g}: it must be 1 or more, up to "
+            f"{options.LONGEST_SECONDS:.0f}"
+        )
     if stride_seconds is not None:
         if chunk_seconds is None:
             raise UsageError("--stride-seconds is a part of a piece; add --chunk-seconds")

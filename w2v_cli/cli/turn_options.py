@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any
 
 import typer
@@ -37,8 +36,10 @@ def cosine(value: float | None) -> float | None:
 
 def seconds(value: float | None) -> float | None:
     """Return a length of time."""
-    if value is not None and not 0 <= value < math.inf:
-        raise typer.BadParameter(f"{value:g}: it must be 0 or more, in seconds")
+    if value is not None and not 0 <= value <= options.LONGEST_SECONDS:
+        raise typer.BadParameter(
+            f"{value:g}: it must be 0 or more, up to {options.LONGEST_SECONDS:.0f}, in seconds"
+        )
     return value
 
 

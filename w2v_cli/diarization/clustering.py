@@ -80,9 +80,10 @@ def link_by_voices(pieces: Sequence[Piece], rules: VoiceRules) -> list[list[int]
     """Return the speaker of each output of each piece, of as many speakers as there are voices.
 
     What neighbours surely share, and say with one voice, becomes a track, whose voice is the mean
-    of its places'. Tracks that are long enough are clustered. Each of the others goes to the
-    cluster that it is most similar to, or without any voice to one that none of its pieces has.
-    Two outputs of a piece may be one speaker: networks say so more often than voices are mistaken.
+    of its places'. Tracks that are long enough are clustered, and of shorter ones as many as it
+    takes for the number of speakers that is asked for. Each of the others goes to the cluster that
+    it is most similar to, or without any voice to one that none of its pieces has. Two outputs of
+    a piece may be one speaker: networks say so more often than voices are mistaken.
 
     Args:
         pieces: By their first frame, with voices.
@@ -96,7 +97,9 @@ def link_by_voices(pieces: Sequence[Piece], rules: VoiceRules) -> list[list[int]
     if not heard:
         last = len(tracks) if rules.most is None else rules.most - 1
         return [[min(number, last) for number in order] for order in link_by_overlap(pieces)]
-    clear = [index for index in heard if seconds[index] >= _CLEAR_SECONDS] or heard
+    longest = sorted(heard, key=lambda index: -seconds[index])
+    n_clear = sum(seconds[index] >= _CLEAR_SECONDS for index in heard) or len(heard)
+    clear = sorted(longest[: max(n_clear, rules.least)])
     found = cluster(voices[clear], seconds[clear], rules)
     speaker = dict(zip(clear, found, strict=True))
     centres = np.zeros((max(found) + 1, voices.shape[1]))

@@ -40,7 +40,7 @@ def speaking(probabilities: npt.NDArray[Any], rules: TurnRules, step_seconds: fl
 def median_filter(values: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
     """Return the median of `width` frames around each, (frames, speakers).
 
-    Beyond both ends the first and the last frame go on.
+    Beyond both ends the first and the last frame go on, as far again as there are frames.
 
     Args:
         values: (frames, speakers).
@@ -48,7 +48,8 @@ def median_filter(values: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
     """
     if width <= 1 or not len(values):
         return values
-    half = width // 2
+    half = min(width // 2, len(values))
+    width = 2 * half + 1
     padded = np.pad(values, ((half, half), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=0)
     filtered = np.empty_like(values)

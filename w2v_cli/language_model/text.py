@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shlex
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -175,7 +176,7 @@ def _all_lines(sources: Iterable[str | os.PathLike[str]], tell: Tell) -> Iterato
         except UnicodeDecodeError as error:
             raise UsageError(
                 f"{shown}: the text is not in UTF-8; convert it, for instance: "
-                f"iconv -f latin1 -t utf-8 {shown}"
+                f"iconv -f latin1 -t utf-8 {shlex.quote(shown)}"
             ) from error
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,7 +98,8 @@ def decoded(content: bytes, source: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{source}: not in UTF-8; convert it, for instance: iconv -f latin1 -t utf-8 {source}"
+            f"{source}: not in UTF-8; convert it, for instance: "
+            f"iconv -f latin1 -t utf-8 {shlex.quote(source)}"
         ) from error
 
 
@@ -129,6 +131,8 @@ def _rows(text: str, source: str) -> Iterator[tuple[Any, str]]:
         whole = json.loads(text)
     except ValueError:
         whole = None
+    except RecursionError as error:
+        raise UsageError(f"{source}: not JSON of texts: nested too deep") from error
     if whole is not None:
         rows = whole if isinstance(whole, list) else [whole]
         yield from ((row, f"{source}, object {n}") for n, row in enumerate(rows, start=1))
@@ -138,7 +142,7 @@ def _rows(text: str, source: str) -> Iterator[tuple[Any, str]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{source}:{number}: not JSON: {error}") from error
         yield row, f"{source}:{number}"
 
