@@ -75,6 +75,10 @@ class CheckpointError(ModelError, RuntimeError):
     """Files that were found but do not fit the model they should fill."""
 
 
+class LanguageError(W2VError, ValueError):
+    """A vocabulary of several languages without the one that was asked for, or none was."""
+
+
 class HubError(ModelError, OSError):
     """The Hub could not be reached, or refused what was asked."""
 

@@ -141,6 +141,7 @@ def test_a_model_without_adapters(tmp_path):
         ({"extra.weight": torch.zeros(1)}, r"has unexpected keys: extra\.weight"),
         ({"lm_head.bias": None}, r"has missing keys: lm_head\.bias"),
         ({"lm_head.weight": torch.zeros(41, 3)}, "head reads 3 channels"),
+        ({"lm_head.bias": torch.zeros(1)}, "its bias another number"),
         (
             {"wav2vec2.encoder.layers.0.adapter_layer.linear_1.bias": torch.zeros(9)},
             r"linear_1\.bias \[9\] instead of \[16\]",

@@ -153,3 +153,20 @@ def test_variants_are_named_as_by_the_reference():
     assert with_variant("pytorch_model.bin", None) == "pytorch_model.bin"
     index = with_variant("model.safetensors.index.json", "fp16")
     assert index == "model.safetensors.index.fp16.json"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", b"<!DOCTYPE html><p>404"],
+)
+def test_a_page_or_a_pointer_is_no_pickle(tmp_path, content):
+    path = tmp_path / "pytorch_model.bin"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="no weights, but something else"):
+        read_weight_file(path)
+
+
+def test_tensors_without_names_are_no_weights(tmp_path):
+    torch.save({1: torch.zeros(1)}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="tensors by name"):
+        read_weight_file(tmp_path / "pytorch_model.bin")

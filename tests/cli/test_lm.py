@@ -2,11 +2,14 @@
 
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 import warnings
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from w2v_cli.decoding.ngram import NGram
 
@@ -222,3 +225,83 @@ def test_help_loads_nothing_heavy():
             "assert not {'numpy', 'torch', 'jiwer'} & set(sys.modules)\n"
         )
         subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_what_is_no_language_model_is_not_attached(w2v, text, ctc_folder, tmp_path, lm_folder):
+    cases = {"sound.wav": b"RIFF" + bytes(100), "zeros.bin": bytes(5000)}
+    cases["half.bin"] = b"mmap lm http://kheafield.com/code format version 5\n\x00" + bytes(50)
+    for name, content in cases.items():
+        (tmp_path / name).write_bytes(content)
+    for wrong in (text, *(tmp_path / name for name in cases)):
+        run = w2v("lm", "attach", ctc_folder, wrong, "-o", tmp_path / "with-lm")
+        assert run.exit_code == 4, run.stderr
+        assert not (tmp_path / "with-lm").exists()
+    (tmp_path / "attrs" / "language_model").mkdir(parents=True)
+    for path in [p for p in lm_folder.rglob("*") if p.is_file()]:
+        shutil.copy(path, tmp_path / "attrs" / "language_model" / path.name)
+    (tmp_path / "attrs" / "language_model" / "attrs.json").write_text('{"alpha": "x"}')
+    run = w2v("lm", "attach", ctc_folder, tmp_path / "attrs", "-o", tmp_path / "with-lm")
+    assert run.exit_code == 4
+    assert "alpha is 'x'; it has to be a number" in run.stderr
+
+
+def test_the_weights_of_an_earlier_model_are_gone(w2v, lm_folder, ctc_folder, tmp_path):
+    folder, pickled = tmp_path / "with-lm", tmp_path / "pickled"
+    w2v("lm", "attach", ctc_folder, lm_folder, "-o", folder)
+    shutil.copytree(ctc_folder, pickled)
+    weights = load_file(pickled / "model.safetensors")
+    (pickled / "model.safetensors").unlink()
+    torch.save(weights, pickled / "pytorch_model.bin")
+    assert w2v("lm", "attach", pickled, lm_folder, "-o", folder, "--force").exit_code == 0
+    assert not (folder / "model.safetensors").exists()
+    assert (folder / "pytorch_model.bin").exists()
+
+
+def test_whole_numbers_come_after_the_language_model(w2v, lm_folder, ctc_folder, tmp_path):
+    w2v("quantize", ctc_folder, "-o", tmp_path / "small")
+    run = w2v("lm", "attach", tmp_path / "small", lm_folder, "-o", tmp_path / "both")
+    assert run.exit_code == 4
+    assert "attach the language model to the model as it was" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("vocab.json", {"<pad>": "0", "a": "1"}),
+        ("vocab.json", {"<pad>": 0.5}),
+        ("vocab.json", {"<pad>": None}),
+        ("tokenizer_config.json", {"pad_token": None}),
+        ("tokenizer_config.json", {"added_tokens_decoder": []}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"x": "y"}}),
+        ("tokenizer_config.json", {"extra_special_tokens": 5}),
+    ],
+)
+def test_damaged_tokenizers(w2v, text, ctc_folder, tmp_path, recording, name, content):
+    folder = tmp_path / "odd"
+    shutil.copytree(ctc_folder, folder)
+    path = folder / name
+    earlier = json.loads(path.read_text()) if name != "vocab.json" and path.is_file() else {}
+    path.write_text(json.dumps(earlier | content))
+    for command in (
+        ("transcribe", "--model", folder, recording()),
+        ("lm", "build", text, "-o", tmp_path / "odd-lm", "--model", folder),
+    ):
+        run = w2v(*command)
+        assert run.exit_code == 4, run.stderr
+        assert "--lang" not in run.stderr
+
+
+def test_a_checkpoint_names_no_files(w2v, ctc_folder, tmp_path, recording):
+    folder = tmp_path / "odd"
+    shutil.copytree(ctc_folder, folder)
+    path = folder / "tokenizer_config.json"
+    content = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(content | {"init_inputs": [1, 2]}))
+    assert w2v("transcribe", "--model", folder, recording()).exit_code == 0
+
+
+def test_names_of_models_that_cannot_be(w2v, recording):
+    for name in ("~nobody-is-called-so/x", "x" * 300):
+        run = w2v("transcribe", "--model", name, recording())
+        assert run.exit_code == 4
+        assert "no such folder" in run.stderr

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2ForXVector as ReferenceForXVector
 
 from w2v_cli import Wav2Vec2ForXVector
@@ -111,3 +113,71 @@ def test_another_precision_is_another_result(w2v, tmp_path):
     again = w2v("transcribe", "--model", "mini", "--quantize", "int8", SEVEN, "--output", output)
     assert again.exit_code == 0
     assert "another quantize" in again.stderr
+
+
+def folder_of(tmp_path, name, **changes):
+    """A small CTC model whose config.json has other fields."""
+    folder = tmp_path / name
+    shutil.copytree(EMBEDDED / "mini", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    return folder
+
+
+def test_a_model_without_its_head_is_not_made_one_with_random_numbers(w2v, tmp_path):
+    folder = folder_of(tmp_path, "headless")
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if not name.startswith("lm_head")}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    for more in ((), ("--weights", "float16")):
+        refused = w2v("quantize", folder, "-o", tmp_path / "small", *more)
+        assert refused.exit_code == 4
+        assert "no weights for lm_head.bias, lm_head.weight" in refused.stderr
+        assert not (tmp_path / "small").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_attention_heads": 3},
+        {"num_attention_heads": 0},
+        {"hidden_act": "foo"},
+        {"feat_extract_norm": "batch"},
+        {"hidden_size": "256"},
+        {"vocab_size": None},
+        {"conv_stride": [5, 0, 2, 2, 2, 2, 2]},
+        {"num_conv_pos_embedding_groups": 3},
+    ],
+    ids=str,
+)
+def test_a_configuration_that_makes_no_network(w2v, tmp_path, changes):
+    folder = folder_of(tmp_path, "odd", **changes)
+    for command in (("transcribe", "--model", folder, SEVEN), ("quantize", folder, "-o", "x")):
+        run = w2v(*command)
+        assert run.exit_code == 4, run.stderr
+        assert "config.json" in run.stderr or "conv_" in run.stderr
+
+
+def test_an_architecture_that_is_no_class(w2v, tmp_path):
+    run = w2v("quantize", folder_of(tmp_path, "odd", architectures=["ctc_loss"]), "-o", "x")
+    assert run.exit_code == 4
+    assert "names ctc_loss as architecture" in run.stderr
+
+
+def test_what_an_earlier_model_has_left_is_gone(w2v, tmp_path):
+    first = folder_of(tmp_path, "first")
+    (first / "language_model").mkdir()
+    (first / "language_model" / "attrs.json").write_text("{}")
+    (first / "alphabet.json").write_text("{}")
+    (first / "adapter.eng.safetensors").write_bytes(b"")
+    target = tmp_path / "small"
+    for more in ((), ("--weights", "float16")):
+        assert w2v("quantize", first, "-o", target, "--force", *more).exit_code == 0
+        assert (target / "language_model" / "attrs.json").exists()
+        assert (target / "adapter.eng.safetensors").exists()
+        assert w2v("quantize", "mini", "-o", target, "--force", *more).exit_code == 0
+        left = {path.name for path in target.iterdir()}
+        assert not left & {"language_model", "alphabet.json", "adapter.eng.safetensors"}
+        weights = {"int8.safetensors", "model.safetensors"}
+        assert len(left & weights) == 1
+        assert (target / "lexicon.json").exists()

@@ -296,7 +296,7 @@ def test_a_hotword_that_cannot_be_written_is_named():
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_file_that_kenlm_cannot_read_is_told(engine, tmp_path):
     path = tmp_path / "broken.bin"
-    path.write_bytes(b"\x00\x01not a model" * 20)
+    path.write_bytes(b"mmap lm http://kheafield.com/code" + b"\x00\x01not a model" * 20)
     with pytest.raises(CheckpointError, match="KenLM cannot read it"):
         make_decoder(SMALL, NGram.load(path), BeamOptions(), engine)
 

@@ -148,7 +148,7 @@ def test_errors_come_where_they_can_be_caught(alphabet, ngram, batch, tmp_path):
     with pytest.raises(ValueError, match="workers is -1"):
         DecoderPool(alphabet, ngram, BeamOptions(), workers=-1)
     broken = tmp_path / "broken.bin"
-    broken.write_bytes(b"nothing that KenLM knows" * 10)
+    broken.write_bytes(b"mmap lm http://kheafield.com/code, and nothing that KenLM knows")
     with (
         DecoderPool(alphabet, NGram.load(broken), BeamOptions(), workers=2) as pool,
         pytest.raises(CheckpointError, match="KenLM cannot read it"),

@@ -80,6 +80,21 @@ def test_outputs_equal_the_reference(pair, batch, head, norm, masked):
         assert_outputs_close(ours(input_values, **given), reference(input_values, **given))
 
 
+@pytest.mark.parametrize("norm", ["group", "layer"])
+@pytest.mark.parametrize("head", HEADS[:5])
+def test_a_row_too_short_for_a_frame_equals_the_reference(pair, batch, head, norm):
+    reference, ours = pair(head, norm)
+    input_values, attention_mask = batch
+    attention_mask = attention_mask.clone()
+    attention_mask[1, 20:] = 0
+    attention_mask[1, :20] = 1
+    given = {"attention_mask": attention_mask, "output_hidden_states": True}
+    with torch.no_grad():
+        found = ours(input_values, **given)
+        assert_outputs_close(found, reference(input_values, **given))
+    assert found[0].isfinite().all()
+
+
 @pytest.mark.parametrize("case", list(CASES))
 @pytest.mark.parametrize("norm", ["group", "layer"])
 def test_variants_of_the_network_equal_the_reference(pair, batch, norm, case):

@@ -164,7 +164,7 @@ def _check(model: Any, weights: dict[str, torch.Tensor], path: Path) -> None:
 def _resize_head(model: Any, weights: dict[str, torch.Tensor]) -> None:
     """Give the model a head of the language's vocabulary, if it is of another size."""
     head_weight = weights.get("lm_head.weight")
-    if head_weight is None or head_weight.shape == model.lm_head.weight.shape:
+    if head_weight is None:
         return
     vocab_size, hidden_size = head_weight.shape
     if hidden_size != model.lm_head.in_features:
@@ -172,6 +172,13 @@ def _resize_head(model: Any, weights: dict[str, torch.Tensor]) -> None:
             f"the adapter's head reads {hidden_size} channels and the model has "
             f"{model.lm_head.in_features}; take an adapter that was trained with this model"
         )
+    if weights["lm_head.bias"].shape != (vocab_size,):
+        raise AdapterError(
+            f"the adapter's head has {vocab_size} outputs, and its bias another number; take "
+            f"another adapter"
+        )
+    if head_weight.shape == model.lm_head.weight.shape:
+        return
     model.lm_head = nn.Linear(
         hidden_size, vocab_size, device=model.device, dtype=model.dtype
     ).requires_grad_(model.lm_head.weight.requires_grad)

@@ -97,10 +97,10 @@ def locate(name: str | os.PathLike[str]) -> Path | None:
             possible model id either.
     """
     text = os.fspath(name)
-    path = Path(text).expanduser()
-    if text and path.is_dir():
+    path = Path(os.path.expanduser(text))  # noqa: PTH111  # which takes any name
+    if text and os.path.isdir(path):  # noqa: PTH112  # likewise
         return path
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113  # likewise
         raise ModelNotFoundError(
             f"{text}: a model is a folder with config.json and its weights, and this is a file; "
             f"give the folder it lies in"

@@ -63,7 +63,8 @@ def load_tokenizer(
         raise ValueError(f"{name}: a tokenizer has several files; give the folder they lie in")
     settings = read_if_there(name, CONFIG_FILE, options) or {}
     settings.pop("tokenizer_class", None)
-    inputs = tuple(inputs) or tuple(settings.pop("init_inputs", ()))
+    settings.pop("init_inputs", None)  # which names files, and only a caller may
+    inputs = tuple(inputs)
     templates = _templates(name, options)
     if templates:
         alone = set(templates) == {"default"}
@@ -78,7 +79,7 @@ def load_tokenizer(
     elif settings["vocab_file"] is None:
         raise CheckpointError(f"{name}: no {VOCAB_FILE} there, which the tokenizer needs")
     else:
-        read_json_object(Path(settings["vocab_file"]))  # for an error that names the file
+        _check_ids(Path(settings["vocab_file"]))  # for an error that names the file
     settings["name_or_path"] = str(name)
     settings["is_local"] = Path(name).is_dir()
     settings["local_files_only"] = options.local_files_only
@@ -94,6 +95,22 @@ def load_tokenizer(
         if settings.get(key) is not None:
             settings[key] = by_text.get(str(settings[key]), settings[key])
     return cls(*inputs, **settings)
+
+
+def _check_ids(path: Path) -> None:
+    """Refuse a vocabulary, or one of several, whose tokens have no numbers.
+
+    Raises:
+        CheckpointError: It is one.
+    """
+    for token, number in read_json_object(path).items():
+        entries = number.items() if isinstance(number, dict) else [(token, number)]
+        for entry, index in entries:
+            if not isinstance(index, int) or index < 0:
+                raise CheckpointError(
+                    f"{path}: {entry!r} has the number {index!r}, and whole numbers from 0 on are "
+                    f"needed; fetch or save the model again"
+                )
 
 
 def _templates(name: Name, options: HubOptions) -> dict[str, str]:

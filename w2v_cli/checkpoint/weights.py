@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import re
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +32,9 @@ SAFETENSORS_INDEX = "model.safetensors.index.json"
 PICKLE_FILE = "pytorch_model.bin"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
 
+_WEIGHTS_NAME = re.compile(
+    r"(model|pytorch_model|int8)([-.].+)?\.(safetensors|bin)(\.index\.json)?"
+)
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth")
 
 
@@ -132,6 +137,11 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
             path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
         )
     except pickle.UnpicklingError as error:
+        if not _starts_like_pickle(path):
+            raise CheckpointError(
+                f"{path}: no weights, but something else, such as a page or a pointer of Git LFS; "
+                f"fetch the model again"
+            ) from error
         raise CheckpointError(
             f"{path}: refused, it holds Python objects that are not tensors and could run code; "
             f"use a checkpoint with {SAFETENSORS_FILE}"
@@ -142,12 +152,18 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
             f"{path}: damaged ({reason}); delete it and fetch or save the model again"
         ) from error
     if not isinstance(content, dict) or not all(
-        isinstance(value, torch.Tensor) for value in content.values()
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items()
     ):
         raise CheckpointError(
             f"{path}: not a model's weights, which are tensors by name; convert it first"
         )
     return dict(content)
+
+
+def _starts_like_pickle(path: Path) -> bool:
+    """Whether a file is a pickle (of protocol 2 or later) or a zip file that holds one."""
+    with path.open("rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 def _find_shards(name: str | os.PathLike[str], index: Path, options: HubOptions) -> WeightFiles:
@@ -178,3 +194,15 @@ def with_variant(filename: str, variant: str | None) -> str:
         return filename
     stem, suffix = filename.rsplit(".", 1)
     return f"{stem}.{variant}.{suffix}"
+
+
+def remove_weights_but(folder: Path, kept: Collection[str]) -> None:
+    """Remove what an earlier model has left in a folder: its loader might prefer it.
+
+    Args:
+        folder: Where another model was written.
+        kept: The names of its files.
+    """
+    for path in folder.iterdir():
+        if path.is_file() and _WEIGHTS_NAME.fullmatch(path.name) and path.name not in kept:
+            path.unlink()

@@ -21,7 +21,7 @@ from w2v_cli.cli.lm_options import (
 )
 from w2v_cli.cli.lm_tune import tune
 from w2v_cli.counts import counted
-from w2v_cli.errors import UsageError
+from w2v_cli.errors import CheckpointError, LanguageError, UsageError
 
 if TYPE_CHECKING:
     from w2v_cli.language_model.build import Built
@@ -249,8 +249,13 @@ def load_tokenizer(model: str, hub: Any, lang: str | None) -> Any:
             local_files_only=where.local_files_only,
             **arguments,
         )
-    except ValueError as error:
+    except LanguageError as error:
         raise UsageError(f"--lang: {model}: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{model}: the files of its tokenizer cannot be used ({error}); fetch or save the "
+            f"model again"
+        ) from error
 
 
 lm.command("tune", cls=GroupedCommand)(tune)

@@ -6,6 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from w2v_cli.errors import CheckpointError
+
+
+class AlphabetError(CheckpointError, ValueError):
+    """A tokenizer of which no alphabet of CTC can be made."""
+
 
 class CTCTokenizer(Protocol):
     """What `Alphabet.from_tokenizer` asks of a tokenizer; ours and the published one have it."""
@@ -70,12 +76,17 @@ class Alphabet:
             tokenizer: A Wav2Vec2CTCTokenizer.
 
         Raises:
-            ValueError: It has no pad token, which CTC models use as blank.
+            AlphabetError: It has no pad token, which CTC models use as blank.
         """
         if tokenizer.pad_token is None:
-            raise ValueError("the tokenizer has no pad token, and CTC needs it as blank")
+            raise AlphabetError("the tokenizer has no pad token, and CTC needs it as blank")
         vocab = tokenizer.get_vocab()
         tokens = list(tokenizer.convert_ids_to_tokens(list(range(max(vocab.values()) + 1))))
+        if tokenizer.pad_token not in tokens:
+            raise AlphabetError(
+                f"the vocabulary has no {tokenizer.pad_token!r} with a number of its own, and CTC "
+                f"needs it as blank"
+            )
         delimiter = tokenizer.word_delimiter_token
         spoken = {tokenizer.pad_token, delimiter}
         # An id that a vocabulary leaves out comes back as the unknown token, or as None.

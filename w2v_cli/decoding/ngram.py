@@ -121,7 +121,16 @@ def _from_folder(given: Path, encoding: str) -> NGram:
     else:
         words = binary_words(path)
     attrs = _read_json(folder / ATTRS_FILE)
-    alphabet = _read_json((given if folder != given else given.parent) / ALPHABET_FILE)
+    for name in ("alpha", "beta", "unk_score_offset"):
+        if not isinstance(attrs.get(name, 0.0), int | float):
+            raise CheckpointError(
+                f"{folder / ATTRS_FILE}: {name} is {attrs[name]!r}; it has to be a number"
+            )
+    labels_file = (given if folder != given else given.parent) / ALPHABET_FILE
+    alphabet = _read_json(labels_file)
+    labels = alphabet.get("labels", [])
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise CheckpointError(f"{labels_file}: labels have to be a list of texts")
     return NGram(
         path,
         unigrams=words,
@@ -204,6 +213,32 @@ def _check_is_model(path: Path) -> None:
         raise CheckpointError(f"{path}: a pointer of Git LFS, not the model; fetch it with git lfs")
     if not start:
         raise CheckpointError(f"{path}: the file is empty")
+    is_binary = start.startswith(_BINARY_MAGIC[:33])  # of any version: KenLM says which it reads
+    if not is_binary and not _is_arpa(path):
+        raise CheckpointError(
+            f"{path}: neither an ARPA file nor a KenLM binary; 'w2v lm build' makes a language "
+            f"model of texts"
+        )
+
+
+def check_readable(ngram: NGram) -> None:
+    """Let KenLM read a language model, where its package is there.
+
+    Raises:
+        CheckpointError: It cannot.
+    """
+    try:
+        import kenlm
+    except ImportError:
+        return
+    config = kenlm.Config()
+    config.show_progress = False
+    config.arpa_complain = kenlm.ARPALoadComplain.NONE
+    try:
+        kenlm.Model(str(ngram.path), config)
+    except (OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{ngram.path}: KenLM cannot read it: {reason}") from error
 
 
 def _read_unigrams(path: Path, encoding: str) -> tuple[str, ...]:

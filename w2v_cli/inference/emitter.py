@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from w2v_cli.errors import CheckpointError, UsageError
+from w2v_cli.errors import CheckpointError, LanguageError, UsageError
 from w2v_cli.inference.loading import Head, Loading
 from w2v_cli.inference.network import FloatArray, Network
 
@@ -164,10 +164,15 @@ def load_processor(
     arguments = where if target_lang is None else {**where, "target_lang": target_lang}
     try:
         processor: Wav2Vec2Processor = Wav2Vec2Processor.from_pretrained(name, **arguments)
-    except ValueError as error:
+    except LanguageError as error:
         option = "--lang" if target_lang is None else f"--lang {target_lang}"
         said = textwrap.shorten(str(error), LONGEST_REASON)  # MMS has over 1000 languages to list
         raise UsageError(f"{option}: {name}: {said}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{name}: the files of its processor cannot be used ({error}); fetch or save the model "
+            f"again"
+        ) from error
     return processor
 
 

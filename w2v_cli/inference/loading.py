@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from w2v_cli.checkpoint.architectures import explaining_networks
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.quantized import has_whole_numbers
 from w2v_cli.checkpoint.resolve import pin
@@ -190,7 +191,8 @@ class Loading:
             ModelError: The files are not there, or do not fit the class.
             UsageError: It can't be run as asked.
         """
-        model = self._loaded(model_class, head, options)
+        with explaining_networks(self.name, self.config, model_class):
+            model = self._loaded(model_class, head, options)
         if self.compiled:
             from w2v_cli.inference.compiled import compile_network
 

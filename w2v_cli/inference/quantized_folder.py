@@ -11,15 +11,19 @@ from typing import Any, TypeVar
 import torch
 
 from w2v_cli.checkpoint.adapters import load_adapter
-from w2v_cli.checkpoint.architectures import published_class
+from w2v_cli.checkpoint.architectures import explaining_networks, published_class
 from w2v_cli.checkpoint.atomic import make_folder, replacing
 from w2v_cli.checkpoint.configs import CONFIG_FILE
-from w2v_cli.checkpoint.language_models import LANGUAGE_MODEL_FOLDER, language_model_folder
+from w2v_cli.checkpoint.language_models import (
+    ALPHABET_FILE,
+    LANGUAGE_MODEL_FOLDER,
+    language_model_folder,
+)
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.quantized import read_quantized, refuse_whole_numbers, save_quantized
 from w2v_cli.checkpoint.renames import abbreviate, is_foreign, match_keys
 from w2v_cli.checkpoint.resolve import COMPANIONS, pin, resolve_file
-from w2v_cli.checkpoint.weights import find_weights
+from w2v_cli.checkpoint.weights import SAFETENSORS_INDEX, find_weights, remove_weights_but
 from w2v_cli.errors import CheckpointError
 from w2v_cli.inference.quantization import make_room, quantize
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel, skip_init
@@ -109,8 +113,9 @@ def quantize_folder(
     options = pin(name, hub)
     model, n_bytes = _load(name, options)
     quantize(model)
-    _copy_others(_with_companions(name, options), make_folder(folder))
+    kept = _copy_others(_with_companions(name, options), make_folder(folder))
     written = save_quantized(model, folder)  # last: without them it is no model
+    _remove_others(Path(folder), {*kept, Path(written.name)})
     return n_bytes, written.stat().st_size
 
 
@@ -144,9 +149,11 @@ def halve_folder(
             f"{name}: has weights beyond 65504, or that are no numbers, which 16 bits cannot "
             f"hold: {abbreviate(infinite)}"
         )
-    _copy_others(_with_companions(name, options), make_folder(folder))
+    kept = _copy_others(_with_companions(name, options), make_folder(folder))
     model.save_pretrained(folder, state_dict=halved)
     files = find_weights(folder, HubOptions())
+    written = {Path(path.name) for path in files.paths}
+    _remove_others(Path(folder), {*kept, *written, Path(SAFETENSORS_INDEX)})
     return n_bytes, sum(path.stat().st_size for path in files.paths)
 
 
@@ -156,9 +163,16 @@ def _load(name: str | os.PathLike[str], options: HubOptions) -> tuple[Any, int]:
     refuse_whole_numbers(name, config, "w2v quantize")
     model_class = published_class(str(name), config)
     files = find_weights(name, options)
-    model = model_class.from_pretrained(
-        name, dtype=torch.float32, strict=True, **options.arguments()
-    )
+    with explaining_networks(name, config, model_class):
+        model, found = model_class.from_pretrained(
+            name, dtype=torch.float32, strict=True, output_loading_info=True, **options.arguments()
+        )
+    missing = [key for key in found["missing_keys"] if not key.endswith("masked_spec_embed")]
+    if missing:
+        raise CheckpointError(
+            f"{name}: the checkpoint has no weights for {abbreviate(sorted(missing))}, which would "
+            f"be random numbers; fine-tune it first"
+        )
     return model, sum(path.stat().st_size for path in files.paths)
 
 
@@ -173,14 +187,17 @@ def _with_companions(name: str | os.PathLike[str], options: HubOptions) -> Path:
     return next(place for place in places if place is not None).parent
 
 
-def _copy_others(source: Path, target: Path) -> None:
+def _copy_others(source: Path, target: Path) -> set[Path]:
     """Copy what a checkpoint has besides its weights: tokenizer, adapters, language model, card.
+
+    Returns the places of the copies in the folder.
 
     A target within the source is not copied into itself.
 
     Raises:
         WriteError: The folder cannot be written.
     """
+    copied = set()
     for path in sorted(source.rglob("*")):
         if path.resolve().is_relative_to(target.resolve()):
             continue
@@ -189,6 +206,23 @@ def _copy_others(source: Path, target: Path) -> None:
             (target / place).parent.mkdir(parents=True, exist_ok=True)
             with replacing(target / place) as partial:
                 shutil.copyfile(path, partial)
+            copied.add(place)
+    return copied
+
+
+def _remove_others(folder: Path, kept: set[Path]) -> None:
+    """Remove weights, adapters and a language model that an earlier model has left in a folder."""
+    remove_weights_but(folder, {str(place) for place in kept})
+    for path in folder.glob(f"{_ADAPTER}*"):
+        if path.relative_to(folder) not in kept:
+            path.unlink()
+    for path in (folder / ALPHABET_FILE, *(folder / LANGUAGE_MODEL_FOLDER).glob("*")):
+        if path.is_file() and path.relative_to(folder) not in kept:
+            path.unlink()
+    if (folder / LANGUAGE_MODEL_FOLDER).is_dir() and not any(
+        (folder / LANGUAGE_MODEL_FOLDER).iterdir()
+    ):
+        (folder / LANGUAGE_MODEL_FOLDER).rmdir()
 
 
 def _is_of_the_model(place: Path) -> bool:

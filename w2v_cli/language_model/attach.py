@@ -10,10 +10,12 @@ from typing import Any
 
 from w2v_cli.checkpoint.atomic import make_folder, replacing, write_text
 from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.quantized import QUANTIZED_FILE
 from w2v_cli.checkpoint.resolve import COMPANIONS, locate, pin, resolve_file
+from w2v_cli.checkpoint.weights import remove_weights_but
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.labels import fitting_labels
-from w2v_cli.decoding.ngram import ALPHABET_FILE, FOLDER, NGram
+from w2v_cli.decoding.ngram import ALPHABET_FILE, FOLDER, NGram, check_readable
 from w2v_cli.errors import ModelNotFoundError, UsageError
 from w2v_cli.language_model.layout import alphabet_json, attrs_json, check_unused, write_layout
 
@@ -53,6 +55,7 @@ def attach(
         WriteError: It cannot be written.
     """
     ngram = NGram.load(language_model)
+    check_readable(ngram)
     fitting_labels(Alphabet.from_tokenizer(tokenizer), ngram)
     files = _model_files(model, hub)
     if folder.resolve() in {path.resolve().parent for path in files.values()}:
@@ -65,6 +68,7 @@ def attach(
     make_folder(folder)
     for name, path in files.items():
         _copy(path, folder / name)
+    remove_weights_but(folder, files)
     _name_the_class(folder)
     inside = write_layout(
         folder,
@@ -94,6 +98,11 @@ def _model_files(model: str, hub: HubOptions) -> dict[str, Path]:
         }
     else:
         files = _hub_files(model, pin(model, hub))
+    if QUANTIZED_FILE in files:
+        raise ModelNotFoundError(
+            f"{model}: has whole numbers by w2v quantize; attach the language model to the model "
+            f"as it was, and quantize that"
+        )
     for kind, names in (
         ("configuration", ("config.json",)),
         ("weights", tuple(name for pair in _WEIGHTS for name in pair)),

@@ -250,9 +250,14 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
         attention_mask: torch.Tensor,
         add_adapter: bool | None = None,
     ) -> torch.Tensor:
-        """Return which frames are real, bool (batch, feature_vector_length)."""
+        """Return which frames are real, bool (batch, feature_vector_length).
+
+        Of a recording too short for a frame they are counted from the end, as published.
+        """
         n_samples = attention_mask.sum(-1)
         lengths = self._get_feat_extract_output_lengths(n_samples, add_adapter=add_adapter)
+        from_the_end = (lengths + feature_vector_length).clamp(min=1)
+        lengths = lengths.where(lengths > 0, from_the_end)
         return frame_mask(lengths, feature_vector_length)
 
     def _get_adapters(self) -> dict[str, nn.Parameter]:

@@ -78,7 +78,7 @@ class BaseModelOutput(ModelOutput):
     Attributes:
         last_hidden_state: (batch, frames, hidden).
         hidden_states: The encoder's input and every layer's output, each (batch, frames,
-            hidden); a layer that layer drop skipped has no entry.
+            hidden); of a layer that layer drop skipped, its input.
         attentions: A layer's weights each, (batch, heads, frames, frames).
     """
 

@@ -7,6 +7,7 @@ import logging
 import os
 from typing import Any
 
+from w2v_cli.errors import LanguageError
 from w2v_cli.processing.chat_templates import ChatTemplates, templates_from_settings
 from w2v_cli.processing.ctc_decoding import CTCDecoding
 from w2v_cli.processing.ctc_text import Wav2Vec2CTCTokenizerOutput
@@ -88,13 +89,13 @@ class Wav2Vec2CTCTokenizer(CTCDecoding, ChatTemplates):
     def _use_vocabulary(self, language: str | None) -> None:
         nested = [name for name, entry in self.vocab.items() if isinstance(entry, dict)]
         if language is None and nested:
-            raise ValueError(
+            raise LanguageError(
                 f"the vocabulary has a part for each of its languages ({len(nested)}); choose "
                 f"one with target_lang, for instance {nested[0]!r}"
             )
         if language is not None and language not in nested:
             choices = ", ".join(nested) or "none, it is the vocabulary of one language"
-            raise ValueError(f"{language} does not exist. Choose one of {choices}.")
+            raise LanguageError(f"{language} does not exist. Choose one of {choices}.")
         self.encoder = self.vocab if language is None else self.vocab[language]
         self.decoder = {index: token for token, index in self.encoder.items()}
 
