@@ -50,7 +50,7 @@ def rows_of(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("name", ["texts", "keywords", "speakers", "turns"])
+@pytest.mark.parametrize("name", ["texts", "mixed", "keywords", "speakers", "turns"])
 def test_every_row_names_a_recording_of_its_length(run: Path, name: str) -> None:
     """Paths hold from the manifest's own folder, and durations are those of the files."""
     for row in rows_of(run / f"{name}.jsonl"):

@@ -3,9 +3,9 @@
     python -m w2v_cli.models.manifests ../shared/data run
 
 writes run/keywords.jsonl, run/speakers.jsonl and run/turns.jsonl for mini-keywords, mini-speakers
-and mini-turns, run/texts.jsonl for mini, and what is made and has no words, into run/noise and
-run/tunes. The first folder has a folder for each of commands, digits and librispeech, with a
-manifest.jsonl and the recordings in it.
+and mini-turns, run/texts.jsonl for mini, run/mixed.jsonl, which has read sentences besides, and
+what is made and has no words, into run/noise and run/tunes. The first folder has a folder for each
+of commands, digits and librispeech, with a manifest.jsonl and the recordings in it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ def main(data: Path, output: Path) -> None:
     )
     made = [*noises(output / "noise"), *tunes(output / "tunes")]
     write(output / "keywords.jsonl", [*keywords(commands, digits, sentences), *made])
-    write(output / "texts.jsonl", [*commands, *digits, *made])
+    texts = [*commands, *digits, *made]
+    write(output / "texts.jsonl", texts)
+    read_out = [row for row in sentences if row["split"] == "train"]
+    write(output / "mixed.jsonl", [*texts, *read_out])
     write(output / "speakers.jsonl", [*sentences, *of_speakers_with(SPEAKER_CLIPS, commands)])
     write(output / "turns.jsonl", sentences)
 
