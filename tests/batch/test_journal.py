@@ -1,8 +1,10 @@
 """The journal: lines that are whole or not there, and how it stays small."""
 
 import errno
+import itertools
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -161,7 +163,9 @@ def test_what_another_version_wrote_is_done_again(tmp_path):
         assert journal.get("b.wav").key == "k"
 
 
-def test_the_newest_of_several_journals_counts(tmp_path):
+def test_the_newest_of_several_journals_counts(tmp_path, monkeypatch):
+    clock = itertools.count(1.7e9)
+    monkeypatch.setattr("w2v_cli.batch.journal.time", SimpleNamespace(time=lambda: next(clock)))
     own, others = tmp_path / "own", (tmp_path / "one", tmp_path / "two")
     for key, path in (("old", own), ("older", others[1]), ("newest", others[0])):
         write(path, "a.wav", key=key)

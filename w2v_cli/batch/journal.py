@@ -149,7 +149,7 @@ class Journal:
         fields.pop("has_text", None)
         if text is not None:
             fields["text"] = text
-        fields["at"] = at = round(time.time(), 3)
+        fields["at"] = at = time.time()
         position = self._write(fields)
         self._records[record.source] = replace(
             record, position=position, has_text=text is not None, at=at
