@@ -11,13 +11,16 @@ The tokenizer's are in `tokenizer_files.py`.
 from __future__ import annotations
 
 import os
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.checkpoint.atomic import make_folder, write_text
 from w2v_cli.checkpoint.configs import read_json_object, refuse_upload
 from w2v_cli.checkpoint.resolve import HubOptions, resolve_file
-from w2v_cli.errors import ModelNotFoundError
+from w2v_cli.errors import CheckpointError, LanguageError, ModelNotFoundError, UsageError
 
 if TYPE_CHECKING:
     from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 FEATURE_EXTRACTOR_FILE = "preprocessor_config.json"
 PROCESSOR_FILE = "processor_config.json"
+
+_LONGEST_REASON = 200  # characters
 
 Name = str | os.PathLike[str]
 Json = dict[str, Any]
@@ -62,6 +67,31 @@ def find_feature_extractor(name: Name, options: HubOptions) -> Json | None:
         "feature_extractor"
     )
     return nested or read_if_there(name, FEATURE_EXTRACTOR_FILE, options)
+
+
+@contextmanager
+def explaining_processors(name: Name, target_lang: str | None) -> Iterator[None]:
+    """Load a processor or a tokenizer; where its files are damaged or lack a language, say so.
+
+    Args:
+        name: The checkpoint.
+        target_lang: The language that was asked for.
+
+    Raises:
+        UsageError: The checkpoint has no such language, or has several and none was chosen.
+        CheckpointError: Its files cannot be used.
+    """
+    try:
+        yield
+    except LanguageError as error:
+        option = "--lang" if target_lang is None else f"--lang {target_lang}"
+        said = textwrap.shorten(str(error), _LONGEST_REASON)  # MMS has over 1000 languages to list
+        raise UsageError(f"{option}: {name}: {said}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{name}: the files of its processor cannot be used ({error}); fetch or save the model "
+            f"again"
+        ) from error
 
 
 def save_feature_extractor(

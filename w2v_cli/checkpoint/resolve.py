@@ -97,10 +97,10 @@ def locate(name: str | os.PathLike[str]) -> Path | None:
             possible model id either.
     """
     text = os.fspath(name)
-    path = Path(os.path.expanduser(text))  # noqa: PTH111  # which takes any name
-    if text and os.path.isdir(path):  # noqa: PTH112  # likewise
+    path = Path(os.path.expanduser(text))  # noqa: PTH111  # Path raises for ~nobody
+    if text and os.path.isdir(path):  # noqa: PTH112  # and for long names
         return path
-    if os.path.isfile(path):  # noqa: PTH113  # likewise
+    if os.path.isfile(path):  # noqa: PTH113  # the same
         raise ModelNotFoundError(
             f"{text}: a model is a folder with config.json and its weights, and this is a file; "
             f"give the folder it lies in"

@@ -21,7 +21,7 @@ from w2v_cli.cli.lm_options import (
 )
 from w2v_cli.cli.lm_tune import tune
 from w2v_cli.counts import counted
-from w2v_cli.errors import CheckpointError, LanguageError, UsageError
+from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from w2v_cli.language_model.build import Built
@@ -236,12 +236,13 @@ def attach(
 
 def load_tokenizer(model: str, hub: Any, lang: str | None) -> Any:
     """Return a model's tokenizer."""
+    from w2v_cli.checkpoint.processors import explaining_processors
     from w2v_cli.checkpoint.resolve import pin
     from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
 
     where = pin(model, hub)
     arguments: dict[str, Any] = {} if lang is None else {"target_lang": lang}
-    try:
+    with explaining_processors(model, lang):
         return Wav2Vec2CTCTokenizer.from_pretrained(
             model,
             revision=where.revision,
@@ -249,13 +250,6 @@ def load_tokenizer(model: str, hub: Any, lang: str | None) -> Any:
             local_files_only=where.local_files_only,
             **arguments,
         )
-    except LanguageError as error:
-        raise UsageError(f"--lang: {model}: {error}") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{model}: the files of its tokenizer cannot be used ({error}); fetch or save the "
-            f"model again"
-        ) from error
 
 
 lm.command("tune", cls=GroupedCommand)(tune)

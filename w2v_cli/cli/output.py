@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import stat
 import sys
@@ -261,7 +262,7 @@ def check_files(files: Mapping[str, Mapping[str, Path]], reads: Sequence[str] = 
                 folders.add(path.parent)
                 if path.parent.is_dir():  # else it is to be made
                     check_place(str(path))
-    _check_targets(existing, [*files, *reads] if existing else ())
+    _check_targets(existing, itertools.chain(files, reads))
 
 
 def _check_targets(targets: Mapping[tuple[int, int], str], inputs: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ The published layout, as pyctcdecode and Wav2Vec2ProcessorWithLM write it:
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import mmap
@@ -221,24 +222,33 @@ def _check_is_model(path: Path) -> None:
         )
 
 
+def open_kenlm(path: Path) -> Any:
+    """Return KenLM's own model of a file.
+
+    Raises:
+        ImportError: kenlm is not installed.
+        CheckpointError: KenLM cannot read the file.
+    """
+    import kenlm
+
+    config = kenlm.Config()
+    config.show_progress = False
+    config.arpa_complain = kenlm.ARPALoadComplain.NONE
+    try:
+        return kenlm.Model(str(path), config)
+    except (OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: KenLM cannot read it: {reason}") from error
+
+
 def check_readable(ngram: NGram) -> None:
     """Let KenLM read a language model, where its package is there.
 
     Raises:
         CheckpointError: It cannot.
     """
-    try:
-        import kenlm
-    except ImportError:
-        return
-    config = kenlm.Config()
-    config.show_progress = False
-    config.arpa_complain = kenlm.ARPALoadComplain.NONE
-    try:
-        kenlm.Model(str(ngram.path), config)
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{ngram.path}: KenLM cannot read it: {reason}") from error
+    with contextlib.suppress(ImportError):
+        open_kenlm(ngram.path)
 
 
 def _read_unigrams(path: Path, encoding: str) -> tuple[str, ...]:

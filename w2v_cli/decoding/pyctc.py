@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from w2v_cli.decoding.engine import Reading
 from w2v_cli.decoding.labels import Labels
+from w2v_cli.decoding.ngram import open_kenlm
 from w2v_cli.decoding.options import BeamOptions
-from w2v_cli.errors import CheckpointError, MissingDependencyError
+from w2v_cli.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.ngram import NGram
@@ -124,21 +125,13 @@ def load_language_model(ngram: NGram) -> Any:
     """
     import_pyctcdecode()
     try:
-        import kenlm
+        model = open_kenlm(ngram.path)
     except ImportError as error:
         raise MissingDependencyError(
             "kenlm", extra="lm", purpose="A language model in pyctcdecode"
         ) from error
     from pyctcdecode.language_model import LanguageModel
 
-    config = kenlm.Config()
-    config.show_progress = False
-    config.arpa_complain = kenlm.ARPALoadComplain.NONE
-    try:
-        model = kenlm.Model(str(ngram.path), config)
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{ngram.path}: KenLM cannot read it: {reason}") from error
     defaults = BeamOptions(**ngram.own_options())
     with _quiet():
         return LanguageModel(

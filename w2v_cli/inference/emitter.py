@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from w2v_cli.errors import CheckpointError, LanguageError, UsageError
+from w2v_cli.checkpoint.processors import explaining_processors
+from w2v_cli.errors import CheckpointError, UsageError
 from w2v_cli.inference.loading import Head, Loading
 from w2v_cli.inference.network import FloatArray, Network
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from w2v_cli.model.ctc import Wav2Vec2ForCTC
     from w2v_cli.processing.processor import Wav2Vec2Processor
 
-LONGEST_REASON = 200  # characters
 
 CTC_HEAD = Head(
     architecture="Wav2Vec2ForCTC",
@@ -162,17 +161,8 @@ def load_processor(
     from w2v_cli.processing.processor import Wav2Vec2Processor
 
     arguments = where if target_lang is None else {**where, "target_lang": target_lang}
-    try:
+    with explaining_processors(name, target_lang):
         processor: Wav2Vec2Processor = Wav2Vec2Processor.from_pretrained(name, **arguments)
-    except LanguageError as error:
-        option = "--lang" if target_lang is None else f"--lang {target_lang}"
-        said = textwrap.shorten(str(error), LONGEST_REASON)  # MMS has over 1000 languages to list
-        raise UsageError(f"{option}: {name}: {said}") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{name}: the files of its processor cannot be used ({error}); fetch or save the model "
-            f"again"
-        ) from error
     return processor
 
 

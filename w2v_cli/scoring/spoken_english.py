@@ -86,7 +86,7 @@ _SCALES = (
     (1000, "thousand"),
     (100, "hundred"),
 )
-_LARGEST = 10**15
+_MOST_DIGITS = 15
 _ORDINALS = MappingProxyType(
     {
         "one": "first",
@@ -123,7 +123,7 @@ def _in_words(match: re.Match[str]) -> str:
     plain = not (match["currency"] or match["fraction"] or match["percent"] or match["ordinal"])
     if plain and len(match["whole"]) == 4 and 1100 <= int(digits) <= 1999:
         words = _year(int(digits))
-    elif len(digits) >= len(str(_LARGEST)) or (len(digits) > 1 and digits[0] == "0"):
+    elif len(digits) > _MOST_DIGITS or (len(digits) > 1 and digits[0] == "0"):
         words = " ".join(_ONES[int(digit)] for digit in digits)  # 007: a code, not an amount
     else:
         words = cardinal(int(digits))
