@@ -51,6 +51,10 @@ class AlignmentError(AudioError):
     """A recording that cannot hold a text: too short for it, or of other letters."""
 
 
+class ChannelsError(AudioError):
+    """A recording of more than two channels, of which none is chosen."""
+
+
 class OutOfMemoryError(AudioError):
     """Audio that does not fit into the device's memory, in one pass of the network."""
 

@@ -2,7 +2,13 @@
 
 import pytest
 
-from w2v_cli.audio.manifests import manifest_rows, row_part, row_recording, row_seconds
+from w2v_cli.audio.manifests import (
+    manifest_rows,
+    row_channel,
+    row_part,
+    row_recording,
+    row_seconds,
+)
 from w2v_cli.errors import UsageError
 
 FORMS = {
@@ -42,6 +48,20 @@ def test_columns_are_read():
         row_recording({"text": "go"}, "list", 1)
     with pytest.raises(UsageError, match="line 3: 'soon' is no time"):
         row_seconds({"offset": "soon"}, ("offset",), "list", 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "channel"), [(2, 2), ("1", 1), (" Mix ", "mix"), (None, None), ("", None)]
+)
+def test_channels_are_read(value, channel):
+    assert row_channel({"channel": value}, "list", 1) == channel
+    assert row_channel({}, "list", 1) is None
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "telephone", "all", True])
+def test_what_is_no_channel_is_refused(value):
+    with pytest.raises(UsageError, match=r"list, line 3: .* is no channel; write 1, 2"):
+        row_channel({"channel": value}, "list", 3)
 
 
 @pytest.mark.parametrize("name", ["a\0b.wav", "\ud800b.wav", ""])

@@ -2,9 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
+import soundfile
 
+from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.errors import UsageError
+from w2v_cli.training.examples import Recordings
 from w2v_cli.training.manifests import Example, chosen_split, in_split, read_examples, survey
 
 
@@ -18,7 +22,7 @@ def test_rows_become_examples(tmp_path):
         tmp_path / "list.jsonl",
         [
             {"audio_filepath": "a.wav", "text": "go", "speaker": 7, "duration": 1.5},
-            {"path": "/b.wav", "sentence": "", "split": "validation"},
+            {"path": "/b.wav", "sentence": "", "split": "validation", "channel": 2, "weight": 3},
             {
                 "audio_filepath": "c.wav",
                 "label": "yes",
@@ -30,7 +34,7 @@ def test_rows_become_examples(tmp_path):
     )
     assert read_examples(manifest) == [
         Example(str(tmp_path / "a.wav"), "go", speaker="7", seconds=1.5),
-        Example("/b.wav", "", split="dev"),
+        Example("/b.wav", "", split="dev", weight=3, channel=2),
         Example(str(tmp_path / "c.wav"), None, "yes", seconds=2, end_seconds=2, split="test"),
     ]
 
@@ -47,6 +51,8 @@ def test_tables_are_read(tmp_path):
         ([], "is empty"),
         ([{"text": "go"}], "no column names the recordings"),
         ([{"audio_filepath": "a.wav", "duration": -1}], "line 1: a duration of -1 s"),
+        ([{"audio_filepath": "a.wav", "weight": 0}], "line 1: a weight of 0; write how often"),
+        ([{"audio_filepath": "a.wav", "weight": "nan"}], "line 1: a weight of 'nan'"),
     ],
 )
 def test_what_cannot_be_learnt_from_is_named(rows, message, tmp_path):
@@ -81,6 +87,19 @@ def test_a_look_finds_lengths_and_what_cannot_be_used(spoken, tmp_path):
     assert (found.too_short, found.too_long, found.n_speakers) == (1, 1, 3)
     assert found.seconds == pytest.approx(3.0)
     assert [path for path, _ in found.unreadable] == [example.audio for example in bad]
+
+
+def test_of_many_channels_the_row_says_which(tmp_path):
+    sounds = np.random.default_rng(0).normal(0, 0.1, (SAMPLE_RATE, 4)).astype(np.float32)
+    path = str(tmp_path / "table.wav")
+    soundfile.write(path, sounds, SAMPLE_RATE, subtype="FLOAT")
+    found = survey([Example(path), Example(path, channel=3), Example(path, channel="mix")])
+    assert found.unreadable == [
+        (path, "several channels; its row's `channel` says which: 1, 2, ... or mix")
+    ]
+    recordings = Recordings(cache_mb=1)
+    for example, sound in zip(found.examples, (sounds[:, 2], sounds.mean(axis=1)), strict=True):
+        np.testing.assert_allclose(recordings.read(example), sound, atol=1e-6)
 
 
 def test_a_part_has_the_length_of_the_part(spoken):

@@ -82,6 +82,19 @@ def test_balance_decides_how_often_busy_speakers_are_drawn(balance):
         assert heard[voice] / words == pytest.approx(n**balance / whole, abs=0.02)
 
 
+@pytest.mark.parametrize("balance", [0.5, 1.0])
+def test_weights_decide_how_often_single_recordings_are_drawn(balance):
+    weights = [8.0 if index < 30 else 1.0 for index in range(300)]
+    kinds = ["seldom"] * 30 + ["often"] * 270
+    counts = Counter()
+    for epoch in range(10):
+        sampling = Sampling(balance=balance)
+        for batch in plan_epoch(SECONDS, kinds, sampling, weights=weights, seed=1, epoch=epoch):
+            counts.update(kinds[index] for group in batch for index in group)
+    seldom, often = 8 * 30**balance, 270**balance
+    assert counts["seldom"] / counts.total() == pytest.approx(seldom / (seldom + often), abs=0.03)
+
+
 def test_without_shuffling_the_order_stays():
     batches = plan(Sampling(batch_seconds=20, shuffle=False))
     assert [group for batch in batches for group in batch] == [(i,) for i in range(300)]

@@ -8,7 +8,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from w2v_cli.errors import UsageError
 
@@ -106,6 +106,26 @@ def row_part(row: dict[str, Any], label: str, number: int) -> tuple[float, float
             )
         return None if end is None and not start else (start, end)
     return None if offset is None else (start, start + duration)
+
+
+def row_channel(row: dict[str, Any], label: str, number: int) -> int | Literal["mix"] | None:
+    """Return which of its recording's channels a row is about, from 1; None where it doesn't say.
+
+    Raises:
+        UsageError: It is neither a number from 1 nor "mix", for the mean of all.
+    """
+    value = row.get("channel")
+    if value in (None, ""):
+        return None
+    word = str(value).strip().lower()
+    if word == "mix":
+        return "mix"
+    if not word.isdecimal() or int(word) == 0:
+        raise UsageError(
+            f"{label}, line {number}: {value!r} is no channel; write 1, 2, ... or mix, or call a "
+            "column of something else by another name"
+        )
+    return int(word)
 
 
 def _json_rows(text: str, label: str) -> Iterator[tuple[int, dict[str, Any]]]:

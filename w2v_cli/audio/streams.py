@@ -13,7 +13,7 @@ import numpy as np
 
 from w2v_cli.audio.decoders import BrokenRecordingError, Recording, open_recording
 from w2v_cli.audio.sources import ByteSource, open_source
-from w2v_cli.errors import AudioError
+from w2v_cli.errors import AudioError, ChannelsError
 
 if TYPE_CHECKING:
     from w2v_cli.audio.decoders import FloatArray
@@ -185,7 +185,7 @@ def _columns(label: str, count: int, channel: ChannelChoice) -> list[int] | None
     if channel == "all":
         return list(range(count))
     if channel is None and count > 2:
-        raise AudioError(
+        raise ChannelsError(
             f"{label}: {count} channels; pick one with --channel N or mix them with --channel mix"
         )
     if channel is None or channel == "mix":

@@ -24,7 +24,7 @@ from w2v_cli.training.augmentation import (
     speech_spans,
     unit_power,
 )
-from w2v_cli.training.manifests import Example
+from w2v_cli.training.manifests import Example, Heard
 from w2v_cli.training.sampler import Group
 from w2v_cli.training.turns import Activity
 
@@ -34,9 +34,6 @@ BYTES_PER_MB = 1_000_000
 _BATCHES_AHEAD = 4
 _EXAMPLES_TO_MEASURE = 200
 _SECONDS_TO_MEASURE = 5
-
-_Part = tuple[str, float, float | None]
-"""A recording, and where in it an example begins and ends, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -152,12 +149,12 @@ class Recordings:
 
     def __init__(self, cache_mb: float = 0.0) -> None:
         self._room_bytes = cache_mb * BYTES_PER_MB
-        self._kept: dict[_Part, Waveform] = {}
-        self.broken: dict[_Part, str] = {}
+        self._kept: dict[Heard, Waveform] = {}
+        self.broken: dict[Heard, str] = {}
 
     def read(self, example: Example) -> Waveform | None:
         """Return an example's waveform; None, with a warning, where it cannot be decoded."""
-        part = (example.audio, example.start_seconds, example.end_seconds)
+        part = example.heard
         kept = self._kept.get(part)
         if kept is not None or part in self.broken:
             return kept
@@ -166,6 +163,7 @@ class Recordings:
                 example.audio,
                 start_seconds=example.start_seconds,
                 end_seconds=example.end_seconds,
+                channel=example.channel,
             )
         except AudioError as error:
             logger.warning("left out, since it cannot be decoded: %s", error)

@@ -122,6 +122,7 @@ class Trainer:
         self._lengths = [min(objective.seconds(example), longest) for example in material.train]
         self._kinds = [objective.kind(example) for example in material.train]
         self._speakers = [example.speaker for example in material.train]
+        self._weights = [example.weight for example in material.train]
         self.schedule = self._make_schedule()
         if options.gradient_checkpointing:
             model.gradient_checkpointing_enable()
@@ -158,6 +159,7 @@ class Trainer:
             self._kinds,
             sampling,
             speakers=self._speakers,
+            weights=self._weights,
             seed=seed,
             epoch=epoch,
         )

@@ -6,18 +6,28 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from w2v_cli.audio import open_waveforms
-from w2v_cli.audio.manifests import manifest_rows, row_part, row_recording, row_seconds
+from w2v_cli.audio.manifests import (
+    manifest_rows,
+    row_channel,
+    row_part,
+    row_recording,
+    row_seconds,
+)
 from w2v_cli.audio.remote import is_url
-from w2v_cli.errors import AudioError, MissingDependencyError, UsageError
+from w2v_cli.errors import AudioError, ChannelsError, MissingDependencyError, UsageError
 from w2v_cli.training.turns import SpokenTurn, parse_turns, read_rttm
 
 _TEXT_COLUMNS = ("text", "transcript", "sentence", "transcription")
 _LABEL_COLUMNS = ("label", "command", "keyword")
 _SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
 _DEV_NAMES = ("dev", "valid", "validation", "eval", "devel", "val")
+
+
+Heard = tuple[str, float, float | None, int | Literal["mix"] | None]
+"""A recording, where in it something begins and ends, in seconds, and on which channel."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,9 @@ class Example:
         split: train, dev or test; train where the manifest doesn't say.
         turns: Who speaks when, in seconds of the recording; empty if unknown.
         speed: How fast it is played: 1.1 is 10 % faster, and higher.
+        weight: How often it is heard while learning, against others' 1.
+        channel: Which of the recording's channels it is, from 1, or "mix" for the mean of all; None
+            takes the only one, or the mean of two.
     """
 
     audio: str
@@ -47,6 +60,13 @@ class Example:
     split: str = "train"
     turns: tuple[SpokenTurn, ...] = ()
     speed: float = 1.0
+    weight: float = 1.0
+    channel: int | Literal["mix"] | None = None
+
+    @property
+    def heard(self) -> Heard:
+        """What of which recording it is."""
+        return self.audio, self.start_seconds, self.end_seconds, self.channel
 
 
 @dataclass
@@ -81,7 +101,8 @@ def read_examples(manifest: str | os.PathLike[str]) -> list[Example]:
 
     Names of recordings are relative to the manifest's folder. Columns are called as NeMo,
     SpeechBrain and Common Voice call them: audio_filepath or path, text or sentence, label,
-    speaker, duration, offset, split.
+    speaker, duration, offset, channel, weight,
+    split.
 
     Raises:
         UsageError: It cannot be read, is none of these, or names no recordings.
@@ -142,6 +163,10 @@ def survey(
             seconds = _measure(example)
         except MissingDependencyError:
             raise
+        except ChannelsError:
+            reason = "several channels; its row's `channel` says which: 1, 2, ... or mix"
+            found.unreadable.append((example.audio, reason))
+            continue
         except AudioError as error:
             reason = " ".join(str(error).split()).removeprefix(f"{example.audio}: ")
             found.unreadable.append((example.audio, reason))
@@ -164,7 +189,10 @@ def _measure(example: Example) -> float:
         AudioError: The recording cannot be opened, or its header doesn't say how long it is.
     """
     with open_waveforms(
-        example.audio, start_seconds=example.start_seconds, end_seconds=example.end_seconds
+        example.audio,
+        start_seconds=example.start_seconds,
+        end_seconds=example.end_seconds,
+        channel=example.channel,
     ) as stream:
         if example.seconds is not None:
             return example.seconds
@@ -188,7 +216,25 @@ def _example(row: dict[str, Any], label: str, number: int, folder: Path) -> Exam
         end_seconds=end,
         split=_split(_column(row, ("split",)) or "train"),
         turns=parse_turns(row.get("turns") or (), f"{label}, line {number}"),
+        weight=_weight(row, label, number),
+        channel=row_channel(row, label, number),
     )
+
+
+def _weight(row: dict[str, Any], label: str, number: int) -> float:
+    value = row.get("weight")
+    if value in (None, ""):
+        return 1.0
+    try:
+        weight = float(value)
+    except (TypeError, ValueError, OverflowError):
+        weight = 0.0
+    if not 1e-6 <= weight <= 1e6:
+        raise UsageError(
+            f"{label}, line {number}: a weight of {value!r}; write how often the row is heard, "
+            "against others' 1, from 1e-6 to 1e6"
+        )
+    return weight
 
 
 def _split(name: str) -> str:

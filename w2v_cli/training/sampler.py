@@ -68,6 +68,7 @@ def plan_epoch(
     sampling: Sampling,
     *,
     speakers: Sequence[str | None] = (),
+    weights: Sequence[float] = (),
     seed: int,
     epoch: int,
 ) -> list[list[Group]]:
@@ -78,11 +79,14 @@ def plan_epoch(
         kinds: Each example's text or label, for `Sampling.balance`.
         sampling: How the epoch is made up.
         speakers: Each example's, for `Sampling.balance_speakers`; empty if nobody's is known.
+        weights: How often each example is drawn, beside what balance says; empty for 1 each.
         seed: The run's.
         epoch: From 0.
     """
     random = np.random.default_rng((seed, epoch))
-    order = _draw(kinds, speakers or [None] * len(kinds), sampling, random)
+    n_examples = len(kinds)
+    speakers, weights = speakers or [None] * n_examples, weights or [1.0] * n_examples
+    order = _draw(kinds, speakers, weights, sampling, random)
     groups = _join(order, seconds, sampling, random)
     if not sampling.shuffle:
         return _fill(groups, seconds, sampling)
@@ -100,13 +104,14 @@ def plan_epoch(
 def _draw(
     kinds: Sequence[Hashable],
     speakers: Sequence[str | None],
+    weights: Sequence[float],
     sampling: Sampling,
     random: np.random.Generator,
 ) -> list[int]:
     """Return the examples of the epoch in a random order."""
     if not sampling.shuffle:
         return list(range(len(kinds)))
-    if sampling.balance == sampling.balance_speakers == 1:
+    if sampling.balance == sampling.balance_speakers == 1 and set(weights) <= {1.0}:
         return [int(index) for index in random.permutation(len(kinds))]
     voices = [
         (kind, number if speaker is None else speaker)
@@ -118,8 +123,9 @@ def _draw(
     totals: dict[Hashable, float] = defaultdict(float)
     for kind, weight in zip(kinds, within, strict=True):
         totals[kind] += weight
-    weights = within * [of_kinds[kind] ** sampling.balance / totals[kind] for kind in kinds]
-    drawn = random.choice(len(kinds), size=len(kinds), p=weights / weights.sum())
+    shares = within * [of_kinds[kind] ** sampling.balance / totals[kind] for kind in kinds]
+    shares *= weights
+    drawn = random.choice(len(kinds), size=len(kinds), p=shares / shares.sum())
     return [int(index) for index in drawn]
 
 

@@ -109,8 +109,7 @@ class TurnsObjective(FramesObjective):
                 errors = self._wrong(model, conversation)
             except AudioError as error:
                 logger.warning("left out: %s: %s", example.audio, error)
-                part = (example.audio, example.start_seconds, example.end_seconds)
-                recordings.broken[part] = str(error)
+                recordings.broken[example.heard] = str(error)
                 continue
             results.append(Result(example, "", errors))
         return Evaluation(tuple(results), self.measure(results) if results else {})
