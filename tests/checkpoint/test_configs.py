@@ -113,7 +113,9 @@ def test_a_file_that_is_not_a_json_object(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("field", [{"conv_dim": [1, 2]}, {"dtype": "floaty"}, {"conv_dim": 3}])
+@pytest.mark.parametrize(
+    "field", [{"conv_dim": [1, 2]}, {"dtype": "floaty"}, {"conv_dim": 3}, {"layer_norm_eps": None}]
+)
 def test_a_file_whose_fields_make_no_network(tmp_path, field):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "wav2vec2", **field}))
     with pytest.raises(CheckpointError, match=r"config\.json"):

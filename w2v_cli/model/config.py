@@ -184,7 +184,7 @@ class Wav2Vec2Config:
             self.num_labels = num_labels
 
     def validate_architecture(self) -> None:
-        """Refuse convolutions that cannot be and a one-class classifier."""
+        """Refuse convolutions that cannot be, norms without a number and a one-class classifier."""
         lengths = {
             name: len(getattr(self, name)) for name in ("conv_dim", "conv_stride", "conv_kernel")
         }
@@ -197,6 +197,8 @@ class Wav2Vec2Config:
         for name in lengths:
             if not all(isinstance(number, int) and number > 0 for number in getattr(self, name)):
                 raise ValueError(f"{name}: needs numbers from 1 on: {getattr(self, name)}")
+        if not isinstance(self.layer_norm_eps, (int, float)):
+            raise ValueError(f"layer_norm_eps: needs a number: {self.layer_norm_eps}")
         if self.problem_type == "single_label_classification" and self.num_labels == 1:
             raise ValueError(
                 "problem_type='single_label_classification' needs num_labels > 1; use "
