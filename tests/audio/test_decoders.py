@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import pytest
+import soundfile
 
 from w2v_cli.audio import read_waveforms
 from w2v_cli.errors import AudioError
@@ -93,6 +94,25 @@ def test_what_libsndfile_reads(encoded, kind, subtype):
     spectrum = np.abs(np.fft.rfft(waveform[8000:40000]))
     assert spectrum.argmax() == 880  # 440 Hz in two seconds
     assert waveform[8000:40000].std() == pytest.approx(0.5 / np.sqrt(2), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype", "rate"),
+    [
+        ("MP3", "MPEG_LAYER_III", 16000),
+        ("MP3", "MPEG_LAYER_III", 44100),
+        ("OGG", "VORBIS", 16000),
+        ("OGG", "OPUS", 48000),
+        ("FLAC", "PCM_24", 44100),
+    ],
+)
+def test_every_sample_is_where_libsndfile_alone_has_it(encoded, kind, subtype, rate):
+    """An MP3 decoder that is disturbed gives its first frames twice, and all times are late."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 3 * rate).astype(np.float32)
+    content = encoded(noise, rate, kind=kind, subtype=subtype)
+    expected, _ = soundfile.read(io.BytesIO(content), dtype="float32")
+    read = read_waveforms(io.BytesIO(content), sample_rate=rate)
+    np.testing.assert_allclose(read.channels[0], expected, atol=1e-5)
 
 
 @pytest.mark.slow

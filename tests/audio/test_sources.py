@@ -240,5 +240,10 @@ class TestByteSource:
         for start in range(30, 50):
             for size in range(1, 20):
                 assert source.read_at(start, size) == expected[start : start + size]
+                assert source.tell() == 0
+        source.seek(7)
+        assert source.read_at(40, 4) == b"ABCD"
+        assert source.tell() == 7
+        source.seek(0)
         assert source.read() == expected
         assert source.tell() == source.size == 100

@@ -63,6 +63,7 @@ def open_recording(source: ByteSource) -> Iterator[Recording]:
     from w2v_cli.audio.soundfiles import SoundfileRecording
 
     with contextlib.ExitStack() as stack:
+        source.seek(0)
         extent = examine(source)
         head = source.read_at(0, _HEAD_BYTES)
         recording: Recording
@@ -74,6 +75,7 @@ def open_recording(source: ByteSource) -> Iterator[Recording]:
                 raise AudioError(f"{source.label}: {_unreadable(source, head)}") from error
             from w2v_cli.audio.containers import ContainerRecording
 
+            source.seek(0)
             recording = stack.enter_context(ContainerRecording(source, extent))
         yield recording
 

@@ -72,10 +72,11 @@ class ByteSource:
         return len(piece)
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Return up to `size` bytes at `offset` and leave the source at its beginning."""
+        """Return up to `size` bytes at `offset` and leave the source where it stands."""
+        stood = self.tell()
         self.seek(offset)
         piece = self.read(size)
-        self.seek(0)
+        self.seek(stood)
         return piece
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
