@@ -1,36 +1,74 @@
-"""Parts of recordings, by names that say which: talk.wav#t=3.5,8 (W3C, Media Fragments URI 1.0)."""
+"""Parts of recordings, by names that say which: talk.wav#t=3.5,8 (W3C, Media Fragments URI 1.0).
+
+`#channel=2` is ours: the standard names tracks, and no channels.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from typing import Literal, NamedTuple
 
-_PART = re.compile(r"#t=(?P<start>\d+(?:\.\d+)?)(?:,(?P<end>\d+(?:\.\d+)?))?$")
+_PART = re.compile(
+    r"#(?=.)(?:t=(?P<start>\d+(?:\.\d+)?)(?:,(?P<end>\d+(?:\.\d+)?))?)?"
+    r"(?:(?:(?<=#)|(?<=\d)&)channel=(?:(?P<number>[1-9]\d*)|(?P<mix>mix)))?$"
+)
+
+OneChannel = int | Literal["mix"] | None
+"""A channel's number from 1, or the mean of all; None leaves it open."""
 
 
-def part_name(source: str, start_seconds: float, end_seconds: float | None = None) -> str:
-    """Return the name of a part of a recording.
+class RecordingPart(NamedTuple):
+    """What of a recording is meant.
 
-    >>> part_name("talk.wav", 3.5, 8.0), part_name("talk.wav", 3.5)
-    ('talk.wav#t=3.5,8', 'talk.wav#t=3.5')
+    Attributes:
+        recording: The recording's name.
+        start_seconds: Where it begins.
+        end_seconds: Where it ends; None for the recording's end.
+        channel: Which channel.
     """
-    end = "" if end_seconds is None else f",{_number(end_seconds)}"
-    return f"{source}#t={_number(start_seconds)}{end}"
+
+    recording: str
+    start_seconds: float = 0.0
+    end_seconds: float | None = None
+    channel: OneChannel = None
 
 
-def split_part(source: str) -> tuple[str, float, float | None]:
-    """Return a recording's name, and where the part begins and ends, in seconds.
+def part_name(part: RecordingPart) -> str:
+    """Return the name of a part of a recording; of all of it, the recording's own.
 
-    A file that is really called like a part is whole.
+    >>> part_name(RecordingPart("talk.wav", 3.5, 8.0))
+    'talk.wav#t=3.5,8'
+    >>> part_name(RecordingPart("talk.wav", 3.5, channel=2))
+    'talk.wav#t=3.5&channel=2'
+    """
+    marks = []
+    if part.start_seconds or part.end_seconds is not None:
+        end = "" if part.end_seconds is None else f",{_number(part.end_seconds)}"
+        marks.append(f"t={_number(part.start_seconds)}{end}")
+    if part.channel is not None:
+        marks.append(f"channel={part.channel}")
+    return part.recording + ("#" + "&".join(marks) if marks else "")
 
-    >>> split_part("talk.wav#t=3.5,8"), split_part("talk.wav")
-    (('talk.wav', 3.5, 8.0), ('talk.wav', 0.0, None))
+
+def split_part(source: str) -> RecordingPart:
+    """Return what a name means; a file that is really called like a part is whole.
+
+    >>> split_part("talk.wav#t=3.5,8")
+    RecordingPart(recording='talk.wav', start_seconds=3.5, end_seconds=8.0, channel=None)
+    >>> split_part("talk.wav#t=3&channel=2").channel, split_part("talk.wav").recording
+    (2, 'talk.wav')
     """
     match = _PART.search(source)
     if match is None or os.path.lexists(source):
-        return source, 0.0, None
-    end = match["end"]
-    return source[: match.start()], float(match["start"]), None if end is None else float(end)
+        return RecordingPart(source)
+    start, end, number = match["start"], match["end"], match["number"]
+    return RecordingPart(
+        source[: match.start()],
+        0.0 if start is None else float(start),
+        None if end is None else float(end),
+        int(number) if number else "mix" if match["mix"] else None,
+    )
 
 
 def _number(seconds: float) -> str:

@@ -51,7 +51,8 @@ def test_columns_are_read():
 
 
 @pytest.mark.parametrize(
-    ("value", "channel"), [(2, 2), ("1", 1), (" Mix ", "mix"), (None, None), ("", None)]
+    ("value", "channel"),
+    [(2, 2), ("1", 1), ("3.0", 3), (1.0, 1), (" Mix ", "mix"), (None, None), ("", None)],
 )
 def test_channels_are_read(value, channel):
     assert row_channel({"channel": value}, "list", 1) == channel

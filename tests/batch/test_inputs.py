@@ -167,10 +167,10 @@ def test_the_mark_before_a_list_is_no_name():
 
 
 def test_parts_that_are_named(tree):
-    sources = ["calls/talk.wav#t=0.5,2", "calls/talk.wav#t=3"]
+    sources = ["calls/talk.wav#t=0.5,2", "calls/talk.wav#t=3&channel=2"]
     assert [place for _, place in places(found(*sources))] == [
-        *("talk.0.50-2.00.wav", "talk.3.00-.wav"),
+        *("talk.0.50-2.00.wav", "talk.3.00-.channel2.wav"),
     ]
     assert [place for _, place in places(found(*sources, add=add_listed))] == [
-        *("calls/talk.0.50-2.00.wav", "calls/talk.3.00-.wav"),
+        *("calls/talk.0.50-2.00.wav", "calls/talk.3.00-.channel2.wav"),
     ]

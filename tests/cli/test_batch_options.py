@@ -5,7 +5,11 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+
+DATA = Path(__file__).parent.parent / "data"
 
 
 @pytest.fixture
@@ -25,6 +29,25 @@ def written(folder):
         path.relative_to(folder).as_posix() for path in folder.rglob("[!.]*") if path.is_file()
     )
     return sorted(files)
+
+
+def test_rows_of_a_manifest_may_be_channels_of_a_recording(w2v, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pieces = [soundfile.read(DATA / f"{word}.opus")[0] for word in ("stop", "happy")]
+    n_frames = min(map(len, pieces))
+    soundfile.write("two.wav", np.stack([piece[:n_frames] for piece in pieces], axis=1), 16000)
+    rows = [{"audio_filepath": "two.wav", "channel": n} for n in (1, 2)]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ("transcribe", "--model", "mini", "--manifest", "m.jsonl", "-q")
+    said = [json.loads(line) for line in w2v(*command, "-f", "jsonl").stdout.splitlines()]
+    assert [(row["source"], row["text"]) for row in said] == [
+        *(("two.wav#channel=1", "stop"), ("two.wav#channel=2", "happy")),
+    ]
+    assert [line.split()[:2] for line in w2v(*command, "-f", "ctm").stdout.splitlines()] == [
+        *(["two", "1"], ["two", "2"]),
+    ]
+    assert w2v(*command, "-o", "out/").exit_code == 0
+    assert written(tmp_path / "out") == ["two.channel1.txt", "two.channel2.txt"]
 
 
 def test_a_tree_is_mirrored_and_summed_up(w2v, calls):
@@ -103,7 +126,7 @@ def test_manifests_name_files_beside_them(w2v, calls, name, content):
 
 
 def test_rows_of_a_manifest_may_be_parts_of_a_recording(w2v, tmp_path, monkeypatch):
-    (tmp_path / "demo.opus").write_bytes(Path("tests/data/demo.opus").read_bytes())
+    (tmp_path / "demo.opus").write_bytes((DATA / "demo.opus").read_bytes())
     monkeypatch.chdir(tmp_path)
     rows = [
         {"audio_filepath": "demo.opus", "offset": 0, "duration": 2.5},

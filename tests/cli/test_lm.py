@@ -173,11 +173,30 @@ def test_tune_reads_the_manifests_that_others_read(w2v, lm_folder, ctc_folder, t
     manifest.write_text("\n".join(["path,sentence,split,offset,duration", *rows]) + "\n")
     grid = ("--alpha", "0", "--beta", "0", "--workers", "0", "--lm", lm_folder)
     said = []
-    for arguments in ([], ["--split", "dev"], ["--limit", "1"]):
+    for arguments in (["--split", "train"], ["--split", "dev"], [], ["--limit", "1"]):
         run = w2v("lm", "tune", ctc_folder, manifest, *grid, "-f", "json", *arguments)
         assert (run.exit_code, run.stderr) == (0, "")
         said.append(json.loads(run.stdout)["best"]["n_words"])
-    assert said == [5, 2, 2]
+    assert said == [3, 2, 2, 2]
+
+
+def test_tune_hears_the_channel_and_leaves_out_what_it_cannot_read(
+    w2v, lm_folder, ctc_folder, tmp_path, recording
+):
+    recording("a.wav", seconds=2, channels=4)
+    rows = [{"audio_filepath": "a.wav", "text": "hot tins", "channel": n} for n in (1, "mix")]
+    rows += [{"audio_filepath": name, "text": "eat"} for name in ("a.wav", "missing.wav")]
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text("\n".join(map(json.dumps, rows)))
+    grid = ("--alpha", "0", "--beta", "0", "--workers", "0", "--lm", lm_folder)
+    run = w2v("lm", "tune", ctc_folder, manifest, *grid, "-f", "json")
+    assert run.exit_code == 0
+    assert json.loads(run.stdout)["best"]["n_words"] == 4
+    assert run.stderr.count("warning: left out, since it cannot be decoded: ") == 2
+    manifest.write_text(json.dumps(rows[-1]))
+    run = w2v("lm", "tune", ctc_folder, manifest, *grid)
+    assert run.exit_code == 1
+    assert "none of the recordings can be read; see the warnings" in run.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 from w2v_cli.errors import UsageError
+from w2v_cli.recording_parts import OneChannel
 
 PATH_COLUMNS = ("audio_filepath", "audio_path", "path", "file", "filename", "audio", "wav")
 """What names the recordings in NeMo's, SpeechBrain's, Hugging Face's and Common Voice's tables;
@@ -108,7 +109,7 @@ def row_part(row: dict[str, Any], label: str, number: int) -> tuple[float, float
     return None if offset is None else (start, start + duration)
 
 
-def row_channel(row: dict[str, Any], label: str, number: int) -> int | Literal["mix"] | None:
+def row_channel(row: dict[str, Any], label: str, number: int) -> OneChannel:
     """Return which of its recording's channels a row is about, from 1; None where it doesn't say.
 
     Raises:
@@ -117,7 +118,7 @@ def row_channel(row: dict[str, Any], label: str, number: int) -> int | Literal["
     value = row.get("channel")
     if value in (None, ""):
         return None
-    word = str(value).strip().lower()
+    word = str(value).strip().lower().removesuffix(".0")  # pandas', beside rows without one
     if word == "mix":
         return "mix"
     if not word.isdecimal() or int(word) == 0:

@@ -43,7 +43,7 @@ class Content:
 
         Of a part, what it tells of the recording.
         """
-        path, *_ = split_part(os.fspath(path))
+        path = split_part(os.fspath(path)).recording
         if is_url(path):
             return _remote(path)
         try:
@@ -58,7 +58,7 @@ class Content:
     def read(cls, path: str | os.PathLike[str]) -> Content | None:
         """Return all there is to know; None for what is no file, or cannot be read."""
         before = cls.glance(path)
-        path, *_ = split_part(os.fspath(path))
+        path = split_part(os.fspath(path)).recording
         if before is None or is_url(path):
             return before  # a store's own mark does, where reading costs a transfer
         try:

@@ -17,7 +17,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from w2v_cli.audio.remote import is_url
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import AudioError
-from w2v_cli.recording_parts import split_part
+from w2v_cli.recording_parts import RecordingPart, split_part
 
 STDIN = "-"
 
@@ -83,8 +83,9 @@ def add_named(found: Found, sources: Iterable[str], selection: Selection) -> Non
         elif glob.has_magic(source) and not is_url(source) and not os.path.lexists(source):
             _add_glob(found, source, selection)
         else:
-            name, start, end = split_part(source)
-            found.items.append(Item(source, part_place(PurePath(_last_part(name)), start, end)))
+            part = split_part(source)
+            place = PurePath(_last_part(part.recording))
+            found.items.append(Item(source, part_place(place, part)))
 
 
 def add_listed(found: Found, sources: Iterable[str], selection: Selection) -> None:
@@ -93,8 +94,8 @@ def add_listed(found: Found, sources: Iterable[str], selection: Selection) -> No
         if selection.recursive and not is_url(source) and Path(source).is_dir():
             _add_folder(found, source, selection)
         else:
-            name, start, end = split_part(source)
-            found.items.append(Item(source, part_place(place_in_list(name), start, end)))
+            part = split_part(source)
+            found.items.append(Item(source, part_place(place_in_list(part.recording), part)))
 
 
 def place_in_list(source: str) -> PurePath:
@@ -113,16 +114,21 @@ def place_in_list(source: str) -> PurePath:
     return path.relative_to(path.anchor)
 
 
-def part_place(place: PurePath, start_seconds: float, end_seconds: float | None) -> PurePath:
+def part_place(place: PurePath, part: RecordingPart) -> PurePath:
     """Return where the results of a part of a recording lie: its name says which part.
 
-    >>> part_place(PurePath("talk.wav"), 3.5, 8.0).name, part_place(PurePath("a.wav"), 0, None).name
-    ('talk.3.50-8.00.wav', 'a.wav')
+    >>> part_place(PurePath("talk.wav"), RecordingPart("talk.wav", 3.5, 8.0)).name
+    'talk.3.50-8.00.wav'
+    >>> part_place(PurePath("talk.wav"), RecordingPart("talk.wav", channel=2)).name
+    'talk.channel2.wav'
     """
-    if not start_seconds and end_seconds is None:
-        return place
-    span = f"{start_seconds:.2f}-{'' if end_seconds is None else f'{end_seconds:.2f}'}"
-    return place.with_name(f"{place.stem}.{span}{place.suffix}")
+    marks = ""
+    if part.start_seconds or part.end_seconds is not None:
+        end = "" if part.end_seconds is None else f"{part.end_seconds:.2f}"
+        marks += f".{part.start_seconds:.2f}-{end}"
+    if part.channel is not None:
+        marks += f".{part.channel}" if part.channel == "mix" else f".channel{part.channel}"
+    return place.with_name(f"{place.stem}{marks}{place.suffix}") if marks else place
 
 
 def in_shard(items: Sequence[Item], index: int, count: int) -> list[Item]:

@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import IO
 
-from w2v_cli.audio.manifests import manifest_rows, row_part, row_recording
+from w2v_cli.audio.manifests import manifest_rows, row_channel, row_part, row_recording
 from w2v_cli.audio.remote import is_url
 from w2v_cli.batch.inputs import Found, part_place, place_in_list
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import UsageError
-from w2v_cli.recording_parts import part_name
+from w2v_cli.recording_parts import RecordingPart, part_name
 
 
 def read_names(content: bytes, *, null: bool) -> list[str]:
@@ -45,12 +45,9 @@ def add_manifest(found: Found, content: bytes, label: str, folder: str) -> None:
     for number, row in manifest_rows(content, label):
         name = row_recording(row, label, number)
         source = name if is_url(name) else os.path.normpath(Path(folder, name))
-        place = place_in_list(name)
-        part = row_part(row, label, number)
-        if part is not None:
-            source = part_name(source, *part)
-            place = part_place(place, *part)
-        found.items.append(Item(source, place))
+        times = row_part(row, label, number) or (0.0, None)
+        part = RecordingPart(source, *times, row_channel(row, label, number))
+        found.items.append(Item(part_name(part), part_place(place_in_list(name), part)))
 
 
 def read_bytes(stream: IO[bytes] | None, name: str, option: str) -> bytes:

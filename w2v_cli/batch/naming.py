@@ -232,7 +232,7 @@ def _candidates(item: Item) -> list[str]:
     """
     if item.source == STDIN:
         return ["stdin", "standard_input"]
-    source, *_ = split_part(item.source)
+    source = split_part(item.source).recording
     path = PurePath(source) if is_url(source) else Path(source).absolute()
     path = path.with_name(item.relative.name)
     folders = [part for part in path.parent.parts[1:] if part != ".."]

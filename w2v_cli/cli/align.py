@@ -15,14 +15,14 @@ from w2v_cli.cli.console import Console
 from w2v_cli.cli.destinations import destination
 from w2v_cli.cli.inputs import STDIN, check_inputs, for_each_input
 from w2v_cli.cli.options import SUBTITLE_DEFAULTS
-from w2v_cli.cli.output import STDOUT
+from w2v_cli.cli.output import STDOUT, format_of_name
 from w2v_cli.errors import UsageError
 from w2v_cli.formats import transcript_formats
 
 if TYPE_CHECKING:
     from w2v_cli.results import Transcript
 
-DEFAULT_FORMATS = ("json",)
+DEFAULT_FORMAT = "json"
 
 Recording = Annotated[
     str,
@@ -59,7 +59,7 @@ Formats = Annotated[
         parser=options.parse_format,
         autocompletion=options.complete_format,
         help="Any format of w2v transcribe: json, srt, vtt, csv (words), ctm, textgrid ... "
-        "May be repeated; all is each of them. [default: json]",
+        "May be repeated; all is each of them. [default: what --output ends with, or json]",
         show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),
@@ -128,11 +128,12 @@ def align(
         highlight_words=highlight_words,
         word_timestamps=word_timestamps,
     )
+    known = transcript_formats(subtitles)
     target = destination(
         output,
-        formats or DEFAULT_FORMATS,
+        formats or [format_of_name(output, known, DEFAULT_FORMAT)],
         [audio],
-        transcript_formats(subtitles),
+        known,
         reads=[] if text_file in (None, STDIN) else [text_file],
     )
     console = Console(quiet=quiet, verbose=verbose)

@@ -103,7 +103,7 @@ def classify(
     classify_options.check_lengths(chunk_seconds, whole_seconds, window)
     windowed = window is not None
     written = classify_options.label_options(top_k, threshold, function, windowed=windowed)
-    chosen = classify_options.format_choice(formats)
+    chosen = classify_options.format_choice(formats, output)
     live = classify_options.live_format(raw, window, inputs or [], chosen, context)
     choice = batch_options.drawing(batch_options.batch_choice(context.params), plot)
     recordings = batch_options.recordings(inputs or [], choice)

@@ -12,6 +12,7 @@ from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.long_options import HIGHEST_RAW_RATE, LIVE_GROUP, LONG_GROUP, check_alone
 from w2v_cli.cli.options import (
     ALL_FORMATS,
+    DEFAULT_FORMAT,
     LONGEST_SECONDS,
     MODEL_GROUP,
     OUTPUT_GROUP,
@@ -19,6 +20,7 @@ from w2v_cli.cli.options import (
     format_parser,
     model_option,
 )
+from w2v_cli.cli.output import format_of_name
 from w2v_cli.cli.pictures import PICTURES
 from w2v_cli.errors import UsageError
 from w2v_cli.formats.labels import LABEL_FORMAT_NAMES, LabelOptions, check_threshold
@@ -178,7 +180,8 @@ Formats = Annotated[
         parser=format_parser(FORMAT_NAMES),
         autocompletion=format_completer(FORMAT_NAMES),
         help="txt: a line a label. json and jsonl: all that is known. csv: a row a label. png, "
-        "svg: a picture. May be repeated; all is each of them but pictures. [default: txt]",
+        "svg: a picture. May be repeated; all is each of them but pictures. [default: what "
+        "--output ends with, or txt]",
         show_default=False,
         rich_help_panel=OUTPUT_GROUP,
     ),
@@ -290,13 +293,13 @@ def windowing_choice(window: float | None, hop: float | None) -> Windowing | Non
     return Windowing(window, window / 2 if hop is None else hop)
 
 
-def format_choice(formats: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the formats; ``all`` stands for those of text.
+def format_choice(formats: Sequence[str] | None, output: str) -> tuple[str, ...]:
+    """Return the formats, or the one that the output's name says; ``all`` are those of text.
 
     Raises:
         MissingDependencyError: A picture is asked for and matplotlib is not installed.
     """
-    chosen = tuple(formats or ("txt",))
+    chosen = tuple(formats or [format_of_name(output, FORMAT_NAMES, DEFAULT_FORMAT)])
     for name in chosen:
         if name in PICTURES:
             require_matplotlib(f"--format {name}")

@@ -56,6 +56,11 @@ class Console:
         if not self.quiet:
             print_error(f"warning: {one_line(message)}")
 
+    def tell(self, message: object) -> None:
+        """Write what long work has come to, unless --quiet."""
+        if not self.quiet:
+            print_error(message)
+
     def note(self, message: object) -> None:
         """Write what --verbose asks for."""
         if self.verbose and not self.quiet:

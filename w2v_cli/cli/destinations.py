@@ -11,7 +11,6 @@ A stream holds several recordings if its format can (see `w2v_cli.formats.format
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
@@ -22,7 +21,7 @@ from w2v_cli.batch.ledger import Files
 from w2v_cli.batch.naming import NameTemplate, OutputNames
 from w2v_cli.batch.outcome import Item
 from w2v_cli.cli.options import ALL_FORMATS
-from w2v_cli.cli.output import STDOUT, check_files, check_output, check_place
+from w2v_cli.cli.output import STDOUT, check_files, check_output, check_place, is_folder
 from w2v_cli.cli.sinks import (
     Destination,
     FilesDestination,
@@ -78,7 +77,7 @@ def destination(
         raise UsageError("--output: an empty name; name a file or a folder, or - for stdout")
     chosen = {name: formats[name] for name in chosen_formats(format_names, formats)}
     items = [Item(i, PurePath(PurePath(i).name)) if isinstance(i, str) else i for i in inputs]
-    if output != STDOUT and (Path(output).is_dir() or output.endswith(("/", os.sep))):
+    if is_folder(output):
         everything = of_all_shards or items
         files = files_in_folder(output, chosen, everything, template, named, reads)
         return FilesDestination(Path(output), files, chosen)

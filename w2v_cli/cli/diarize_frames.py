@@ -129,7 +129,7 @@ def diarize_frames(
         channel=channel,
         voice_threshold=voice_threshold,
     )
-    chosen = turn_choices.format_choice(formats, transcribe)
+    chosen = turn_choices.format_choice(formats, output, transcribe)
     known = {**turn_formats(), **picture_formats(drawn)}
     target = batch_options.output_of(recordings, choice, output, chosen, known, reads=[uem])
     picture = plot_choice(plot, len(recordings.found.items), output)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import BinaryIO
 
 from w2v_cli.cli.destinations import chosen_formats, files_beside
 from w2v_cli.cli.options import ALL_FORMATS
-from w2v_cli.cli.output import STDOUT
+from w2v_cli.cli.output import STDOUT, is_folder
 from w2v_cli.errors import UsageError
 from w2v_cli.formats import vectors
 from w2v_cli.formats.format import Format, Gathering
@@ -127,8 +126,3 @@ def _format_of(output: str) -> str:
             f"{', '.join(VECTOR_FORMATS)}, or say --format"
         )
     return suffix
-
-
-def is_folder(output: str) -> bool:
-    """Return whether an output is a folder, to be made or there already."""
-    return output != STDOUT and (Path(output).is_dir() or output.endswith(("/", os.sep)))

@@ -9,7 +9,7 @@ import typer
 from w2v_cli.cli import engine_options, options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.evaluate_report import left_out, measured_json, measured_table
-from w2v_cli.cli.output import STDOUT, Results, check_file
+from w2v_cli.cli.output import STDOUT, Results, check_file, format_of_name
 from w2v_cli.cli.score_turns import Collar, SkipOverlap, Uem, scoring_rules
 from w2v_cli.errors import SOME_INPUTS_FAILED, UsageError
 from w2v_cli.plots.paths import check_plot_path
@@ -109,11 +109,13 @@ Plot = Annotated[
     ),
 ]
 Report = Annotated[
-    Literal["table", "json"],
+    Literal["table", "json"] | None,
     typer.Option(
         "--format",
         "-f",
-        help="table: for people. json: with what was made of each recording, too.",
+        help="table: for people. json: with what was made of each recording, too. [default: "
+        "table, or json where --output ends with it]",
+        show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]
@@ -134,7 +136,7 @@ def evaluate(
     collar: Collar = None,
     skip_overlap: SkipOverlap = False,
     bootstrap: Resamples = 1000,
-    report: Report = "table",
+    report: Report = None,
     plot: Plot = None,
     output: options.OutputFile = STDOUT,
     device: options.Device = "auto",
@@ -212,7 +214,7 @@ def evaluate(
     if not measured.results:
         raise UsageError(f"{', '.join(manifests)}: no recording here can be measured on")
     with Results(output, None, 1) as results:
-        if report == "json":
+        if (report or format_of_name(output, ["json"], "table")) == "json":
             results.write(measured_json(measured, collar=collar, skip_overlap=skip_overlap), "")
         else:
             results.write(measured_table(measured), "")

@@ -65,7 +65,7 @@ class TrainingDisplay:
         self._total = total_steps
         self._seconds_before, self._audio_before = progress.seconds, progress.audio_seconds
         if progress.step:
-            self._console.note(f"going on from step {progress.step} of {total_steps}")
+            self._console.tell(f"going on from step {progress.step} of {total_steps}")
         if self._drawn is not None:
             completed = progress.step
             self._task = self._drawn.add_task(
@@ -87,7 +87,7 @@ class TrainingDisplay:
         """The dev examples were looked at."""
         figures = shown_figures(evaluation)
         self._figure = figures.partition(", ")[0]
-        self._console.note(f"step {progress.step} of {self._total}: {figures}")
+        self._console.tell(f"step {progress.step} of {self._total}: {figures}")
 
     def _state(self, progress: Progress) -> str:
         heard_seconds = progress.audio_seconds - self._audio_before

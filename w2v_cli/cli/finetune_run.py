@@ -247,7 +247,7 @@ def run(
         lost = counted(progress.n_skipped, "batch", "batches")
         console.warn(f"left out, for a loss that was no number: {lost}")
     figures = shown_figures(evaluation) or "not measured"
-    console.note(f"{folder}: {counted(progress.step, 'step')}; {figures}")
+    console.tell(f"{folder}: {counted(progress.step, 'step')}; {figures}")
 
 
 def steps(trainer: Trainer, console: Console, *, overwrites: bool = False) -> Progress:

@@ -173,7 +173,7 @@ def tell_built(built: Built, console: Console, output: str, estimator: str) -> N
             "no KenLM binary was written: neither build_binary nor the package kenlm's library "
             "could do it; the ARPA file does the same, and loads slower"
         )
-    console.note(
+    console.tell(
         f"{output}: {counted(corpus.n_sentences, 'sentence')}, {counted(corpus.n_words, 'word')}, "
         f"{len(corpus.vocabulary) - 3:,} different; estimated by {estimator}"
     )

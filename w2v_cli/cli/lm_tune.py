@@ -14,7 +14,7 @@ from w2v_cli.cli import options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.lm_options import LM_GROUP, ModelArgument, parse_numbers
 from w2v_cli.counts import counted
-from w2v_cli.errors import UsageError
+from w2v_cli.errors import AudioError, UsageError
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.ngram import NGram
@@ -72,7 +72,7 @@ def tune(
         typer.Option(
             "--split",
             metavar="NAME",
-            help="Use the recordings of this split only, such as dev.",
+            help="Use the rows of this split. [default: dev where there are such, else all]",
             show_default=False,
             rich_help_panel=GRID_GROUP,
         ),
@@ -135,7 +135,7 @@ def tune(
 
     \b
     Examples:
-      w2v lm tune mini-with-lm dev/manifest.jsonl --split dev --write
+      w2v lm tune mini-with-lm manifest.jsonl --write
       w2v lm tune mini manifest.jsonl --lm my-lm --alpha 0,0.5,1 --beta 0,1,2
       w2v lm tune mini-with-lm manifest.jsonl --limit 200 --format json
 
@@ -166,7 +166,7 @@ def tune(
         from w2v_cli.checkpoint.atomic import write_text
 
         write_text(place, weights_json(ngram, best))
-        console.note(f"{place}: alpha {best.alpha:g}, beta {best.beta:g}")
+        console.tell(f"{place}: alpha {best.alpha:g}, beta {best.beta:g}")
 
 
 def clips_of(
@@ -176,16 +176,16 @@ def clips_of(
 
     Args:
         manifest: The file.
-        split: Take those of this split only; None for all.
+        split: Take those of this split; None for dev's where there are some, else all.
         limit: Take so many, evenly from all over the manifest; None for all.
         console: Where to say how many have none.
 
     Raises:
         UsageError: It cannot be read, or has no recordings of that kind.
     """
-    from w2v_cli.training.manifests import chosen_split, read_examples
+    from w2v_cli.training.manifests import measured_split, read_examples
 
-    listed = chosen_split(read_examples(manifest), split)
+    listed = measured_split(read_examples(manifest), split)
     clips = list(dict.fromkeys(example for example in listed if example.text is not None))
     if not clips:
         raise UsageError(f"{manifest}: no recording here has a text; add a column text")
@@ -223,14 +223,19 @@ def surface(
     hub: Any,
     console: Console,
 ) -> list[Point]:
-    """Return what each pair of weights gives on the clips."""
-    from w2v_cli.audio import read_waveforms
+    """Return what each pair of weights gives on the clips.
+
+    Raises:
+        AudioError: None of them can be read; where some can, a warning names the others.
+    """
+    from w2v_cli.audio import SAMPLE_RATE
     from w2v_cli.checkpoint.progress import show_progress
     from w2v_cli.decoding.alphabet import Alphabet
     from w2v_cli.decoding.options import BeamOptions
     from w2v_cli.decoding.pool import DecoderPool
     from w2v_cli.inference.emitter import CTC_HEAD, Emitter
     from w2v_cli.language_model.tune import search
+    from w2v_cli.training.examples import Recordings
 
     beam = BeamOptions(**ngram.own_options() | {"beam_width": beam_width})
     alphas, betas = grid
@@ -240,23 +245,22 @@ def surface(
         emitter = Emitter.load(model, runtime=runtime, hub=hub, head=head)
         console.note(emitter.description)
         alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
-        emissions = []
+        recordings, emissions, texts = Recordings(), [], []
         for clip in clips:
             progress.begin(Path(clip.audio).name)
-            heard = read_waveforms(
-                clip.audio,
-                channel="mix",
-                start_seconds=clip.start_seconds,
-                end_seconds=clip.end_seconds,
-            )
-            emissions.append(emitter.emissions(heard.channels[0], sample_rate=heard.sample_rate))
+            waveform = recordings.read(clip)
+            if waveform is not None:
+                emissions.append(emitter.emissions(waveform, sample_rate=SAMPLE_RATE))
+                texts.append(clip.text or "")
             progress.input_done()
+        if not texts:
+            raise AudioError("none of the recordings can be read; see the warnings")
         progress.begin("trying weights")
         with DecoderPool(alphabet, ngram, beam, workers=workers) as pool:
             return search(
                 pool,
                 emissions,
-                [clip.text or "" for clip in clips],
+                texts,
                 beam,
                 alphas=alphas,
                 betas=betas,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from w2v_cli.cli.inputs import STDIN
-from w2v_cli.cli.options import DEFAULT_FORMATS, LONGEST_SECONDS
+from w2v_cli.cli.options import DEFAULT_FORMAT, LONGEST_SECONDS
 from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def live_choice(
     if list(inputs) != [STDIN]:
         raise UsageError("--raw reads standard input and nothing else; name - as the only input")
     check_alone(context, _LIVE_PARAMETERS, "--raw", "recordings that end")
-    chosen = tuple(dict.fromkeys(formats or DEFAULT_FORMATS))
+    chosen = tuple(dict.fromkeys(formats or [DEFAULT_FORMAT]))
     if len(chosen) != 1 or chosen[0] not in _LIVE_FORMATS:
         raise UsageError(
             f"--raw: segments are printed one by one, as {' or '.join(_LIVE_FORMATS)}; choose one "

@@ -24,7 +24,7 @@ MESSAGES_GROUP = "Messages"
 
 ChannelName = Literal["mix", "all"]
 ALL_FORMATS = "all"
-DEFAULT_FORMATS = ("txt",)
+DEFAULT_FORMAT = "txt"
 SUBTITLE_DEFAULTS = SubtitleOptions()
 
 # 90, 90.5, 1:30, 1:30.5 or 1:02:30
@@ -274,7 +274,8 @@ Formats = Annotated[
         autocompletion=complete_format,
         help="txt: a line a segment. json and jsonl: all that is known. srt, vtt, lrc: "
         "subtitles. tsv: segments. csv: words. audacity: labels. ctm, stm: for sclite. textgrid: "
-        "for Praat. May be repeated; all is each of them. [default: txt]",
+        "for Praat. May be repeated; all is each of them. [default: what --output ends "
+        "with, or txt]",
         show_default=False,
         rich_help_panel=OUTPUT_GROUP,
     ),

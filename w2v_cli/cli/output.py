@@ -14,7 +14,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, TextIO
@@ -195,6 +195,21 @@ class AtomicFile:
             raise cannot_write(self._target, error) from error
 
 
+def is_folder(output: str) -> bool:
+    """Return whether an output is a folder, to be made or there already."""
+    return output != STDOUT and (Path(output).is_dir() or output.endswith(("/", os.sep)))
+
+
+def format_of_name(output: str, formats: Collection[str], default: str) -> str:
+    """Return the format that a file's name ends with, for who names none; else the default.
+
+    >>> format_of_name("talk.srt", ["txt", "srt"], "txt"), format_of_name("-", ["txt"], "txt")
+    ('srt', 'txt')
+    """
+    suffix = "" if is_folder(output) else Path(output).suffix.lower().removeprefix(".")
+    return suffix if suffix in formats else default
+
+
 def check_place(target: str) -> None:
     """Refuse a name that no file can be written under.
 
@@ -269,7 +284,7 @@ def _check_targets(targets: Mapping[tuple[int, int], str], inputs: Iterable[str]
     if not targets:
         return
     for source in inputs:
-        path = Path(split_part(source)[0])
+        path = Path(split_part(source).recording)
         identity = _identity(path) if path.is_file() else (0, 0)
         if identity in targets:
             raise UsageError(

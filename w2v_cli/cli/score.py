@@ -10,7 +10,7 @@ import typer
 from w2v_cli.cli import options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.inputs import STDIN
-from w2v_cli.cli.output import STDOUT, Results, check_file
+from w2v_cli.cli.output import STDOUT, Results, check_file, format_of_name
 from w2v_cli.cli.score_report import errors_view, score_table, some_names
 from w2v_cli.cli.score_turns import (
     Collar,
@@ -73,11 +73,13 @@ ByLine = Annotated[
     ),
 ]
 Report = Annotated[
-    ReportName,
+    ReportName | None,
     typer.Option(
         "--format",
         "-f",
-        help="table: a line a text. json: with what was heard in place of what, too.",
+        help="table: a line a text. json: with what was heard in place of what, too. [default: "
+        "table, or json where --output ends with it]",
+        show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]
@@ -97,7 +99,7 @@ def score(
     hypothesis: Hypothesis,
     normalizer: Normalizer = "none",
     by_line: ByLine = False,
-    report: Report = "table",
+    report: Report = None,
     errors: ShowErrors = False,
     rttm: Rttm = False,
     uem: Uem = None,
@@ -133,7 +135,8 @@ def score(
     """
     if reference == hypothesis == STDIN:
         raise UsageError("- stands for standard input, which can be read only once; name a file")
-    if errors and report == "json":
+    is_json = (report or format_of_name(output, ["json"], "table")) == "json"
+    if errors and is_json:
         raise UsageError("--errors: json has them already; leave it out, or use --format table")
     _check_kind(
         rttm,
@@ -149,7 +152,7 @@ def score(
     if rttm:
         rules = scoring_rules(collar, skip_overlap)
         scored = score_rttm(reference, hypothesis, rules, uem)
-        shown = turns_json(scored, rules) if report == "json" else turns_table(scored)
+        shown = turns_json(scored, rules) if is_json else turns_table(scored)
         with Results(output, None, 1) as results:
             results.write(shown, "")
         raise typer.Exit(say_what_is_missing(scored, uem, console))
@@ -163,7 +166,7 @@ def score(
             f"{reference} and {hypothesis} have no name in common: {some_names(_alone(pairing))}"
         )
     result = score_pairs(pairing.pairs, normalizer=normalizer)
-    if report == "json":
+    if is_json:
         shown = score_json(result, pairing, normalizer)
     else:
         shown = errors_view(result, for_terminal=output == STDOUT) if errors else ""

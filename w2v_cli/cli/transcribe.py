@@ -18,7 +18,7 @@ from w2v_cli.cli import (
 )
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.options import SUBTITLE_DEFAULTS
-from w2v_cli.cli.output import STDOUT
+from w2v_cli.cli.output import STDOUT, format_of_name
 from w2v_cli.formats import transcript_formats
 
 
@@ -126,7 +126,8 @@ def transcribe(
     )
     subtitles = options.subtitle_choice(context.params)  # all options of that group
     voices = turn_choices.word_speakers(context.params)
-    names, known = formats or options.DEFAULT_FORMATS, transcript_formats(subtitles)
+    known = transcript_formats(subtitles)
+    names = formats or [format_of_name(output, known, options.DEFAULT_FORMAT)]
     reads = [context.params["hotwords"], context.params["lexicon"]]
     target = batch_options.output_of(recordings, choice, output, names, known, reads=reads)
     decoding_options.check_n_best_is_shown(n_best, names)

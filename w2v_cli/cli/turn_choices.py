@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.cli import options
+from w2v_cli.cli.output import format_of_name
 from w2v_cli.cli.pictures import PICTURES
 from w2v_cli.cli.turn_options import DEFAULT_MODEL
 from w2v_cli.diarization.rules import TurnRules
@@ -22,18 +23,23 @@ if TYPE_CHECKING:
     from w2v_cli.tasks.transcribe import TranscriptionJob
 
 
-def format_choice(formats: Sequence[str] | None, transcribe: str | None) -> tuple[str, ...]:
+def format_choice(
+    formats: Sequence[str] | None, output: str, transcribe: str | None
+) -> tuple[str, ...]:
     """Return the formats that results are written in, each by its name.
 
     Args:
-        formats: What was given as --format, each time.
+        formats: What was given as --format, each time; else the output's name says one.
+        output: Where results go.
         transcribe: The model that writes down what is said; None for none.
 
     Raises:
         UsageError: One is of words, and there will be none; or none has a place for them.
         MissingDependencyError: One is a picture, and matplotlib is not installed.
     """
-    chosen = tuple(formats or (("rttm",) if transcribe is None else ("txt",)))
+    default = "rttm" if transcribe is None else options.DEFAULT_FORMAT
+    known = (*TURN_FORMATS, *PICTURES)
+    chosen = tuple(formats or [format_of_name(output, known, default)])
     for name in chosen:
         if name in OF_WORDS and transcribe is None:
             raise UsageError(

@@ -257,7 +257,7 @@ Formats = Annotated[
         help="rttm: for scoring. txt: for people. json and jsonl: all that is known. csv: a row a "
         "turn. textgrid: for Praat. audacity: labels. npz: the probabilities of all frames. srt, "
         "vtt: subtitles, with --transcribe. png, svg: pictures. May be repeated; all is each but "
-        "pictures. [default: rttm, or with --transcribe txt]",
+        "pictures. [default: what --output ends with, or rttm, with --transcribe txt]",
         show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from w2v_cli.formats.spoken import (
+    channel_number,
     decimal_seconds,
     one_line,
     recording_id,
@@ -12,9 +13,7 @@ from w2v_cli.formats.spoken import (
     spoken_words,
     word_span_ms,
 )
-from w2v_cli.results import Segment, Transcript
-
-ONLY_CHANNEL = 1
+from w2v_cli.results import Transcript
 
 
 def ctm(transcript: Transcript) -> str:
@@ -26,7 +25,7 @@ def ctm(transcript: Transcript) -> str:
     name = recording_id(transcript)
     rows = []
     for segment in transcript.segments:
-        channel = _channel(segment)
+        channel = channel_number(transcript.source, segment.channel)
         for word in spoken_words(segment):
             start_ms, end_ms = word_span_ms(word)
             duration = decimal_seconds(end_ms - start_ms)
@@ -48,7 +47,7 @@ def stm(transcript: Transcript) -> str:
     name = recording_id(transcript)
     rows = []
     for segment in transcript.segments:
-        channel = _channel(segment)
+        channel = channel_number(transcript.source, segment.channel)
         start_ms, end_ms = span_ms(segment)
         text = one_line(segment.text)
         label = "<NA> " if text.startswith("<") else ""
@@ -58,7 +57,3 @@ def stm(transcript: Transcript) -> str:
         rows.append((str(channel), start_ms, line))
     rows.sort(key=lambda row: row[:2])
     return "".join(f"{line}\n" for *_, line in rows)
-
-
-def _channel(segment: Segment) -> int:
-    return ONLY_CHANNEL if segment.channel is None else segment.channel

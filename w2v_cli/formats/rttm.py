@@ -11,10 +11,15 @@ from collections.abc import Iterator
 
 from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError
-from w2v_cli.formats.spoken import decimal_seconds, milliseconds, one_line, recording_id
+from w2v_cli.formats.spoken import (
+    channel_number,
+    decimal_seconds,
+    milliseconds,
+    one_line,
+    recording_id,
+)
 from w2v_cli.results import Diarization, Turn
 
-ONLY_CHANNEL = 1
 _COMMENT = ";;"
 
 
@@ -31,7 +36,7 @@ def rttm(diarization: Diarization) -> str:
         length_ms = milliseconds(turn.end_seconds) - start_ms
         if length_ms <= 0:
             continue
-        channel = turn.channel or ONLY_CHANNEL
+        channel = channel_number(diarization.source, turn.channel)
         speaker = "_".join(one_line(turn.speaker).split()) or "<NA>"
         times = f"{decimal_seconds(start_ms)} {decimal_seconds(length_ms)}"
         lines.append(f"SPEAKER {name} {channel} {times} <NA> <NA> {speaker} <NA> <NA>\n")

@@ -10,6 +10,8 @@ from pathlib import PurePath
 from w2v_cli.recording_parts import split_part
 from w2v_cli.results import Diarization, Segment, Transcript, Word
 
+_ONLY_CHANNEL = 1
+
 
 def one_line(text: str) -> str:
     """Return a text as one line: single spaces, and nothing that cannot be shown.
@@ -129,9 +131,19 @@ def recording_name(source: str | None) -> str:
     >>> recording_name("calls/talk.wav#t=3.5,8")
     'talk'
     """
-    name = as_unicode(PurePath(split_part(source or "")[0]).stem) or ""
+    name = as_unicode(PurePath(split_part(source or "").recording).stem) or ""
     name = "_".join(one_line(name).split()).replace(";;", ";_")
     return name if name and name != "-" else "stdin" if name == "-" else "recording"
+
+
+def channel_number(source: str | None, channel: int | None) -> int:
+    """Return the channel's number in NIST's files: as heard, or as the recording's part says.
+
+    >>> channel_number("talk.wav", None), channel_number("talk.wav#channel=2", None)
+    (1, 2)
+    """
+    named = split_part(source or "").channel if channel is None else channel
+    return named if isinstance(named, int) else _ONLY_CHANNEL
 
 
 def as_unicode(name: str | None) -> str | None:

@@ -310,8 +310,7 @@ class Wav2Vec2Config:
         """
         return_unused = kwargs.pop("return_unused_kwargs", False)
         content = _untag_special_floats(dict(config_dict))
-        early = ("num_labels", "attn_implementation", "output_attentions", "name_or_path")
-        for name in early:
+        for name in ("num_labels", "attn_implementation", "output_attentions", "name_or_path"):
             if name in kwargs:
                 content[name] = kwargs.pop(name)
         for name in ("dtype", "torch_dtype"):

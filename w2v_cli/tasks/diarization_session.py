@@ -128,7 +128,7 @@ class DiarizationSession:
         regions = self._diarizer.regions
         if regions is None:
             return None
-        name = recording_name(None if source is None else split_part(source)[0])
+        name = recording_name(None if source is None else split_part(source).recording)
         if name not in regions:
             raise self._hearing.error(
                 AudioError(f"the UEM has no line for {name}; add one, or leave out --uem")

@@ -171,7 +171,7 @@ def speaker_of(relative: PurePath | str) -> str:
     >>> speaker_of("anna/2024/call.wav"), speaker_of("ben.wav")
     ('anna', 'ben')
     """
-    path = PurePath(split_part(str(relative))[0])
+    path = PurePath(split_part(str(relative)).recording)
     return path.parts[0] if len(path.parts) > 1 else path.stem
 
 

@@ -53,14 +53,14 @@ class RecordingJob:
 
         Errors are those of `w2v_cli.audio.open_waveforms`.
         """
-        path, begin_seconds, end_seconds = split_part(source)
-        ends = [end for end in (self.end_seconds, end_seconds) if end is not None]
+        part = split_part(source)
+        ends = [end for end in (self.end_seconds, part.end_seconds) if end is not None]
         return open_waveforms(
-            path,
-            channel=self.channel,
-            start_seconds=max(self.start_seconds, begin_seconds),
+            part.recording,
+            channel=self.channel if part.channel is None else part.channel,
+            start_seconds=max(self.start_seconds, part.start_seconds),
             end_seconds=min(ends, default=None),
-            name=None if path == source else source,
+            name=None if part.recording == source else source,
         )
 
     def settings(self) -> dict[str, Any]:

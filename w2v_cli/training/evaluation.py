@@ -30,7 +30,7 @@ from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.examples import Recordings
 from w2v_cli.training.figures import Tally, intervals
 from w2v_cli.training.keywords import KeywordsObjective, LabelRules
-from w2v_cli.training.manifests import Example, chosen_split, read_examples, survey
+from w2v_cli.training.manifests import Example, measured_split, read_examples, survey
 from w2v_cli.training.objective import Result
 from w2v_cli.training.speakers import SpeakersObjective, pairs_of
 from w2v_cli.training.start import Start, names_of
@@ -201,10 +201,7 @@ def measure_model(
         UsageError: A manifest cannot be read, or has no row to measure on.
     """
     listed = [example for manifest in manifests for example in read_examples(manifest)]
-    split = choice.split
-    if split is None and any(example.split == "dev" for example in listed):
-        split = "dev"
-    wanted = chosen_split(listed, split)
+    wanted = measured_split(listed, choice.split)
     useful = _with_targets(wanted, objective, choice)
     if not useful:
         raise UsageError(
@@ -246,7 +243,7 @@ def measure_model(
         labels=objective.labels if isinstance(objective, KeywordsObjective) else (),
         normalizer=normalizer,
         unreadable=tuple(known.unreadable),
-        undecodable=tuple((part[0], reason) for part, reason in recordings.broken.items()),
+        undecodable=tuple((part.recording, reason) for part, reason in recordings.broken.items()),
         n_left_out=len(wanted) - len(useful),
         tallies=tallies,
         pairs=pairs,

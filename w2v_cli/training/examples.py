@@ -14,6 +14,7 @@ import torch
 
 from w2v_cli.audio import SAMPLE_RATE, read_waveforms
 from w2v_cli.errors import AudioError
+from w2v_cli.recording_parts import RecordingPart
 from w2v_cli.training.augmentation import (
     Augmenter,
     Random,
@@ -24,7 +25,7 @@ from w2v_cli.training.augmentation import (
     speech_spans,
     unit_power,
 )
-from w2v_cli.training.manifests import Example, Heard
+from w2v_cli.training.manifests import Example
 from w2v_cli.training.sampler import Group
 from w2v_cli.training.turns import Activity
 
@@ -149,12 +150,12 @@ class Recordings:
 
     def __init__(self, cache_mb: float = 0.0) -> None:
         self._room_bytes = cache_mb * BYTES_PER_MB
-        self._kept: dict[Heard, Waveform] = {}
-        self.broken: dict[Heard, str] = {}
+        self._kept: dict[RecordingPart, Waveform] = {}
+        self.broken: dict[RecordingPart, str] = {}
 
     def read(self, example: Example) -> Waveform | None:
         """Return an example's waveform; None, with a warning, where it cannot be decoded."""
-        part = example.heard
+        part = example.part
         kept = self._kept.get(part)
         if kept is not None or part in self.broken:
             return kept

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from w2v_cli.audio import open_waveforms
 from w2v_cli.audio.manifests import (
@@ -18,16 +18,13 @@ from w2v_cli.audio.manifests import (
 )
 from w2v_cli.audio.remote import is_url
 from w2v_cli.errors import AudioError, ChannelsError, MissingDependencyError, UsageError
+from w2v_cli.recording_parts import OneChannel, RecordingPart
 from w2v_cli.training.turns import SpokenTurn, parse_turns, read_rttm
 
 _TEXT_COLUMNS = ("text", "transcript", "sentence", "transcription")
 _LABEL_COLUMNS = ("label", "command", "keyword")
 _SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
 _DEV_NAMES = ("dev", "valid", "validation", "eval", "devel", "val")
-
-
-Heard = tuple[str, float, float | None, int | Literal["mix"] | None]
-"""A recording, where in it something begins and ends, in seconds, and on which channel."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +58,12 @@ class Example:
     turns: tuple[SpokenTurn, ...] = ()
     speed: float = 1.0
     weight: float = 1.0
-    channel: int | Literal["mix"] | None = None
+    channel: OneChannel = None
 
     @property
-    def heard(self) -> Heard:
+    def part(self) -> RecordingPart:
         """What of which recording it is."""
-        return self.audio, self.start_seconds, self.end_seconds, self.channel
+        return RecordingPart(self.audio, self.start_seconds, self.end_seconds, self.channel)
 
 
 @dataclass
@@ -139,6 +136,17 @@ def chosen_split(examples: Sequence[Example], split: str | None) -> list[Example
         there = ", ".join(sorted({example.split for example in examples}))
         raise UsageError(f"--split {split}: the manifest has none of that; it has {there}")
     return chosen
+
+
+def measured_split(examples: Sequence[Example], split: str | None) -> list[Example]:
+    """Return what is measured on: a split that somebody asks for, or dev if there is one, or all.
+
+    Raises:
+        UsageError: There are none of the split.
+    """
+    if split is None and any(example.split == "dev" for example in examples):
+        split = "dev"
+    return chosen_split(examples, split)
 
 
 def survey(

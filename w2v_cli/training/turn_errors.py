@@ -109,7 +109,7 @@ class TurnsObjective(FramesObjective):
                 errors = self._wrong(model, conversation)
             except AudioError as error:
                 logger.warning("left out: %s: %s", example.audio, error)
-                recordings.broken[example.heard] = str(error)
+                recordings.broken[example.part] = str(error)
                 continue
             results.append(Result(example, "", errors))
         return Evaluation(tuple(results), self.measure(results) if results else {})
