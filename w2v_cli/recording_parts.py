@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import PurePath
 from typing import Literal, NamedTuple
 
 _PART = re.compile(
@@ -69,6 +70,23 @@ def split_part(source: str) -> RecordingPart:
         None if end is None else float(end),
         int(number) if number else "mix" if match["mix"] else None,
     )
+
+
+def part_place(place: PurePath, part: RecordingPart) -> PurePath:
+    """Return where the results of a part of a recording lie: its name says which part.
+
+    >>> part_place(PurePath("talk.wav"), RecordingPart("talk.wav", 3.5, 8.0)).name
+    'talk.3.50-8.00.wav'
+    >>> part_place(PurePath("talk.wav"), RecordingPart("talk.wav", channel=2)).name
+    'talk.channel2.wav'
+    """
+    marks = ""
+    if part.start_seconds or part.end_seconds is not None:
+        end = "" if part.end_seconds is None else f"{part.end_seconds:.2f}"
+        marks += f".{part.start_seconds:.2f}-{end}"
+    if part.channel is not None:
+        marks += f".{part.channel}" if part.channel == "mix" else f".channel{part.channel}"
+    return place.with_name(f"{place.stem}{marks}{place.suffix}") if marks else place
 
 
 def _number(seconds: float) -> str:

@@ -41,13 +41,13 @@ def test_what_is_no_manifest_is_refused(content, message):
 
 
 def test_columns_are_read():
-    assert row_recording({"text": "go", "file": "a.wav"}, "list", 1) == "a.wav"
-    assert row_seconds({"start": "1.5"}, ("offset", "start"), "list", 1) == 1.5
-    assert row_seconds({"offset": ""}, ("offset", "start"), "list", 1) is None
+    assert row_recording({"text": "go", "file": "a.wav"}, "list, line 1") == "a.wav"
+    assert row_seconds({"start": "1.5"}, ("offset", "start"), "list, line 1") == 1.5
+    assert row_seconds({"offset": ""}, ("offset", "start"), "list, line 1") is None
     with pytest.raises(UsageError, match="no column names the recordings"):
-        row_recording({"text": "go"}, "list", 1)
+        row_recording({"text": "go"}, "list, line 1")
     with pytest.raises(UsageError, match="line 3: 'soon' is no time"):
-        row_seconds({"offset": "soon"}, ("offset",), "list", 3)
+        row_seconds({"offset": "soon"}, ("offset",), "list, line 3")
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,20 @@ def test_columns_are_read():
     [(2, 2), ("1", 1), ("3.0", 3), (1.0, 1), (" Mix ", "mix"), (None, None), ("", None)],
 )
 def test_channels_are_read(value, channel):
-    assert row_channel({"channel": value}, "list", 1) == channel
-    assert row_channel({}, "list", 1) is None
+    assert row_channel({"channel": value}, "list, line 1") == channel
+    assert row_channel({}, "list, line 1") is None
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "telephone", "all", True])
 def test_what_is_no_channel_is_refused(value):
     with pytest.raises(UsageError, match=r"list, line 3: .* is no channel; write 1, 2"):
-        row_channel({"channel": value}, "list", 3)
+        row_channel({"channel": value}, "list, line 3")
 
 
 @pytest.mark.parametrize("name", ["a\0b.wav", "\ud800b.wav", ""])
 def test_names_that_no_file_has_are_refused(name):
     with pytest.raises(UsageError, match="list, line 2: path"):
-        row_recording({"path": name}, "list", 2)
+        row_recording({"path": name}, "list, line 2")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_names_that_no_file_has_are_refused(name):
     ],
 )
 def test_parts(row, part):
-    assert row_part(row, "list", 1) == part
+    assert row_part(row, "list, line 1") == part
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_parts(row, part):
 )
 def test_what_are_no_parts(row):
     with pytest.raises(UsageError, match="list, line 4: "):
-        row_part(row, "list", 4)
+        row_part(row, "list, line 4")

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from w2v_cli.errors import UsageError
-from w2v_cli.formats import format_transcript
-from w2v_cli.results import Segment, Transcript
+from w2v_cli.formats import SubtitleOptions, format_transcript
+from w2v_cli.results import Segment, Transcript, Word
 from w2v_cli.scoring import NamedText, read_texts
 
 
@@ -20,6 +20,10 @@ def write(path, text, encoding="utf-8"):
 
 def lines(*rows):
     return "\n".join(json.dumps(row) for row in rows) + "\n"
+
+
+def words_of(text, start):
+    return tuple(Word(word, start, start + 0.5, 0.9) for word in text.split())
 
 
 def test_a_text_file_is_one_text(tmp_path):
@@ -60,6 +64,53 @@ def test_what_transcribe_wrote(tmp_path, format_name):
     transcript = Transcript("go left", segments, 1.0, "mini", "a/talk.wav")
     path = write(tmp_path / f"heard.{format_name}", format_transcript(transcript, format_name))
     assert read_texts(path) == [NamedText("a/talk.wav", "go left")]
+
+
+@pytest.mark.parametrize("format_name", ["srt", "vtt", "tsv", "csv"])
+@pytest.mark.parametrize("options", [{}, {"highlight_words": False, "word_timestamps": True}])
+def test_times_are_no_words(tmp_path, format_name, options):
+    """Subtitles and tables of transcribe, of two voices, hold what was said and no more."""
+    segments = tuple(
+        Segment(n, n, n + 1.0, text, words_of(text, n), speaker=f"SPEAKER_0{n}")
+        for n, text in enumerate(("go left", "or right"))
+    )
+    transcript = Transcript("go left or right", segments, 2.0, "mini", "a/talk.wav")
+    shown = format_transcript(transcript, format_name, SubtitleOptions(**options))
+    (read,) = read_texts(write(tmp_path / f"heard.{format_name}", shown))
+    assert read.text.split() == ["go", "left", "or", "right"]
+    assert read.name == (
+        "a/talk.wav" if format_name == "csv" else str(tmp_path / f"heard.{format_name}")
+    )
+
+
+def test_subtitles_of_other_programs(tmp_path):
+    text = (
+        "WEBVTT - a title\n\nNOTE not said\n\nSTYLE\n::cue { color: red }\n\n1\r\n"
+        "00:01.000 --> 00:02.000 align:start\r\n<v Ann>Go <b>left</b>,\r\nnow\r\n \r\n"
+        "00:03.000 --> 00:04.000\n12 times\n"
+    )
+    (read,) = read_texts(write(tmp_path / "talk.vtt", text))
+    assert read.text == "Go left,\nnow\n12 times"
+
+
+def test_tables_that_are_manifests(tmp_path):
+    path = write(tmp_path / "said.tsv", "path\tsentence\tstart\na/1.wav\tgo\t\nb.wav\t\t1.5\n")
+    assert read_texts(path) == [NamedText("a/1.wav", "go"), NamedText("b.wav#t=1.5", "")]
+
+
+def test_rows_may_be_parts_of_recordings(tmp_path):
+    rows = [
+        {"audio_filepath": "talk.wav", "offset": 2.5, "duration": 2.5, "text": "go"},
+        {"audio_filepath": "talk.wav", "channel": 2, "duration": 9, "text": "left"},
+    ]
+    texts = read_texts(write(tmp_path / "said.jsonl", lines(*rows)))
+    assert texts == [NamedText("talk.wav#t=2.5,5", "go"), NamedText("talk.wav#channel=2", "left")]
+
+
+@pytest.mark.parametrize("name", ["a.ctm", "a.STM", "a.TextGrid", "a.lrc"])
+def test_what_has_more_than_words_is_refused(tmp_path, name):
+    with pytest.raises(UsageError, match="what its lines have besides words would be counted"):
+        read_texts(write(tmp_path / name, "talk 1 0.0 0.5 go\n"))
 
 
 def test_an_array_and_a_failed_recording(tmp_path):

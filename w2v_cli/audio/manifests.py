@@ -42,8 +42,12 @@ def manifest_rows(content: bytes, label: str) -> Iterator[tuple[int, dict[str, A
     return _json_rows(text, label) if is_json else _table_rows(text, label)
 
 
-def row_recording(row: dict[str, Any], label: str, number: int) -> str:
+def row_recording(row: dict[str, Any], where: str) -> str:
     """Return the name of the recording that a row is about, as it is written.
+
+    Args:
+        row: Its columns.
+        where: What errors call it, as in the others here: the file and the line.
 
     Raises:
         UsageError: No column names it, it is empty, or no file can be called so.
@@ -51,23 +55,21 @@ def row_recording(row: dict[str, Any], label: str, number: int) -> str:
     column = next((name for name in PATH_COLUMNS if name in row), None)
     if column is None:
         raise UsageError(
-            f"{label}, line {number}: no column names the recordings; call it "
+            f"{where}: no column names the recordings; call it "
             f"{PATH_COLUMNS[0]}, or one of: {', '.join(PATH_COLUMNS[1:])}"
         )
     name = row[column]
     if not isinstance(name, str) or not name:
-        raise UsageError(f"{label}, line {number}: {column} is empty; name a recording")
+        raise UsageError(f"{where}: {column} is empty; name a recording")
     try:
         if b"\0" not in os.fsencode(name):
             return name
     except UnicodeEncodeError:  # half of a pair of surrogates
         pass
-    raise UsageError(f"{label}, line {number}: {column}: no file can be called {name!r}")
+    raise UsageError(f"{where}: {column}: no file can be called {name!r}")
 
 
-def row_seconds(
-    row: dict[str, Any], columns: tuple[str, ...], label: str, number: int
-) -> float | None:
+def row_seconds(row: dict[str, Any], columns: tuple[str, ...], where: str) -> float | None:
     """Return the time in the first of the columns that holds one; None where none does.
 
     Raises:
@@ -79,10 +81,10 @@ def row_seconds(
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise UsageError(f"{label}, line {number}: {value!r} is no time in seconds") from error
+        raise UsageError(f"{where}: {value!r} is no time in seconds") from error
 
 
-def row_part(row: dict[str, Any], label: str, number: int) -> tuple[float, float | None] | None:
+def row_part(row: dict[str, Any], where: str) -> tuple[float, float | None] | None:
     """Return where the part of its recording that a row is about begins and ends, in seconds.
 
     None where it is about all of it. As in NeMo's, an offset, if only of 0, makes the duration that
@@ -92,24 +94,22 @@ def row_part(row: dict[str, Any], label: str, number: int) -> tuple[float, float
     Raises:
         UsageError: A time is no number, or lies where no recording is.
     """
-    duration = row_seconds(row, ("duration",), label, number)
+    duration = row_seconds(row, ("duration",), where)
     if duration is not None and not 0 < duration < math.inf:
-        raise UsageError(f"{label}, line {number}: a duration of {duration:g} s; correct it")
-    offset = row_seconds(row, OFFSET_COLUMNS, label, number)
+        raise UsageError(f"{where}: a duration of {duration:g} s; correct it")
+    offset = row_seconds(row, OFFSET_COLUMNS, where)
     start = offset or 0.0
     if not 0 <= start < math.inf:
-        raise UsageError(f"{label}, line {number}: an offset of {start:g} s; correct it")
+        raise UsageError(f"{where}: an offset of {start:g} s; correct it")
     if duration is None:
-        end = row_seconds(row, END_COLUMNS, label, number)
+        end = row_seconds(row, END_COLUMNS, where)
         if end is not None and not start < end < math.inf:
-            raise UsageError(
-                f"{label}, line {number}: a part from {start:g} to {end:g} s; correct it"
-            )
+            raise UsageError(f"{where}: a part from {start:g} to {end:g} s; correct it")
         return None if end is None and not start else (start, end)
     return None if offset is None else (start, start + duration)
 
 
-def row_channel(row: dict[str, Any], label: str, number: int) -> OneChannel:
+def row_channel(row: dict[str, Any], where: str) -> OneChannel:
     """Return which of its recording's channels a row is about, from 1; None where it doesn't say.
 
     Raises:
@@ -123,7 +123,7 @@ def row_channel(row: dict[str, Any], label: str, number: int) -> OneChannel:
         return "mix"
     if not word.isdecimal() or int(word) == 0:
         raise UsageError(
-            f"{label}, line {number}: {value!r} is no channel; write 1, 2, ... or mix, or call a "
+            f"{where}: {value!r} is no channel; write 1, 2, ... or mix, or call a "
             "column of something else by another name"
         )
     return int(word)

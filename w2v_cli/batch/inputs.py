@@ -17,7 +17,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from w2v_cli.audio.remote import is_url
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import AudioError
-from w2v_cli.recording_parts import RecordingPart, split_part
+from w2v_cli.recording_parts import part_place, split_part
 
 STDIN = "-"
 
@@ -112,23 +112,6 @@ def place_in_list(source: str) -> PurePath:
     if ".." in path.parts:
         path = Path(source).resolve()
     return path.relative_to(path.anchor)
-
-
-def part_place(place: PurePath, part: RecordingPart) -> PurePath:
-    """Return where the results of a part of a recording lie: its name says which part.
-
-    >>> part_place(PurePath("talk.wav"), RecordingPart("talk.wav", 3.5, 8.0)).name
-    'talk.3.50-8.00.wav'
-    >>> part_place(PurePath("talk.wav"), RecordingPart("talk.wav", channel=2)).name
-    'talk.channel2.wav'
-    """
-    marks = ""
-    if part.start_seconds or part.end_seconds is not None:
-        end = "" if part.end_seconds is None else f"{part.end_seconds:.2f}"
-        marks += f".{part.start_seconds:.2f}-{end}"
-    if part.channel is not None:
-        marks += f".{part.channel}" if part.channel == "mix" else f".channel{part.channel}"
-    return place.with_name(f"{place.stem}{marks}{place.suffix}") if marks else place
 
 
 def in_shard(items: Sequence[Item], index: int, count: int) -> list[Item]:

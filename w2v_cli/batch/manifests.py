@@ -9,10 +9,10 @@ from typing import IO
 
 from w2v_cli.audio.manifests import manifest_rows, row_channel, row_part, row_recording
 from w2v_cli.audio.remote import is_url
-from w2v_cli.batch.inputs import Found, part_place, place_in_list
+from w2v_cli.batch.inputs import Found, place_in_list
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import UsageError
-from w2v_cli.recording_parts import RecordingPart, part_name
+from w2v_cli.recording_parts import RecordingPart, part_name, part_place
 
 
 def read_names(content: bytes, *, null: bool) -> list[str]:
@@ -43,10 +43,11 @@ def add_manifest(found: Found, content: bytes, label: str, folder: str) -> None:
         UsageError: It is neither, or has no column that names recordings.
     """
     for number, row in manifest_rows(content, label):
-        name = row_recording(row, label, number)
+        where = f"{label}, line {number}"
+        name = row_recording(row, where)
         source = name if is_url(name) else os.path.normpath(Path(folder, name))
-        times = row_part(row, label, number) or (0.0, None)
-        part = RecordingPart(source, *times, row_channel(row, label, number))
+        times = row_part(row, where) or (0.0, None)
+        part = RecordingPart(source, *times, row_channel(row, where))
         found.items.append(Item(part_name(part), part_place(place_in_list(name), part)))
 
 

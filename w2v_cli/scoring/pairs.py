@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from w2v_cli.errors import UsageError
+from w2v_cli.recording_parts import part_place, split_part
 from w2v_cli.scoring.sources import NamedText
 
 Key = tuple[str, ...]
@@ -96,8 +97,11 @@ def _keys(
 def _parts(name: str) -> Key:
     """Return a path's folders and its last part without suffix; a number is none.
 
-    >>> _parts("a/b.wav"), _parts("take.2")
-    (('a', 'b'), ('take.2',))
+    A part of a recording is called like its file, wherever it is named.
+
+    >>> _parts("a/b.wav"), _parts("take.2"), _parts("b.wav#t=3.5,8")
+    (('a', 'b'), ('take.2',), ('b.3.50-8.00',))
     """
-    *folders, last = PurePath(name).parts or ("",)
+    part = split_part(name)
+    *folders, last = part_place(PurePath(part.recording), part).parts or ("",)
     return (*folders, _SUFFIX.sub("", last))

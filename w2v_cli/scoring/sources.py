@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from w2v_cli.audio.manifests import END_COLUMNS, OFFSET_COLUMNS, row_channel, row_part
 from w2v_cli.errors import UsageError
+from w2v_cli.recording_parts import RecordingPart, part_name
+from w2v_cli.scoring.timed_texts import (
+    SUBTITLES,
+    TABLES,
+    refuse_times,
+    table_rows,
+    text_of_subtitles,
+)
 
 STDIN = "-"
 
@@ -40,9 +49,10 @@ def read_texts(source: str, *, by_line: bool = False) -> list[NamedText]:
     """Return the texts of a source, in its order.
 
     Args:
-        source: A text file, which is one text; a folder, whose texts are named by their paths
-            in it; a manifest (jsonl, with audio_filepath and text); the json or
-            jsonl of `w2v transcribe`; or "-" for one of these on standard input.
+        source: A text file, which is one text, as subtitles are (srt, vtt); a folder, whose
+            texts are named by their paths in it; a manifest (jsonl, csv or tsv, with
+            audio_filepath and text); the json, jsonl, csv or tsv of `w2v transcribe`; or "-"
+            for text or JSON on standard input.
         by_line: Each line of a text file is a text, named by its number.
 
     Raises:
@@ -105,6 +115,12 @@ def decoded(content: bytes, source: str) -> str:
 
 def _texts(content: bytes, source: str, suffix: str, by_line: bool) -> list[NamedText]:
     text = decoded(content, source)
+    refuse_times(suffix, source)
+    if suffix in SUBTITLES:
+        text = text_of_subtitles(text)
+    elif suffix in TABLES:
+        rows = enumerate(table_rows(text, source), start=1)
+        return [_named_text(row, f"{source}, row {n}") for n, row in rows]
     # What comes by a pipe has no suffix; a spoken text does not begin with a bracket and a quote.
     is_json = suffix in (".json", ".jsonl") or (not suffix and _looks_like_json(text))
     if not is_json:
@@ -156,4 +172,10 @@ def _named_text(row: Any, where: str) -> NamedText:
         raise UsageError(f"{where}: no text; a row needs one of {', '.join(_TEXT_FIELDS)}")
     if name is None and failed:
         raise UsageError(f"{where}: no name; a row needs one of {', '.join(_NAME_FIELDS)}")
-    return NamedText(name if name is not None else where, text)
+    if name is None:
+        return NamedText(where, text)
+    times = None
+    if not fields.keys().isdisjoint((*OFFSET_COLUMNS, *END_COLUMNS)):
+        times = row_part(fields, where)
+    part = RecordingPart(name, *(times or (0.0, None)), row_channel(fields, where))
+    return NamedText(part_name(part), text)

@@ -113,7 +113,9 @@ def read_examples(manifest: str | os.PathLike[str]) -> list[Example]:
         reason = error.strerror or error
         raise UsageError(f"{path}: the manifest cannot be read: {reason}") from error
     label = str(path)
-    examples = [_example(row, label, n, path.parent) for n, row in manifest_rows(content, label)]
+    examples = [
+        _example(row, f"{label}, line {n}", path.parent) for n, row in manifest_rows(content, label)
+    ]
     if not examples:
         raise UsageError(f"{path}: the manifest is empty; give each recording a line")
     return examples
@@ -210,10 +212,10 @@ def _measure(example: Example) -> float:
         return n_samples / stream.sample_rate
 
 
-def _example(row: dict[str, Any], label: str, number: int, folder: Path) -> Example:
-    name = row_recording(row, label, number)
-    seconds = row_seconds(row, ("duration",), label, number)
-    start, end = row_part(row, label, number) or (0.0, None)
+def _example(row: dict[str, Any], where: str, folder: Path) -> Example:
+    name = row_recording(row, where)
+    seconds = row_seconds(row, ("duration",), where)
+    start, end = row_part(row, where) or (0.0, None)
     return Example(
         audio=name if is_url(name) else os.path.normpath(folder / name),
         text=_column(row, _TEXT_COLUMNS),
@@ -223,13 +225,13 @@ def _example(row: dict[str, Any], label: str, number: int, folder: Path) -> Exam
         start_seconds=start,
         end_seconds=end,
         split=_split(_column(row, ("split",)) or "train"),
-        turns=parse_turns(row.get("turns") or (), f"{label}, line {number}"),
-        weight=_weight(row, label, number),
-        channel=row_channel(row, label, number),
+        turns=parse_turns(row.get("turns") or (), where),
+        weight=_weight(row, where),
+        channel=row_channel(row, where),
     )
 
 
-def _weight(row: dict[str, Any], label: str, number: int) -> float:
+def _weight(row: dict[str, Any], where: str) -> float:
     value = row.get("weight")
     if value in (None, ""):
         return 1.0
@@ -239,7 +241,7 @@ def _weight(row: dict[str, Any], label: str, number: int) -> float:
         weight = 0.0
     if not 1e-6 <= weight <= 1e6:
         raise UsageError(
-            f"{label}, line {number}: a weight of {value!r}; write how often the row is heard, "
+            f"{where}: a weight of {value!r}; write how often the row is heard, "
             "against others' 1, from 1e-6 to 1e6"
         )
     return weight
