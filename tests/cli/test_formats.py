@@ -5,7 +5,7 @@ import json
 import pysubs2
 import pytest
 
-from w2v_cli.cli import options
+from w2v_cli.cli import options, subtitle_options
 from w2v_cli.errors import UsageError
 from w2v_cli.formats import FORMATS
 
@@ -63,6 +63,12 @@ def test_subtitle_options(w2v, recording):
         (["-f", "doc"], "'doc' is no format; choose from txt, json, jsonl"),
         (["-f", "srt", "--max-line-width", "0"], "--max-line-width"),
         (["-f", "srt", "--max-cps", "inf"], "--max-cps is inf; it must be more than 0"),
+        (
+            ["--max-line-width", "9"],
+            "--max-line-width: makes no difference in txt; leave it",
+        ),
+        (["-f", "srt", "--word-timestamps"], "in srt; leave it out, or add --format vtt"),
+        (["-f", "lrc", "-f", "txt", "--highlight-words", "-o", "x"], "in lrc and txt; leave it"),
         (["-o", ""], "--output: an empty name; name a file"),
         (["-f", "srt", "-f", "vtt"], "several formats don't fit on stdout"),
     ],
@@ -78,4 +84,4 @@ def test_completion_and_names():
     assert options.complete_format("") == [*FORMATS, "all"]
     assert options.parse_format(" TextGrid ") == "textgrid"
     with pytest.raises(UsageError, match="--min-gap is -1"):
-        options.subtitle_options(min_gap_seconds=-1)
+        subtitle_options.subtitle_options(min_gap_seconds=-1)

@@ -17,6 +17,7 @@ OPTIONS = st.builds(
     SubtitleOptions,
     max_line_width=st.integers(1, 60),
     max_line_count=st.integers(1, 4),
+    min_cue_seconds=st.floats(0, 3),
     max_cue_seconds=st.floats(0.05, 20),
     max_cps=st.floats(0.5, 50),
     min_gap_seconds=st.floats(0, 1),
@@ -145,6 +146,20 @@ def test_what_is_said_fast_stays_until_it_is_read():
     assert (cue.start_ms, cue.end_ms) == (0, 2000)
 
 
+def test_a_short_word_is_shown_long_enough_and_gives_way():
+    words = [Word("go", 1.0, 1.2, 0.9)]
+    (cue,) = cues(transcript(*words), SubtitleOptions())
+    assert (cue.start_ms, cue.end_ms) == (1000, 1833)
+    (cue,) = cues(transcript(*words), SubtitleOptions(min_cue_seconds=0))
+    assert (cue.start_ms, cue.end_ms) == (1000, 1200)
+    segments = tuple(
+        Segment(0, w.start_seconds, w.end_seconds, w.text, (w,))
+        for w in (*words, Word("left", 1.5, 1.7, 0.9))
+    )
+    made = cues(Transcript("go left", segments, 9.0, "mini"), SubtitleOptions())
+    assert [(cue.start_ms, cue.end_ms) for cue in made] == [(1000, 1420), (1500, 2333)]
+
+
 def test_channels_that_speak_at_once_share_a_cue():
     one = Segment(0, 1.0, 3.0, "good morning", (Word("good", 1, 2, 1), Word("morning", 2, 3, 1)), 1)
     two = Segment(1, 1.5, 2.0, "hello", (Word("hello", 1.5, 2, 1),), 2)
@@ -170,7 +185,7 @@ def test_a_segment_without_words_is_spread_evenly():
 def test_times_that_are_no_numbers():
     word = Word("go", math.nan, math.inf, math.nan)
     (cue,) = cues(transcript(word), SubtitleOptions())
-    assert (cue.start_ms, cue.end_ms) == (0, 100)
+    assert (cue.start_ms, cue.end_ms) == (0, 833)
 
 
 def test_nothing_said_nothing_shown():
@@ -183,6 +198,7 @@ def test_nothing_said_nothing_shown():
         {"max_line_width": 0},
         {"max_line_count": -1},
         {"max_cue_seconds": 0.0},
+        {"min_cue_seconds": math.nan},
         {"max_cps": math.inf},
         {"max_cps": math.nan},
         {"min_gap_seconds": -0.1},

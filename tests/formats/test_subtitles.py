@@ -54,13 +54,13 @@ def cue_texts(transcript, options, *, labels):
 
 def test_srt():
     assert format_transcript(SPEECH, "srt") == (
-        "1\n00:00:00,420 --> 00:00:01,340\ngo left\n\n2\n01:01:01,500 --> 01:01:01,700\nstop\n"
+        "1\n00:00:00,420 --> 00:00:01,340\ngo left\n\n2\n01:01:01,500 --> 01:01:02,333\nstop\n"
     )
 
 
 def test_vtt():
     assert format_transcript(SPEECH, "vtt") == (
-        "WEBVTT\n\n00:00:00.420 --> 00:00:01.340\ngo left\n\n01:01:01.500 --> 01:01:01.700\nstop\n"
+        "WEBVTT\n\n00:00:00.420 --> 00:00:01.340\ngo left\n\n01:01:01.500 --> 01:01:02.333\nstop\n"
     )
 
 
@@ -73,7 +73,7 @@ def test_highlighted_words_follow_each_other_without_a_gap():
     assert format_transcript(SPEECH, "srt", HIGHLIGHT) == (
         "1\n00:00:00,420 --> 00:00:00,900\n<u>go</u> left\n\n"
         "2\n00:00:00,900 --> 00:00:01,340\ngo <u>left</u>\n\n"
-        "3\n01:01:01,500 --> 01:01:01,700\n<u>stop</u>\n"
+        "3\n01:01:01,500 --> 01:01:02,333\n<u>stop</u>\n"
     )
     assert "\ngo <u>left</u>\n" in format_transcript(SPEECH, "vtt", HIGHLIGHT)
 

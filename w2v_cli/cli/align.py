@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2v_cli.cli import engine_options, options
+from w2v_cli.cli import engine_options, options, subtitle_options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.destinations import destination
 from w2v_cli.cli.inputs import STDIN, check_inputs, for_each_input
-from w2v_cli.cli.options import SUBTITLE_DEFAULTS
 from w2v_cli.cli.output import STDOUT, format_of_name
 from w2v_cli.errors import UsageError
-from w2v_cli.formats import transcript_formats
+from w2v_cli.formats import FORMATS, transcript_formats
 
 if TYPE_CHECKING:
     from w2v_cli.results import Transcript
@@ -81,13 +80,14 @@ def align(
     end: options.End = None,
     formats: Formats = None,
     output: options.Output = STDOUT,
-    word_timestamps: options.WordTimestamps = False,
-    max_line_width: options.MaxLineWidth = SUBTITLE_DEFAULTS.max_line_width,
-    max_line_count: options.MaxLineCount = SUBTITLE_DEFAULTS.max_line_count,
-    max_cue_seconds: options.MaxCueSeconds = SUBTITLE_DEFAULTS.max_cue_seconds,
-    max_cps: options.MaxCps = SUBTITLE_DEFAULTS.max_cps,
-    min_gap: options.MinGap = SUBTITLE_DEFAULTS.min_gap_seconds,
-    highlight_words: options.HighlightWords = False,
+    word_timestamps: subtitle_options.WordTimestamps = False,
+    max_line_width: subtitle_options.MaxLineWidth = subtitle_options.DEFAULTS.max_line_width,
+    max_line_count: subtitle_options.MaxLineCount = subtitle_options.DEFAULTS.max_line_count,
+    min_cue_seconds: subtitle_options.MinCueSeconds = subtitle_options.DEFAULTS.min_cue_seconds,
+    max_cue_seconds: subtitle_options.MaxCueSeconds = subtitle_options.DEFAULTS.max_cue_seconds,
+    max_cps: subtitle_options.MaxCps = subtitle_options.DEFAULTS.max_cps,
+    min_gap: subtitle_options.MinGap = subtitle_options.DEFAULTS.min_gap_seconds,
+    highlight_words: subtitle_options.HighlightWords = False,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     threads: options.Threads = None,
@@ -119,21 +119,13 @@ def align(
     start_seconds = options.checked_start(start, end)
     check_arguments(audio, text_file, literal_text, channel)
     text = literal_text if text_file is None else read_text(text_file)
-    subtitles = options.subtitle_options(
-        max_line_width=max_line_width,
-        max_line_count=max_line_count,
-        max_cue_seconds=max_cue_seconds,
-        max_cps=max_cps,
-        min_gap_seconds=min_gap,
-        highlight_words=highlight_words,
-        word_timestamps=word_timestamps,
-    )
-    known = transcript_formats(subtitles)
+    names = formats or [format_of_name(output, FORMATS, DEFAULT_FORMAT)]
+    subtitles = subtitle_options.subtitle_choice(context, names)  # all options of that group
     target = destination(
         output,
-        formats or [format_of_name(output, known, DEFAULT_FORMAT)],
+        names,
         [audio],
-        known,
+        transcript_formats(subtitles),
         reads=[] if text_file in (None, STDIN) else [text_file],
     )
     console = Console(quiet=quiet, verbose=verbose)

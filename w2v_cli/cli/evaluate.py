@@ -201,6 +201,9 @@ def evaluate(
     hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
     with console.warnings_as_lines(), console.progress(1) as progress, show_progress(progress):
         trained = load_measured(model, hub, chosen, runtime)
+        network = getattr(trained[0], "network", None)  # of a diarizer
+        where = f"{model} on {trained[0].device}" if network is None else network.description
+        console.note(where)
         progress.begin("opening recordings")
         try:
             measured = measure_model(*trained, manifests, chosen, progress.begin)

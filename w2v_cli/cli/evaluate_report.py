@@ -28,7 +28,8 @@ def measured_table(measured: Measured) -> str:
 
     voices = f", {counted(measured.n_speakers, 'speaker')}" if measured.n_speakers else ""
     heard = counted(len(measured.results), "recording")
-    lines = [f"{heard}, {hours(measured.seconds)}{voices}", ""]
+    alike = f", normalizer {measured.normalizer}" if measured.normalizer else ""
+    lines = [f"{heard}, {hours(measured.seconds)}{voices}{alike}", ""]
     threshold = equal_threshold(measured)
     width = max(map(len, (*measured.figures, "" if threshold is None else "threshold")))
     for name, figure in measured.figures.items():

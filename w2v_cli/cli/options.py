@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 
 from w2v_cli.errors import UsageError
-from w2v_cli.formats import FORMATS, SubtitleOptions
+from w2v_cli.formats import FORMATS
 from w2v_cli.inference.runtime import AttnName, DtypeName, check_device_name
 
 DEFAULT_MODEL = "facebook/wav2vec2-base-960h"
@@ -18,14 +17,12 @@ DEFAULT_MODEL = "facebook/wav2vec2-base-960h"
 MODEL_GROUP = "Model"
 RECORDING_GROUP = "Recording"
 OUTPUT_GROUP = "Output"
-SUBTITLES_GROUP = "Subtitles"
 SPEED_GROUP = "Device and speed"
 MESSAGES_GROUP = "Messages"
 
 ChannelName = Literal["mix", "all"]
 ALL_FORMATS = "all"
 DEFAULT_FORMAT = "txt"
-SUBTITLE_DEFAULTS = SubtitleOptions()
 
 # 90, 90.5, 1:30, 1:30.5 or 1:02:30
 _TIME = re.compile(r"(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d*)?|\.\d+)")
@@ -95,30 +92,6 @@ def format_parser(names: Iterable[str]) -> Callable[[str], str]:
 
 
 parse_format = format_parser(FORMATS)
-
-
-def subtitle_choice(params: Mapping[str, Any]) -> SubtitleOptions:
-    """Return what the options of subtitles come to, from the values of a command's parameters.
-
-    Raises:
-        UsageError: One of them is no number that can be used, such as nan.
-    """
-    names = (field.name for field in fields(SubtitleOptions) if field.name != "min_gap_seconds")
-    return subtitle_options(min_gap_seconds=params["min_gap"], **{n: params[n] for n in names})
-
-
-def subtitle_options(**chosen: Any) -> SubtitleOptions:
-    """Return what the options of subtitles come to.
-
-    Raises:
-        UsageError: One of them is no number that can be used, such as nan.
-    """
-    try:
-        return SubtitleOptions(**chosen)
-    except ValueError as error:
-        name, _, reason = str(error).partition(" ")
-        option = name.removesuffix("_seconds") if name.startswith("min_gap") else name
-        raise UsageError(f"--{option.replace('_', '-')} {reason}") from error
 
 
 def checked_start(start: float | None, end: float | None) -> float:
@@ -302,77 +275,6 @@ OutputFile = Annotated[
         rich_help_panel=OUTPUT_GROUP,
     ),
 ]
-WordTimestamps = Annotated[
-    bool,
-    typer.Option(
-        "--word-timestamps",
-        help="Times of words too, within the cues of vtt and the lines of lrc; for Audacity "
-        "a label a word.",
-        rich_help_panel=OUTPUT_GROUP,
-    ),
-]
-
-# Subtitles
-
-MaxLineWidth = Annotated[
-    int,
-    typer.Option(
-        "--max-line-width",
-        min=1,
-        metavar="N",
-        help="Characters in a line; 1 gives every word a line of its own.",
-        rich_help_panel=SUBTITLES_GROUP,
-    ),
-]
-MaxLineCount = Annotated[
-    int,
-    typer.Option(
-        "--max-line-count",
-        min=1,
-        metavar="N",
-        help="Lines that are shown together.",
-        rich_help_panel=SUBTITLES_GROUP,
-    ),
-]
-MaxCueSeconds = Annotated[
-    float,
-    typer.Option(
-        "--max-cue-seconds",
-        min=0.1,
-        metavar="SECONDS",
-        help="How long the same lines are shown at most.",
-        rich_help_panel=SUBTITLES_GROUP,
-    ),
-]
-MaxCps = Annotated[
-    float,
-    typer.Option(
-        "--max-cps",
-        min=1.0,
-        metavar="N",
-        help="Characters a second that people read: lines stay as long, if nothing follows.",
-        rich_help_panel=SUBTITLES_GROUP,
-    ),
-]
-MinGap = Annotated[
-    float,
-    typer.Option(
-        "--min-gap",
-        min=0.0,
-        metavar="SECONDS",
-        help="Nothing is shown for at least this long between two cues.",
-        rich_help_panel=SUBTITLES_GROUP,
-    ),
-]
-HighlightWords = Annotated[
-    bool,
-    typer.Option(
-        "--highlight-words",
-        help="Underline each word while it is said (srt, vtt).",
-        rich_help_panel=SUBTITLES_GROUP,
-    ),
-]
-
 # Device and speed
 
 Device = Annotated[

@@ -41,7 +41,7 @@ Reference = Annotated[
     str,
     typer.Argument(
         metavar="REFERENCE",
-        help="What was said: a text file, a folder of them, or a manifest (jsonl). With --rttm "
+        help="What was said: a text file, a folder of them, or a manifest. With --rttm "
         "who speaks when: an RTTM file or a folder of them.",
         show_default=False,
     ),
@@ -50,7 +50,7 @@ Hypothesis = Annotated[
     str,
     typer.Argument(
         metavar="HYPOTHESIS",
-        help="What was heard: the same, or json or jsonl of w2v transcribe. - is standard input.",
+        help="What was heard: the same, or what w2v transcribe wrote. - is standard input.",
         show_default=False,
     ),
 ]

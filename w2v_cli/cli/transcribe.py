@@ -13,13 +13,13 @@ from w2v_cli.cli import (
     engine_options,
     long_options,
     options,
+    subtitle_options,
     turn_choices,
     turn_options,
 )
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.options import SUBTITLE_DEFAULTS
 from w2v_cli.cli.output import STDOUT, format_of_name
-from w2v_cli.formats import transcript_formats
+from w2v_cli.formats import FORMATS, transcript_formats
 
 
 def transcribe(
@@ -70,13 +70,14 @@ def transcribe(
     address: cluster_options.Address = None,
     formats: options.Formats = None,
     output: options.Output = STDOUT,
-    word_timestamps: options.WordTimestamps = False,
-    max_line_width: options.MaxLineWidth = SUBTITLE_DEFAULTS.max_line_width,
-    max_line_count: options.MaxLineCount = SUBTITLE_DEFAULTS.max_line_count,
-    max_cue_seconds: options.MaxCueSeconds = SUBTITLE_DEFAULTS.max_cue_seconds,
-    max_cps: options.MaxCps = SUBTITLE_DEFAULTS.max_cps,
-    min_gap: options.MinGap = SUBTITLE_DEFAULTS.min_gap_seconds,
-    highlight_words: options.HighlightWords = False,
+    word_timestamps: subtitle_options.WordTimestamps = False,
+    max_line_width: subtitle_options.MaxLineWidth = subtitle_options.DEFAULTS.max_line_width,
+    max_line_count: subtitle_options.MaxLineCount = subtitle_options.DEFAULTS.max_line_count,
+    min_cue_seconds: subtitle_options.MinCueSeconds = subtitle_options.DEFAULTS.min_cue_seconds,
+    max_cue_seconds: subtitle_options.MaxCueSeconds = subtitle_options.DEFAULTS.max_cue_seconds,
+    max_cps: subtitle_options.MaxCps = subtitle_options.DEFAULTS.max_cps,
+    min_gap: subtitle_options.MinGap = subtitle_options.DEFAULTS.min_gap_seconds,
+    highlight_words: subtitle_options.HighlightWords = False,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     threads: options.Threads = None,
@@ -124,10 +125,10 @@ def transcribe(
     cluster = cluster_options.cluster_choice(
         engine, address, device=device, reads_stdin=recordings.reads_stdin
     )
-    subtitles = options.subtitle_choice(context.params)  # all options of that group
     voices = turn_choices.word_speakers(context.params)
+    names = formats or [format_of_name(output, FORMATS, options.DEFAULT_FORMAT)]
+    subtitles = subtitle_options.subtitle_choice(context, names)  # all options of that group
     known = transcript_formats(subtitles)
-    names = formats or [format_of_name(output, known, options.DEFAULT_FORMAT)]
     reads = [context.params["hotwords"], context.params["lexicon"]]
     target = batch_options.output_of(recordings, choice, output, names, known, reads=reads)
     decoding_options.check_n_best_is_shown(n_best, names)

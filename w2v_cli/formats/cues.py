@@ -215,7 +215,7 @@ def _apart(pieces: Sequence[Cue], options: SubtitleOptions) -> list[Cue]:
     placed = []
     for index, (cue, start_ms) in enumerate(zip(pieces, starts_ms, strict=True)):
         n_characters = sum(width(word.text) + 1 for word in cue.words) - 1
-        readable_ms = int(1000 * n_characters / options.max_cps)
+        readable_ms = int(1000 * max(n_characters / options.max_cps, options.min_cue_seconds))
         end_ms = min(max(cue.end_ms, start_ms + readable_ms), start_ms + longest_ms)
         if index + 1 < len(pieces):
             end_ms = min(end_ms, starts_ms[index + 1] - gap_ms)
