@@ -44,7 +44,7 @@ class Word:
         start_seconds: Where its first letter starts.
         end_seconds: Where its last letter ends.
         probability: How sure the model is of it, 0 to 1.
-        characters: Its characters with their times; empty where nobody asked for them.
+        characters: Its characters with their times; empty where they are not known.
         interpolated: The times are a guess between the neighbours': the model gave none.
     """
 

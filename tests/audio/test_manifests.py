@@ -15,6 +15,7 @@ FORMS = {
     "jsonl": '{"path": "a.wav", "text": "go left"}\n\n{"path": "b.wav", "text": ""}\n',
     "csv": 'path,text\na.wav,"go left"\nb.wav,\n',
     "tsv": "path\ttext\na.wav\tgo left\nb.wav\t\n",
+    "csv of tables in some languages": "path;text\na.wav;go left\nb.wav;\n",
     "jsonl with Windows' mark": '\ufeff{"path": "a.wav", "text": "go left"}\r\n'
     '{"path": "b.wav", "text": ""}\r\n',
 }

@@ -396,6 +396,7 @@ def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
     rows = [json.loads(line) for line in manifest.read_text().splitlines()]
     rows += [
         {"audio_filepath": "missing.wav", "text": "go"},
+        {"audio_filepath": "gone.wav", "text": "go"},
         {"audio_filepath": clip("jfk.opus"), "text": "1961, naïve"},
         {"audio_filepath": clip("happy.opus")},
         {"audio_filepath": clip("happy.opus"), "text": "häppy 7 7", "split": "dev"},
@@ -407,8 +408,9 @@ def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
     )
     assert run.exit_code == 0
     assert "train: 6 recordings" in run.stderr
-    assert "Left out: 1 recording of train that cannot be read; the first: " in run.stderr
+    assert "Left out: 2 recordings of train that cannot be read; the first: " in run.stderr
     assert "missing.wav: no such file" in run.stderr
+    assert "gone.wav: no such file" in run.stderr
     assert (
         "The vocabulary lacks '1' (2), '9' (1), '6' (1), 'ï' (1) of train; learnt as unknown."
         in run.stderr

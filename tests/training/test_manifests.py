@@ -1,6 +1,7 @@
 """What rows of manifests become, and what a look at the recordings finds."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_tables_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], "is empty"),
+        ([], "no recordings in the manifest; give each a line"),
         ([{"text": "go"}], "no column names the recordings"),
         ([{"audio_filepath": "a.wav", "duration": -1}], "line 1: a duration of -1 s"),
         ([{"audio_filepath": "a.wav", "weight": 0}], "line 1: a weight of 0; write how often"),
@@ -87,6 +88,14 @@ def test_a_look_finds_lengths_and_what_cannot_be_used(spoken, tmp_path):
     assert (found.too_short, found.too_long, found.n_speakers) == (1, 1, 3)
     assert found.seconds == pytest.approx(3.0)
     assert [path for path, _ in found.unreadable] == [example.audio for example in bad]
+
+
+def test_what_a_manifest_says_of_lengths_is_not_believed(spoken):
+    said = replace(spoken[5], seconds=9.0)
+    beyond = Example(said.audio, start_seconds=50.0, end_seconds=51.0, seconds=1.0)
+    found = survey([said, beyond])
+    assert found.seconds == pytest.approx(spoken[5].seconds)
+    assert [path for path, _ in found.unreadable] == [said.audio]
 
 
 def test_of_many_channels_the_row_says_which(tmp_path):

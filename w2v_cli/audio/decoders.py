@@ -90,7 +90,10 @@ def _unreadable(source: ByteSource, head: bytes) -> str:
             f"ffmpeg -f s16le -ar 16000 -ac 1 -i {shlex.quote(source.label)} recording.wav"
         )
     if source.label == STDIN_LABEL:
-        return "not a recording in a known format; convert it first, with ffmpeg for instance"
+        return (
+            "not a recording in a known format; convert it first, with ffmpeg for instance, or "
+            "say the rate of bare samples: w2v transcribe - --raw 16000"
+        )
     return (
         "not a recording in a known format; try: "
         f"ffmpeg -i {shlex.quote(source.label)} recording.wav"

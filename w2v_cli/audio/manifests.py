@@ -147,7 +147,8 @@ def _json_rows(text: str, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _table_rows(text: str, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
     head = text.split("\n", 1)[0]
-    rows = csv.DictReader(io.StringIO(text), delimiter="\t" if "\t" in head else ",", strict=True)
+    between = next((mark for mark in "\t,;" if mark in head), ",")
+    rows = csv.DictReader(io.StringIO(text), delimiter=between, strict=True)
     try:
         for row in rows:
             yield rows.line_num, row

@@ -309,7 +309,9 @@ def recordings(inputs: Sequence[str], choice: BatchChoice) -> Recordings:
         add_manifest(found, content, f"--manifest {name}", folder)
     check_inputs([item.source for item in found.items])
     if not found.items and not found.refused:
-        raise UsageError(f"{' and '.join(lists)}: the list is empty; there is nothing to do")
+        raise UsageError(
+            f"{' and '.join(lists)}: no recordings in the list; there is nothing to do"
+        )
     n_named = sum(item.relative.parent == Path() for item in found.items)
     named = not lists and n_named == len(found.items) and not choice.selection.recursive
     everything = found.items

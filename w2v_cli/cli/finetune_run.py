@@ -313,3 +313,6 @@ def tell_data(data: Data, findings: Findings, console: Console, *, even_if_quiet
             console.note(line)
     for remark in data_remarks(data, findings):
         console.warn(remark)
+    if even_if_quiet or console.verbose:  # the remarks name the first
+        for path, reason in (*data.train.unreadable[1:], *data.dev.unreadable[1:]):
+            console.warn(f"left out: {path}: {reason}")

@@ -117,7 +117,10 @@ def read_examples(manifest: str | os.PathLike[str]) -> list[Example]:
         _example(row, f"{label}, line {n}", path.parent) for n, row in manifest_rows(content, label)
     ]
     if not examples:
-        raise UsageError(f"{path}: the manifest is empty; give each recording a line")
+        raise UsageError(
+            f"{path}: no recordings in the manifest; give each a line, "
+            "as JSON, or below a head with the names of the columns"
+        )
     return examples
 
 
@@ -193,7 +196,7 @@ def survey(
 
 
 def _measure(example: Example) -> float:
-    """Return an example's length in seconds; a manifest's word is taken if there is a file.
+    """Return an example's length in seconds, by its header; where that is silent, the manifest's.
 
     Raises:
         AudioError: The recording cannot be opened, or its header doesn't say how long it is.
@@ -204,10 +207,10 @@ def _measure(example: Example) -> float:
         end_seconds=example.end_seconds,
         channel=example.channel,
     ) as stream:
-        if example.seconds is not None:
-            return example.seconds
         if stream.expected_seconds is not None:
             return stream.expected_seconds
+        if example.seconds is not None:
+            return example.seconds
         n_samples = sum(block.shape[1] for block in stream.blocks())
         return n_samples / stream.sample_rate
 
