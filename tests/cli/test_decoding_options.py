@@ -31,6 +31,7 @@ def choice(**changes):
         "hotwords_file": None,
         "n_best": 1,
         "workers": None,
+        "case": None,
         "n_inputs": 1,
     }
     return decoding_choice(**{**asked, **changes})
@@ -245,3 +246,22 @@ def test_a_language_model_that_is_not_there(w2v, tmp_path):
     run = w2v("transcribe", "--model", "mini", "--lm", tmp_path / "none", "tests/data/stop.opus")
     assert run.exit_code == 4
     assert "no such language model" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "how", [(), ("--decoder", "greedy"), ("--decoder", "beam", "--n-best", "2")]
+)
+def test_letters_are_written_in_the_case_that_is_asked_for(w2v, how):
+    command = ("transcribe", "--model", "mini", DEMO, "--format", "json", *how)
+    own, upper, lower = (
+        w2v(*command, *case).stdout for case in ((), ("--case", "upper"), ("--case", "lower"))
+    )
+    assert lower == own
+    small, capital = json.loads(own), json.loads(upper)
+    assert capital["text"] == small["text"].upper() != small["text"]
+    (first, *_), (same, *_) = capital["segments"][0]["words"], small["segments"][0]["words"]
+    spelled = "".join(character["character"] for character in first["characters"])
+    assert first["word"] == spelled == same["word"].upper()
+    assert first["start"] == same["start"]
+    readings = [reading["text"] for reading in capital.get("n_best", ())]
+    assert readings == [reading["text"].upper() for reading in small.get("n_best", ())]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from w2v_cli.cli.options import ALL_FORMATS
+from w2v_cli.cli.options import ALL_FORMATS, OUTPUT_GROUP
 from w2v_cli.errors import UsageError
+from w2v_cli.tasks.cased import CaseName
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.options import Hotword
@@ -49,6 +50,15 @@ Decoder = Annotated[
         "that is installed, or in the one that is named. auto searches if there is a language "
         "model, a hotword or another option of this group, but for a lexicon.",
         rich_help_panel=DECODING_GROUP,
+    ),
+]
+Case = Annotated[
+    CaseName | None,
+    typer.Option(
+        "--case",
+        help="Write small letters, or capitals. [default: as the model was trained to]",
+        show_default=False,
+        rich_help_panel=OUTPUT_GROUP,
     ),
 ]
 BeamWidth = Annotated[
@@ -139,6 +149,7 @@ def decoding_choice(
     hotwords_file: str | None,
     n_best: int,
     workers: int | None,
+    case: CaseName | None,
     n_inputs: int,
 ) -> DecodingChoice:
     """Return what the options of this group come to.
@@ -185,6 +196,7 @@ def decoding_choice(
         hotwords=tuple(parse_hotword(text) for text in (*(hotwords or ()), *listed)),
         n_best=n_best,
         workers=workers if workers is not None else int(n_inputs > 1),
+        case=case,
     )
 
 

@@ -92,7 +92,7 @@ _LIVE_PARAMETERS = frozenset(
         *("model", "lang", "revision", "cache_dir", "offline"),
         *("device", "dtype", "threads", "attn", "quantize", "load_in_8bit", "compiled"),
         *("lm", "lexicon", "decoder", "beam_width", "alpha", "beta"),
-        *("hotword", "hotwords", "workers"),
+        *("hotword", "hotwords", "workers", "case"),
     }
 )
 _LIVE_FORMATS = ("txt", "jsonl")

@@ -70,6 +70,7 @@ def transcribe(
     address: cluster_options.Address = None,
     formats: options.Formats = None,
     output: options.Output = STDOUT,
+    case: decoding_options.Case = None,
     word_timestamps: subtitle_options.WordTimestamps = False,
     max_line_width: subtitle_options.MaxLineWidth = subtitle_options.DEFAULTS.max_line_width,
     max_line_count: subtitle_options.MaxLineCount = subtitle_options.DEFAULTS.max_line_count,
@@ -143,6 +144,7 @@ def transcribe(
         hotwords_file=hotwords,
         n_best=n_best,
         workers=workers,
+        case=case,
         n_inputs=len(recordings.found.items),
     )
     runtime = engine_options.runtime_choice(context.params)  # all options of that group

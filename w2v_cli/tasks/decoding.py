@@ -11,6 +11,7 @@ from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.greedy import greedy_decode
 from w2v_cli.decoding.hypothesis import Hypothesis
 from w2v_cli.errors import UsageError
+from w2v_cli.tasks.cased import CasedDecoder, CaseName
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.greedy import FloatArray
@@ -38,6 +39,7 @@ class DecodingChoice:
         hotwords: What to listen for.
         n_best: Readings to return.
         workers: Processes that search; 0 searches in this one.
+        case: Of the letters that are written; None for the model's own.
     """
 
     lm: str | None = None
@@ -51,6 +53,7 @@ class DecodingChoice:
     hotwords: tuple[Hotword, ...] = ()
     n_best: int = 1
     workers: int = 0
+    case: CaseName | None = None
 
 
 class Handle(Protocol):
@@ -155,6 +158,13 @@ def make_decoder(
         UsageError: There is no language model to weigh, or the model cannot write a word of the
             lexicon.
     """
+    decoder = _own_case_decoder(alphabet, choice, ngram, lexicon)
+    return decoder if choice.case is None else CasedDecoder(decoder, choice.case)
+
+
+def _own_case_decoder(
+    alphabet: Alphabet, choice: DecodingChoice, ngram: NGram | None, lexicon: Sequence[str]
+) -> Decoder:
     if ngram is None and (choice.alpha is not None or choice.beta is not None):
         option = "--alpha" if choice.alpha is not None else "--beta"
         raise UsageError(f"{option} weighs a language model, and there is none; name one with --lm")
