@@ -560,6 +560,8 @@ def test_a_folder_that_holds_another_run_is_not_touched(w2v, quick, tmp_path):
     refused = w2v(*quick(folder="letter"))
     assert refused.exit_code == 2
     assert "a file, not a folder" in refused.stderr
+    looked = w2v(*quick("ctc", "--dry-run", folder="letter"))
+    assert (looked.exit_code, looked.stderr) == (2, refused.stderr)
 
 
 def test_a_refused_command_leaves_no_run_that_another_would_have_to_go_on_with(

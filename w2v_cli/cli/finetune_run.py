@@ -76,8 +76,7 @@ def train(
         keep_memory_together()
         console = Console(quiet=shared.quiet or not processes.is_first, verbose=shared.verbose)
         folder = Path(shared.output)
-        if not shared.dry_run:
-            processes.first(lambda: check_folder(folder, overwrite=shared.overwrite))
+        processes.first(lambda: check_folder(folder, overwrite=shared.overwrite))
         longest = max_seconds if shared.max_duration is None else shared.max_duration
         prepared = processes.together(
             lambda: look_at(shared, manifests, prepare, console, max_seconds=longest)
