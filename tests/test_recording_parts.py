@@ -26,7 +26,17 @@ def test_names_say_which_part(name, part):
 
 @pytest.mark.parametrize(
     "name",
-    ["a#", "a#channel=0", "a#t=1channel=2", "a#&channel=2", "a#t=1&", "a#channel=all", "a#t="],
+    [
+        "a#",
+        "a#channel=0",
+        "#t=1",
+        "a/#channel=2",
+        "a#t=1channel=2",
+        "a#&channel=2",
+        "a#t=1&",
+        "a#channel=all",
+        "a#t=",
+    ],
 )
 def test_other_names_are_whole_recordings(name):
     assert split_part(name) == RecordingPart(name)

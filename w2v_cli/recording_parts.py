@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Literal, NamedTuple
 
 _PART = re.compile(
-    r"#(?=.)(?:t=(?P<start>\d+(?:\.\d+)?)(?:,(?P<end>\d+(?:\.\d+)?))?)?"
+    r"(?<=[^/])#(?=.)(?:t=(?P<start>\d+(?:\.\d+)?)(?:,(?P<end>\d+(?:\.\d+)?))?)?"
     r"(?:(?:(?<=#)|(?<=\d)&)channel=(?:(?P<number>[1-9]\d*)|(?P<mix>mix)))?$"
 )
 
