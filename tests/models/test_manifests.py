@@ -13,9 +13,21 @@ from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.models.manifests import main
 from w2v_cli.training.manifests import read_examples
 
+NAMES = (
+    "texts",
+    "mixed",
+    "mixed-rare",
+    "mixed-weighed",
+    "texts-weighed",
+    "keywords",
+    "speakers",
+    "turns",
+)
 ROWS = {
     "commands": [
-        {"text": "yes", "speaker": "a", "split": "train", "duration": 1.0},
+        *({"text": "yes", "speaker": "a", "split": "train", "duration": 1.0},) * 50,
+        {"text": "six", "speaker": "a", "split": "train", "duration": 1.0},
+        {"text": "wow", "speaker": "a", "split": "train", "duration": 1.0},
         {"text": "", "speaker": None, "split": "dev", "duration": 1.0},
     ],
     "digits": [
@@ -50,7 +62,7 @@ def rows_of(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("name", ["texts", "mixed", "keywords", "speakers", "turns"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_row_names_a_recording_of_its_length(run: Path, name: str) -> None:
     """Paths hold from the manifest's own folder, and durations are those of the files."""
     for row in rows_of(run / f"{name}.jsonl"):
@@ -79,6 +91,27 @@ def test_sentences_are_unknown_words_unless_they_have_one_of_the_ten(run: Path) 
     assert {row["text"] for row in stretches} == {"he went there"}
 
 
+def test_what_is_rare_and_what_few_say_is_weighed(run: Path) -> None:
+    """Digits are rare among the commands, and said often by few people elsewhere."""
+
+    def weights(name: str) -> set[tuple[object, str, object]]:
+        rows = [row for row in rows_of(run / f"{name}.jsonl") if row["split"] == "train"]
+        corpora = [str(row["audio_filepath"]).split("/")[-2] for row in rows]
+        return {
+            (row["text"], corpus, row["weight"])
+            for row, corpus in zip(rows, corpora, strict=True)
+            if "weight" in row
+        }
+
+    assert weights("mixed-rare") == {("wow", "commands", 8)}
+    assert weights("mixed-weighed") == {
+        *(("wow", "commands", 8), ("six", "commands", 5), ("six", "digits", 0.5)),
+    }
+    assert weights("texts-weighed") == {
+        *(("wow", "commands", 3), ("six", "commands", 3), ("six", "digits", 0.3)),
+    }
+
+
 def test_digits_of_dev_are_no_keywords(run: Path) -> None:
     """Their speakers are those of train."""
     texts = [row["text"] for row in rows_of(run / "keywords.jsonl")]
@@ -90,4 +123,4 @@ def test_the_manifests_are_read_by_the_trainer(run: Path) -> None:
     """So is the text that is empty."""
     examples = read_examples(run / "texts.jsonl")
     assert len(examples) == len(rows_of(run / "texts.jsonl"))
-    assert {example.text for example in examples} == {"", "yes", "six", "two"}
+    assert {example.text for example in examples} == {"", "yes", "six", "two", "wow"}

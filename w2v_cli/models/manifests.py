@@ -4,8 +4,12 @@
 
 writes run/keywords.jsonl, run/speakers.jsonl and run/turns.jsonl for mini-keywords, mini-speakers
 and mini-turns, run/texts.jsonl for mini, run/mixed.jsonl, which has read sentences besides, and
-what is made and has no words, into run/noise and run/tunes. The first folder has a folder for each
-of commands, digits and librispeech, with a manifest.jsonl and the recordings in it.
+what is made and has no words, into run/noise and run/tunes. In run/mixed-rare.jsonl rare words
+weigh more, in run/mixed-weighed.jsonl and run/texts-weighed.jsonl so do digits that many people
+say.
+
+The first folder has a folder for each of commands, digits and librispeech, with a manifest.jsonl
+and the recordings in it.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ SPEAKER_CLIPS = 20
 _STRETCH_SECONDS = 1.0
 _BETWEEN_STRETCHES_SECONDS = 4
 _STRETCHES = 2  # of a sentence at most
+_SELDOM = 50
 _NOISES = 80
 _TUNES = 80
 _TUNE_SECONDS = 2
@@ -53,8 +58,30 @@ def main(data: Path, output: Path) -> None:
     write(output / "texts.jsonl", texts)
     read_out = [row for row in sentences if row["split"] == "train"]
     write(output / "mixed.jsonl", [*texts, *read_out])
+    rare = seldom(commands)
+    digit_names = {row["text"] for row in digits}
+    only_here = weighed(commands, rare - digit_names, 8)
+    write(output / "mixed-rare.jsonl", [*only_here, *digits, *made, *read_out])
+    many_voices = weighed(weighed(commands, rare - digit_names, 8), digit_names, 5)
+    few_voices = weighed(digits, digit_names, 0.5)
+    write(output / "mixed-weighed.jsonl", [*many_voices, *few_voices, *made, *read_out])
+    few_voices = weighed(digits, digit_names, 0.3)
+    write(output / "texts-weighed.jsonl", [*weighed(commands, rare, 3), *few_voices, *made])
     write(output / "speakers.jsonl", [*sentences, *of_speakers_with(SPEAKER_CLIPS, commands)])
     write(output / "turns.jsonl", sentences)
+
+
+def seldom(rows: Iterable[Row]) -> set[str]:
+    """Return the words of which train has few recordings."""
+    count = Counter(row["text"] for row in rows if row["split"] == "train")
+    return {word for word in count if word and count[word] < _SELDOM}
+
+
+def weighed(rows: Iterable[Row], words: set[str], weight: float) -> Iterator[Row]:
+    """Yield the rows, those of train with one of the words to be heard so often."""
+    for row in rows:
+        is_weighed = row["split"] == "train" and row["text"] in words
+        yield {**row, "weight": weight} if is_weighed else row
 
 
 def keywords(commands: list[Row], digits: list[Row], sentences: list[Row]) -> Iterator[Row]:
