@@ -1,8 +1,10 @@
 """Names of parts of recordings, there and back."""
 
+from pathlib import PurePath
+
 import pytest
 
-from w2v_cli.recording_parts import RecordingPart, part_name, split_part
+from w2v_cli.recording_parts import RecordingPart, part_name, part_place, split_part
 
 
 @pytest.mark.parametrize(
@@ -34,12 +36,25 @@ def test_names_say_which_part(name, part):
         "a#t=1channel=2",
         "a#&channel=2",
         "a#t=1&",
+        "a#t=1&t=2",
+        "a#channel=12345",
         "a#channel=all",
         "a#t=",
     ],
 )
 def test_other_names_are_whole_recordings(name):
     assert split_part(name) == RecordingPart(name)
+
+
+def test_marks_come_in_any_order():
+    assert split_part("a.wav#channel=2&t=1") == RecordingPart("a.wav", 1.0, channel=2)
+
+
+@pytest.mark.parametrize("place", ["talk", "talk.v2", "x=1.0", "talk.wav"])
+def test_parts_have_files_of_their_own(place):
+    parts = [(0.0, 0.9, 1), (0.0, 0.9, 2), (0.0, 0.95, None), (0.0, None, "mix")]
+    names = {part_place(PurePath(place), RecordingPart("", *part)).stem for part in parts}
+    assert len(names) == len(parts)
 
 
 def test_a_file_that_is_called_like_a_part_is_whole(tmp_path):

@@ -10,10 +10,10 @@ import re
 from pathlib import PurePath
 from typing import Literal, NamedTuple
 
-_PART = re.compile(
-    r"(?<=[^/])#(?=.)(?:t=(?P<start>\d+(?:\.\d+)?)(?:,(?P<end>\d+(?:\.\d+)?))?)?"
-    r"(?:(?:(?<=#)|(?<=\d)&)channel=(?:(?P<number>[1-9]\d*)|(?P<mix>mix)))?$"
-)
+_TIMES = re.compile(r"t=(?P<start>\d+(?:\.\d+)?)(?:,(?P<end>\d+(?:\.\d+)?))?")
+_CHANNEL = re.compile(r"channel=(?:(?P<number>[1-9]\d{0,3})|mix)")
+
+_SUFFIX = ".audio"
 
 OneChannel = int | Literal["mix"] | None
 """A channel's number from 1, or the mean of all; None leaves it open."""
@@ -60,16 +60,20 @@ def split_part(source: str) -> RecordingPart:
     >>> split_part("talk.wav#t=3&channel=2").channel, split_part("talk.wav").recording
     (2, 'talk.wav')
     """
-    match = _PART.search(source)
-    if match is None or os.path.lexists(source):
+    recording, _, fragment = source.rpartition("#")
+    if not recording or recording.endswith("/") or os.path.lexists(source):
         return RecordingPart(source)
-    start, end, number = match["start"], match["end"], match["number"]
-    return RecordingPart(
-        source[: match.start()],
-        0.0 if start is None else float(start),
-        None if end is None else float(end),
-        int(number) if number else "mix" if match["mix"] else None,
-    )
+    part = RecordingPart(recording)
+    for mark in fragment.split("&"):
+        if (times := _TIMES.fullmatch(mark)) is not None and part[1:3] == (0.0, None):
+            end = None if times["end"] is None else float(times["end"])
+            part = part._replace(start_seconds=float(times["start"]), end_seconds=end)
+        elif (chosen := _CHANNEL.fullmatch(mark)) is not None and part.channel is None:
+            number = chosen["number"]
+            part = part._replace(channel="mix" if number is None else int(number))
+        else:
+            return RecordingPart(source)
+    return part
 
 
 def part_place(place: PurePath, part: RecordingPart) -> PurePath:
@@ -86,7 +90,8 @@ def part_place(place: PurePath, part: RecordingPart) -> PurePath:
         marks += f".{part.start_seconds:.2f}-{end}"
     if part.channel is not None:
         marks += f".{part.channel}" if part.channel == "mix" else f".channel{part.channel}"
-    return place.with_name(f"{place.stem}{marks}{place.suffix}") if marks else place
+    # Without a suffix the marks would be taken for one.
+    return place.with_name(f"{place.stem}{marks}{place.suffix or _SUFFIX}") if marks else place
 
 
 def _number(seconds: float) -> str:

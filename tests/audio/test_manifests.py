@@ -7,6 +7,7 @@ from w2v_cli.audio.manifests import (
     row_channel,
     row_part,
     row_recording,
+    row_recording_part,
     row_seconds,
 )
 from w2v_cli.errors import UsageError
@@ -45,6 +46,7 @@ def test_columns_are_read():
     assert row_recording({"text": "go", "file": "a.wav"}, "list, line 1") == "a.wav"
     assert row_seconds({"start": "1.5"}, ("offset", "start"), "list, line 1") == 1.5
     assert row_seconds({"offset": ""}, ("offset", "start"), "list, line 1") is None
+    assert row_seconds({"offset": "1,5"}, ("offset",), "list, line 1") == 1.5
     with pytest.raises(UsageError, match="no column names the recordings"):
         row_recording({"text": "go"}, "list, line 1")
     with pytest.raises(UsageError, match="line 3: 'soon' is no time"):
@@ -53,14 +55,23 @@ def test_columns_are_read():
 
 @pytest.mark.parametrize(
     ("value", "channel"),
-    [(2, 2), ("1", 1), ("3.0", 3), (1.0, 1), (" Mix ", "mix"), (None, None), ("", None)],
+    [
+        (2, 2),
+        ("1", 1),
+        ("3.0", 3),
+        (1.0, 1),
+        ("2,0", 2),
+        (" Mix ", "mix"),
+        (None, None),
+        ("", None),
+    ],
 )
 def test_channels_are_read(value, channel):
     assert row_channel({"channel": value}, "list, line 1") == channel
     assert row_channel({}, "list, line 1") is None
 
 
-@pytest.mark.parametrize("value", [0, -1, 1.5, "telephone", "all", True])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "telephone", "all", True, "9" * 5000])
 def test_what_is_no_channel_is_refused(value):
     with pytest.raises(UsageError, match=r"list, line 3: .* is no channel; write 1, 2"):
         row_channel({"channel": value}, "list, line 3")
@@ -104,3 +115,16 @@ def test_parts(row, part):
 def test_what_are_no_parts(row):
     with pytest.raises(UsageError, match="list, line 4: "):
         row_part(row, "list, line 4")
+
+
+def test_a_row_names_its_part_once():
+    assert row_recording_part("a.wav#channel=2", {"duration": 1}, "list").channel == 2
+    assert row_recording_part("a.wav", {"offset": 1, "channel": 2}, "list")[1:] == (1.0, None, 2)
+    with pytest.raises(UsageError, match="is a part already, and columns name one"):
+        row_recording_part("a.wav#t=1", {"channel": 2}, "list")
+
+
+def test_the_separator_is_the_one_that_a_column_of_recordings_stands_beside():
+    table = b"path;said, or not;offset\na.wav;go, left;0,5\n"
+    ((_, row),) = manifest_rows(table, "list")
+    assert row == {"path": "a.wav", "said, or not": "go, left", "offset": "0,5"}

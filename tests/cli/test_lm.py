@@ -190,9 +190,10 @@ def test_tune_hears_the_channel_and_leaves_out_what_it_cannot_read(
     manifest.write_text("\n".join(map(json.dumps, rows)))
     grid = ("--alpha", "0", "--beta", "0", "--workers", "0", "--lm", lm_folder)
     run = w2v("lm", "tune", ctc_folder, manifest, *grid, "-f", "json")
-    assert run.exit_code == 0
+    assert run.exit_code == 3
     assert json.loads(run.stdout)["best"]["n_words"] == 4
     assert run.stderr.count("warning: left out, since it cannot be decoded: ") == 2
+    assert "a.wav: several channels; its row's `channel` says which" in run.stderr
     manifest.write_text(json.dumps(rows[-1]))
     run = w2v("lm", "tune", ctc_folder, manifest, *grid)
     assert run.exit_code == 1

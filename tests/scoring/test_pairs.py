@@ -49,6 +49,15 @@ def test_dots_in_names():
     ]
 
 
+def test_parts_of_recordings():
+    """Of rows by their times, exactly; of files by the names that the batch gives them."""
+    close = [NamedText("a.wav#t=1.001,2", "go"), NamedText("a.wav#t=1.004,2", "left")]
+    assert [pair.hypothesis for pair in pair_texts(close, close[::-1]).pairs] == ["go", "left"]
+    rows = [NamedText("a.wav#t=0,2.5", "go"), NamedText("b/c#channel=2", "left")]
+    files = [NamedText("out/c.channel2.txt", "left"), NamedText("out/a.0.00-2.50.txt", "go")]
+    assert [pair.hypothesis for pair in pair_texts(rows, files).pairs] == ["go", "left"]
+
+
 def test_what_is_alone_is_named():
     assert paired(["a", "b"], ["b", "c", "d"]) == ([("b", "b")], ("a",), ("c", "d"))
     assert paired(["a", "b"], []) == ([], ("a", "b"), ())

@@ -67,20 +67,27 @@ def test_what_transcribe_wrote(tmp_path, format_name):
 
 
 @pytest.mark.parametrize("format_name", ["srt", "vtt", "tsv", "csv"])
-@pytest.mark.parametrize("options", [{}, {"highlight_words": False, "word_timestamps": True}])
+@pytest.mark.parametrize("options", [{}, {"word_timestamps": True}, {"highlight_words": True}])
 def test_times_are_no_words(tmp_path, format_name, options):
     """Subtitles and tables of transcribe, of two voices, hold what was said and no more."""
     segments = tuple(
         Segment(n, n, n + 1.0, text, words_of(text, n), speaker=f"SPEAKER_0{n}")
-        for n, text in enumerate(("go left", "or right"))
+        for n, text in enumerate(("go left", "or right", "stop", "stop", "R&B x"))
     )
-    transcript = Transcript("go left or right", segments, 2.0, "mini", "a/talk.wav")
+    transcript = Transcript("", segments, 5.0, "mini", "a/talk.wav")
     shown = format_transcript(transcript, format_name, SubtitleOptions(**options))
     (read,) = read_texts(write(tmp_path / f"heard.{format_name}", shown))
-    assert read.text.split() == ["go", "left", "or", "right"]
+    assert read.text.split() == ["go", "left", "or", "right", "stop", "stop", "R&B", "x"]
     assert read.name == (
         "a/talk.wav" if format_name == "csv" else str(tmp_path / f"heard.{format_name}")
     )
+
+
+def test_where_no_word_was_heard_the_text_is_empty(tmp_path):
+    silent = Transcript("", (), 5.0, "mini", "a/talk.wav")
+    for format_name in ("srt", "vtt", "tsv", "csv"):
+        path = write(tmp_path / f"heard.{format_name}", format_transcript(silent, format_name))
+        assert read_texts(path) == [NamedText(path, "")]
 
 
 def test_subtitles_of_other_programs(tmp_path):
@@ -105,6 +112,13 @@ def test_rows_may_be_parts_of_recordings(tmp_path):
     ]
     texts = read_texts(write(tmp_path / "said.jsonl", lines(*rows)))
     assert texts == [NamedText("talk.wav#t=2.5,5", "go"), NamedText("talk.wav#channel=2", "left")]
+
+
+def test_columns_of_something_else_are_none_of_a_part(tmp_path):
+    row = {"audio_filepath": "talk.wav", "channel": "left", "start": "10:02", "text": "go"}
+    assert read_texts(write(tmp_path / "said.jsonl", lines(row))) == [NamedText("talk.wav", "go")]
+    table = write(tmp_path / "said.csv", "filename,text\ntalk.wav,go\n")
+    assert read_texts(table) == [NamedText("talk.wav", "go")]
 
 
 @pytest.mark.parametrize("name", ["a.ctm", "a.STM", "a.TextGrid", "a.lrc"])

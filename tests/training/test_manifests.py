@@ -1,5 +1,6 @@
 """What rows of manifests become, and what a look at the recordings finds."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -10,7 +11,15 @@ import soundfile
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.errors import UsageError
 from w2v_cli.training.examples import Recordings
-from w2v_cli.training.manifests import Example, chosen_split, in_split, read_examples, survey
+from w2v_cli.training.manifests import (
+    Example,
+    Survey,
+    chosen_split,
+    in_split,
+    read_examples,
+    survey,
+)
+from w2v_cli.training.run import Data
 
 
 def write(path, rows):
@@ -109,6 +118,20 @@ def test_of_many_channels_the_row_says_which(tmp_path):
     recordings = Recordings(cache_mb=1)
     for example, sound in zip(found.examples, (sounds[:, 2], sounds.mean(axis=1)), strict=True):
         np.testing.assert_allclose(recordings.read(example), sound, atol=1e-6)
+
+
+def test_runs_go_on_though_examples_say_more_than_they_did():
+    """What came later counts only where it is said."""
+
+    def told(*examples):
+        return Data(Survey(list(examples)), Survey(), ()).fingerprint
+
+    example = Example("a.wav", "go", seconds=1.0)
+    before = ("a.wav", "go", None, None, 1.0, 0.0, None, "train", (), 1.0)
+    digest = hashlib.sha256(repr(before).encode() + b"None")
+    assert told(example) == digest.hexdigest()
+    assert told(replace(example, weight=2.0)) != told(example)
+    assert told(replace(example, channel=1)) != told(replace(example, weight=1.5))
 
 
 def test_a_part_has_the_length_of_the_part(spoken):

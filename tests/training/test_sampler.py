@@ -95,6 +95,18 @@ def test_weights_decide_how_often_single_recordings_are_drawn(balance):
     assert counts["seldom"] / counts.total() == pytest.approx(seldom / (seldom + often), abs=0.03)
 
 
+def test_what_is_weighed_leaves_out_no_more_than_it_must():
+    def heard(weights):
+        batches = plan_epoch(SECONDS, KINDS, Sampling(), weights=weights, seed=1, epoch=0)
+        return Counter(index for batch in batches for group in batch for index in group)
+
+    assert set(heard([2.0] * 300).values()) == {1}
+    counts = heard([8.0] + [1.0] * 299)
+    assert counts[0] in (7, 8)
+    assert len(counts) >= 290
+    assert max(count for index, count in counts.items() if index) == 1
+
+
 def test_without_shuffling_the_order_stays():
     batches = plan(Sampling(batch_seconds=20, shuffle=False))
     assert [group for batch in batches for group in batch] == [(i,) for i in range(300)]

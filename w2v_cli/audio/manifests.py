@@ -7,11 +7,12 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from w2v_cli.errors import UsageError
-from w2v_cli.recording_parts import OneChannel
+from w2v_cli.recording_parts import OneChannel, RecordingPart, split_part
 
 PATH_COLUMNS = ("audio_filepath", "audio_path", "path", "file", "filename", "audio", "wav")
 """What names the recordings in NeMo's, SpeechBrain's, Hugging Face's and Common Voice's tables;
@@ -22,6 +23,9 @@ OFFSET_COLUMNS = ("offset", "start", "start_time")
 
 END_COLUMNS = ("end", "end_time")
 """Where it ends, in rows without a duration."""
+
+
+_CHANNEL_NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 
 
 def manifest_rows(content: bytes, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -79,9 +83,18 @@ def row_seconds(row: dict[str, Any], columns: tuple[str, ...], where: str) -> fl
     if value is None:
         return None
     try:
-        return float(value)
+        return as_number(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"{where}: {value!r} is no time in seconds") from error
+
+
+def as_number(value: Any) -> float:
+    """Return a cell of a table as a number, where the comma may be the decimal mark.
+
+    >>> as_number("0,5"), as_number(2)
+    (0.5, 2.0)
+    """
+    return float(value.replace(",", ".") if isinstance(value, str) else value)
 
 
 def row_part(row: dict[str, Any], where: str) -> tuple[float, float | None] | None:
@@ -118,15 +131,30 @@ def row_channel(row: dict[str, Any], where: str) -> OneChannel:
     value = row.get("channel")
     if value in (None, ""):
         return None
-    word = str(value).strip().lower().removesuffix(".0")  # pandas', beside rows without one
+    word = str(value).strip().lower().replace(",", ".")
+    word = word.removesuffix(".0")  # pandas', beside rows without one
     if word == "mix":
         return "mix"
-    if not word.isdecimal() or int(word) == 0:
+    if _CHANNEL_NUMBER.fullmatch(word) is None:
         raise UsageError(
             f"{where}: {value!r} is no channel; write 1, 2, ... or mix, or call a "
             "column of something else by another name"
         )
     return int(word)
+
+
+def row_recording_part(name: str, row: dict[str, Any], where: str) -> RecordingPart:
+    """Return what of a recording a row is about, by the recording's name or by its columns.
+
+    Raises:
+        UsageError: Both say so, or a column holds nothing of the kind.
+    """
+    named, times, channel = split_part(name), row_part(row, where), row_channel(row, where)
+    if named.recording == name:
+        return RecordingPart(name, *(times or (0.0, None)), channel)
+    if times is not None or channel is not None:
+        raise UsageError(f"{where}: {name} is a part already, and columns name one; leave one out")
+    return named
 
 
 def _json_rows(text: str, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -147,10 +175,16 @@ def _json_rows(text: str, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _table_rows(text: str, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
     head = text.split("\n", 1)[0]
-    between = next((mark for mark in "\t,;" if mark in head), ",")
+    between = next((mark for mark in "\t,;" if {*PATH_COLUMNS} & _names(head, mark)), None)
+    between = between or next((mark for mark in "\t,;" if mark in head), ",")
     rows = csv.DictReader(io.StringIO(text), delimiter=between, strict=True)
     try:
         for row in rows:
             yield rows.line_num, row
     except csv.Error as error:
         raise UsageError(f"{label}, line {rows.line_num}: no table ({error})") from error
+
+
+def _names(head: str, mark: str) -> set[str]:
+    """Return the names of columns in the first line of a table."""
+    return {name.strip().strip('"') for name in head.split(mark)} if mark in head else set()

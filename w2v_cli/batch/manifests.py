@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import IO
 
-from w2v_cli.audio.manifests import manifest_rows, row_channel, row_part, row_recording
+from w2v_cli.audio.manifests import manifest_rows, row_recording, row_recording_part
 from w2v_cli.audio.remote import is_url
 from w2v_cli.batch.inputs import Found, place_in_list
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import UsageError
-from w2v_cli.recording_parts import RecordingPart, part_name, part_place
+from w2v_cli.recording_parts import part_name, part_place, split_part
 
 
 def read_names(content: bytes, *, null: bool) -> list[str]:
@@ -46,9 +46,9 @@ def add_manifest(found: Found, content: bytes, label: str, folder: str) -> None:
         where = f"{label}, line {number}"
         name = row_recording(row, where)
         source = name if is_url(name) else os.path.normpath(Path(folder, name))
-        times = row_part(row, where) or (0.0, None)
-        part = RecordingPart(source, *times, row_channel(row, where))
-        found.items.append(Item(part_name(part), part_place(place_in_list(name), part)))
+        part = row_recording_part(source, row, where)
+        place = place_in_list(name if part.recording == source else split_part(name).recording)
+        found.items.append(Item(part_name(part), part_place(place, part)))
 
 
 def read_bytes(stream: IO[bytes] | None, name: str, option: str) -> bytes:

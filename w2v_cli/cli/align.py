@@ -132,16 +132,17 @@ def align(
     runtime = engine_options.runtime_choice(context.params)
 
     # Only now: help and usage errors must not wait for torch and numpy.
-    from w2v_cli.audio import open_waveforms
     from w2v_cli.checkpoint.options import HubOptions
     from w2v_cli.checkpoint.progress import show_progress
+    from w2v_cli.tasks.recording import RecordingJob
 
     hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
 
+    opener = RecordingJob(model, channel=channel, start_seconds=start_seconds, end_seconds=end)
+
     def work(source: str) -> Transcript:
-        with open_waveforms(
-            source, channel=channel, start_seconds=start_seconds, end_seconds=end
-        ) as stream:  # first: a wrong file's name must not wait for a model to load
+        # First: a wrong file's name must not wait for a model to load.
+        with opener.open(source) as stream:
             from w2v_cli.tasks.align import Aligner
 
             aligner = Aligner.load(model, runtime=runtime, hub=hub, target_lang=lang)

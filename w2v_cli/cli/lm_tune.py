@@ -14,7 +14,7 @@ from w2v_cli.cli import options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.lm_options import LM_GROUP, ModelArgument, parse_numbers
 from w2v_cli.counts import counted
-from w2v_cli.errors import AudioError, UsageError
+from w2v_cli.errors import SOME_INPUTS_FAILED, AudioError, UsageError
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.ngram import NGram
@@ -142,8 +142,8 @@ def tune(
     The network hears each recording once; then every pair of weights is tried. The best pair
     is marked with *. Tune on recordings that are not the ones you will report results on.
 
-    Exit codes: 0 done, 1 failed, 2 wrong command line, 4 no model or language model,
-    5 a package is missing, 130 interrupted.
+    Exit codes: 0 done, 1 failed, 2 wrong command line, 3 some recordings could not be read, 4 no
+    model or language model, 5 a package is missing, 130 interrupted.
     """
     grid = (parse_numbers("--alpha", alphas, float), parse_numbers("--beta", betas, float))
     console = Console(quiet=quiet, verbose=verbose)
@@ -159,7 +159,9 @@ def tune(
     if write and place is None:
         raise UsageError("--write needs a folder with attrs.json; give one with --lm DIR")
     with console.warnings_as_lines():
-        points = surface(model, clips, ngram, grid, beam_width, workers, runtime, hub, console)
+        points, n_left_out = surface(
+            model, clips, ngram, grid, beam_width, workers, runtime, hub, console
+        )
     best = best_point(points)
     typer.echo(as_json(points, best) if report == "json" else as_table(points, best))
     if write and place is not None:
@@ -167,6 +169,7 @@ def tune(
 
         write_text(place, weights_json(ngram, best))
         console.tell(f"{place}: alpha {best.alpha:g}, beta {best.beta:g}")
+    raise typer.Exit(SOME_INPUTS_FAILED if n_left_out else 0)
 
 
 def clips_of(
@@ -222,8 +225,8 @@ def surface(
     runtime: Any,
     hub: Any,
     console: Console,
-) -> list[Point]:
-    """Return what each pair of weights gives on the clips.
+) -> tuple[list[Point], int]:
+    """Return what each pair of weights gives on the clips, and how many could not be read.
 
     Raises:
         AudioError: None of them can be read; where some can, a warning names the others.
@@ -257,7 +260,7 @@ def surface(
             raise AudioError("none of the recordings can be read; see the warnings")
         progress.begin("trying weights")
         with DecoderPool(alphabet, ngram, beam, workers=workers) as pool:
-            return search(
+            points = search(
                 pool,
                 emissions,
                 texts,
@@ -266,6 +269,7 @@ def surface(
                 betas=betas,
                 tell=progress.input_done,
             )
+    return points, len(clips) - len(texts)
 
 
 def as_table(points: Sequence[Point], best: Point) -> str:

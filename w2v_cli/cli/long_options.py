@@ -10,6 +10,7 @@ import typer
 
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.options import DEFAULT_FORMAT, LONGEST_SECONDS
+from w2v_cli.cli.partners import was_given
 from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -199,7 +200,5 @@ def check_alone(context: typer.Context, allowed: Collection[str], beside: str, w
         UsageError: Another was given.
     """
     for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        given = source is not None and source.name == "COMMANDLINE"
-        if given and parameter.name not in allowed:
+        if was_given(context, parameter.name or "") and parameter.name not in allowed:
             raise UsageError(f"{parameter.opts[0]} is for {what}; leave it out, or {beside}")

@@ -197,7 +197,9 @@ class AtomicFile:
 
 def is_folder(output: str) -> bool:
     """Return whether an output is a folder, to be made or there already."""
-    return output != STDOUT and (Path(output).is_dir() or output.endswith(("/", os.sep)))
+    # Path.is_dir raises for a name that is too long.
+    is_there = os.path.isdir(output)  # noqa: PTH112
+    return output != STDOUT and (is_there or output.endswith(("/", os.sep)))
 
 
 def format_of_name(output: str, formats: Collection[str], default: str) -> str:

@@ -40,6 +40,12 @@ class IdleBeside:
     value: str | None = None
 
 
+def was_given(context: typer.Context, parameter: str) -> bool:
+    """Say whether somebody typed an option, by the name of the command's parameter."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def check_partners(context: typer.Context, rules: Sequence[Needs | IdleBeside]) -> None:
     """Refuse options that were given and would do nothing.
 
@@ -52,8 +58,7 @@ def check_partners(context: typer.Context, rules: Sequence[Needs | IdleBeside]) 
     """
     parameters = {parameter.name: parameter for parameter in context.command.params}
     for rule in rules:
-        source = context.get_parameter_source(rule.option)
-        if rule.option not in parameters or source is None or source.name != "COMMANDLINE":
+        if rule.option not in parameters or not was_given(context, rule.option):
             continue
         name = parameters[rule.option].opts[0]
         if isinstance(rule, Needs):

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from w2v_cli.cli.options import ALL_FORMATS, OUTPUT_GROUP
+from w2v_cli.cli.partners import was_given
 from w2v_cli.errors import UsageError
 from w2v_cli.formats import SubtitleOptions
 
@@ -23,7 +24,7 @@ _FORMATS = {
     "min_cue_seconds": ("srt", "vtt"),
     "max_cue_seconds": _CUES,
     "max_cps": ("srt", "vtt"),
-    "min_gap": ("srt", "vtt"),
+    "min_gap": _CUES,
     "highlight_words": ("srt", "vtt"),
     "word_timestamps": ("vtt", "lrc", "audacity"),
 }
@@ -41,9 +42,7 @@ def subtitle_choice(context: typer.Context, formats: Sequence[str]) -> SubtitleO
             makes no difference in these formats.
     """
     for name, where in _FORMATS.items():
-        source = context.get_parameter_source(name)
-        is_given = source is not None and source.name == "COMMANDLINE"
-        if is_given and {*where, ALL_FORMATS}.isdisjoint(formats):
+        if was_given(context, name) and {*where, ALL_FORMATS}.isdisjoint(formats):
             raise UsageError(
                 f"--{name.replace('_', '-')}: makes no difference in {' and '.join(formats)}; "
                 f"leave it out, or add --format {where[0]}"

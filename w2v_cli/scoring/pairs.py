@@ -78,7 +78,9 @@ def _keys(
     references: Sequence[NamedText], hypotheses: Sequence[NamedText]
 ) -> tuple[list[Key], list[Key]]:
     """Return the ends of all names, long enough to tell them apart."""
-    paths = [[_parts(text.name) for text in texts] for texts in (references, hypotheses)]
+    sides = (references, hypotheses)
+    exact = all(any(_is_part(text.name) for text in texts) for texts in sides)
+    paths = [[_parts(text.name, exact=exact) for text in texts] for texts in sides]
     longest = max((len(parts) for side in paths for parts in side), default=1)
     for n_parts in range(1, longest + 1):
         keys = [[parts[-n_parts:] for parts in side] for side in paths]
@@ -94,14 +96,20 @@ def _keys(
     raise AssertionError("names that differ are told apart by all their folders")
 
 
-def _parts(name: str) -> Key:
+def _is_part(name: str) -> bool:
+    return split_part(name).recording != name
+
+
+def _parts(name: str, *, exact: bool = False) -> Key:
     """Return a path's folders and its last part without suffix; a number is none.
 
-    A part of a recording is called like its file, wherever it is named.
+    A part of a recording is called like its file, or `exact` where no side has files of parts.
 
     >>> _parts("a/b.wav"), _parts("take.2"), _parts("b.wav#t=3.5,8")
     (('a', 'b'), ('take.2',), ('b.3.50-8.00',))
     """
     part = split_part(name)
+    if exact and _is_part(name):
+        return (*_parts(part.recording), name.removeprefix(part.recording))
     *folders, last = part_place(PurePath(part.recording), part).parts or ("",)
     return (*folders, _SUFFIX.sub("", last))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2v_cli.audio.manifests import END_COLUMNS, OFFSET_COLUMNS, row_channel, row_part
+from w2v_cli.audio.manifests import PATH_COLUMNS, row_recording_part
 from w2v_cli.errors import UsageError
-from w2v_cli.recording_parts import RecordingPart, part_name
+from w2v_cli.recording_parts import part_name
 from w2v_cli.scoring.timed_texts import (
     SUBTITLES,
     TABLES,
@@ -28,7 +28,7 @@ STDIN = "-"
 _SUFFIXES = (".txt", ".json", ".jsonl")
 _OTHER_TEXTS = (".labels.txt",)  # Audacity's
 # What manifests and transcripts call a recording and its text.
-_NAME_FIELDS = ("audio_filepath", "source", "audio", "path", "id")
+_NAME_FIELDS = ("audio_filepath", "source", "audio", "path", "id", *PATH_COLUMNS)
 _TEXT_FIELDS = ("text", "transcript", "sentence")
 
 
@@ -117,7 +117,7 @@ def _texts(content: bytes, source: str, suffix: str, by_line: bool) -> list[Name
     text = decoded(content, source)
     refuse_times(suffix, source)
     if suffix in SUBTITLES:
-        text = text_of_subtitles(text)
+        text = text_of_subtitles(text, suffix)
     elif suffix in TABLES:
         rows = enumerate(table_rows(text, source), start=1)
         return [_named_text(row, f"{source}, row {n}") for n, row in rows]
@@ -174,8 +174,7 @@ def _named_text(row: Any, where: str) -> NamedText:
         raise UsageError(f"{where}: no name; a row needs one of {', '.join(_NAME_FIELDS)}")
     if name is None:
         return NamedText(where, text)
-    times = None
-    if not fields.keys().isdisjoint((*OFFSET_COLUMNS, *END_COLUMNS)):
-        times = row_part(fields, where)
-    part = RecordingPart(name, *(times or (0.0, None)), row_channel(fields, where))
-    return NamedText(part_name(part), text)
+    try:
+        return NamedText(part_name(row_recording_part(name, fields, where)), text)
+    except UsageError:  # columns of something else; a text needs none of them
+        return NamedText(name, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections import defaultdict
 from typing import Any
@@ -14,39 +15,61 @@ TABLES = (".csv", ".tsv")
 OTHERS = (".ctm", ".stm", ".lrc", ".textgrid", ".rttm")
 """What has times or fields in its lines that would count as words."""
 
-_TAG = re.compile(r"<[^>]*>")  # of voices, colours, words
-_VOICE = re.compile(r"^\[[^\]]*\] ?")  # as our own begin, where there are several
+_TAG = re.compile(r"</?[A-Za-z][^>]*>|<[\d:.]+>")  # of voices, colours, words; times of words
+_VOICE_TAG = re.compile(r"</?v[^>]*>")
+_VOICE = re.compile(r"^\[(?:SPEAKER_\d+|channel \d+)\] ?")  # as our own begin
 
 
-def text_of_subtitles(content: str) -> str:
+def text_of_subtitles(content: str, suffix: str) -> str:
     """Return the lines of all cues, without tags and the names of voices.
 
-    >>> text_of_subtitles("1\\n00:00:00,000 --> 00:00:01,000\\ngo left\\n")
+    Cues that follow each other and differ in what is highlighted only are one.
+
+    >>> text_of_subtitles("1\\n00:00:00,000 --> 00:00:01,000\\ngo <u>left</u>\\n", ".srt")
     'go left'
     """
-    said = []
-    for block in re.split(r"\n[^\S\n]*\n", content.replace("\r\n", "\n")):
+    said: list[str] = []
+    first_of_run = ""
+    for block in re.split(r"\n[^\S\n]*\n", _with_line_feeds(content)):
         lines = block.split("\n")
         timing = next((n for n, line in enumerate(lines) if "-->" in line), None)
-        if timing is not None:
-            said += [_VOICE.sub("", _TAG.sub("", line)) for line in lines[timing + 1 :]]
-    return "\n".join(line for line in said if line)
+        if timing is None:
+            continue
+        marked = "\n".join(_voiceless(line) for line in lines[timing + 1 :]).strip("\n")
+        plain = _TAG.sub("", marked)
+        is_same = bool(said) and plain == said[-1]
+        if plain and not (is_same and "<u>" in marked and marked != first_of_run):
+            said.append(plain)
+            first_of_run = marked
+    text = "\n".join(said)
+    return html.unescape(text) if suffix == ".vtt" else text
+
+
+def _voiceless(line: str) -> str:
+    return _VOICE.sub("", _VOICE_TAG.sub("", line))
 
 
 def table_rows(content: str, source: str) -> list[dict[str, Any]]:
     """Return the rows of a manifest; words and segments with times become one row a recording.
 
+    A table of them without any is a recording of which no word was written.
+
     Raises:
         UsageError: It is no table.
     """
+    columns = set(re.split(r"[\t,;]", _with_line_feeds(content).split("\n", 1)[0]))
+    column = next((name for name in ("word", "text") if name in columns), None)
     rows = [row for _, row in manifest_rows(content.encode(), source)]
-    column = next((name for name in ("word", "text") if rows and name in rows[0]), None)
-    if column is None or "start" not in rows[0] or {*PATH_COLUMNS} & {*rows[0]}:
+    if column is None or "start" not in columns or columns & {*PATH_COLUMNS}:
         return rows
-    said: dict[str, list[str]] = defaultdict(list)
+    said: dict[str, list[str]] = defaultdict(list) if rows else {source: []}
     for row in rows:
         said[row.get("source") or source].append(row[column] or "")
     return [{"source": name, "text": " ".join(words)} for name, words in said.items()]
+
+
+def _with_line_feeds(content: str) -> str:
+    return content.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def refuse_times(suffix: str, source: str) -> None:

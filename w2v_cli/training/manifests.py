@@ -10,16 +10,18 @@ from typing import Any
 
 from w2v_cli.audio import open_waveforms
 from w2v_cli.audio.manifests import (
+    as_number,
     manifest_rows,
-    row_channel,
-    row_part,
     row_recording,
+    row_recording_part,
     row_seconds,
 )
 from w2v_cli.audio.remote import is_url
 from w2v_cli.errors import AudioError, ChannelsError, MissingDependencyError, UsageError
 from w2v_cli.recording_parts import OneChannel, RecordingPart
 from w2v_cli.training.turns import SpokenTurn, parse_turns, read_rttm
+
+MANY_CHANNELS = "several channels; its row's `channel` says which: 1, 2, ... or mix"
 
 _TEXT_COLUMNS = ("text", "transcript", "sentence", "transcription")
 _LABEL_COLUMNS = ("label", "command", "keyword")
@@ -98,8 +100,7 @@ def read_examples(manifest: str | os.PathLike[str]) -> list[Example]:
 
     Names of recordings are relative to the manifest's folder. Columns are called as NeMo,
     SpeechBrain and Common Voice call them: audio_filepath or path, text or sentence, label,
-    speaker, duration, offset, channel, weight,
-    split.
+    speaker, duration, offset, channel, weight, split.
 
     Raises:
         UsageError: It cannot be read, is none of these, or names no recordings.
@@ -177,7 +178,7 @@ def survey(
         except MissingDependencyError:
             raise
         except ChannelsError:
-            reason = "several channels; its row's `channel` says which: 1, 2, ... or mix"
+            reason = MANY_CHANNELS
             found.unreadable.append((example.audio, reason))
             continue
         except AudioError as error:
@@ -218,19 +219,20 @@ def _measure(example: Example) -> float:
 def _example(row: dict[str, Any], where: str, folder: Path) -> Example:
     name = row_recording(row, where)
     seconds = row_seconds(row, ("duration",), where)
-    start, end = row_part(row, where) or (0.0, None)
+    place = name if is_url(name) else os.path.normpath(folder / name)
+    part = row_recording_part(place, row, where)
     return Example(
-        audio=name if is_url(name) else os.path.normpath(folder / name),
+        audio=part.recording,
         text=_column(row, _TEXT_COLUMNS),
         label=_column(row, _LABEL_COLUMNS),
         speaker=_column(row, _SPEAKER_COLUMNS) or None,
         seconds=seconds,
-        start_seconds=start,
-        end_seconds=end,
+        start_seconds=part.start_seconds,
+        end_seconds=part.end_seconds,
         split=_split(_column(row, ("split",)) or "train"),
         turns=parse_turns(row.get("turns") or (), where),
         weight=_weight(row, where),
-        channel=row_channel(row, where),
+        channel=part.channel,
     )
 
 
@@ -239,7 +241,7 @@ def _weight(row: dict[str, Any], where: str) -> float:
     if value in (None, ""):
         return 1.0
     try:
-        weight = float(value)
+        weight = as_number(value)
     except (TypeError, ValueError, OverflowError):
         weight = 0.0
     if not 1e-6 <= weight <= 1e6:

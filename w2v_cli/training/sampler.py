@@ -111,7 +111,7 @@ def _draw(
     """Return the examples of the epoch in a random order."""
     if not sampling.shuffle:
         return list(range(len(kinds)))
-    if sampling.balance == sampling.balance_speakers == 1 and set(weights) <= {1.0}:
+    if sampling.balance == sampling.balance_speakers == 1 and len(set(weights)) <= 1:
         return [int(index) for index in random.permutation(len(kinds))]
     voices = [
         (kind, number if speaker is None else speaker)
@@ -125,8 +125,12 @@ def _draw(
         totals[kind] += weight
     shares = within * [of_kinds[kind] ** sampling.balance / totals[kind] for kind in kinds]
     shares *= weights
-    drawn = random.choice(len(kinds), size=len(kinds), p=shares / shares.sum())
-    return [int(index) for index in drawn]
+    # Each as often as it should be, but for a part of one: an epoch leaves out as few as it can.
+    shuffled = random.permutation(len(kinds))
+    reached = np.cumsum(shares[shuffled]) / shares.sum()
+    marks = (np.arange(len(kinds)) + random.random()) / len(kinds)
+    drawn = shuffled[np.minimum(np.searchsorted(reached, marks), len(kinds) - 1)]
+    return [int(index) for index in random.permutation(drawn)]
 
 
 def _join(
