@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from w2v_cli.audio import read_waveforms
 from w2v_cli.checkpoint.resolve import embedded_folder
@@ -93,16 +94,22 @@ def test_what_cannot_be_read_is_named(w2v, manifest):
     assert run.stdout.startswith("5 recordings")
 
 
-def test_what_breaks_off_is_not_passed_over(w2v, manifest):
-    """Its header is whole; only when it is heard does it turn out that nothing is there."""
+def test_what_breaks_off_is_not_passed_over(w2v, manifest, tmp_path):
+    """A header tells where a recording ends, but not that the rest of it is lost."""
     row = {"audio_filepath": str(DATA / "demo.opus"), "offset": 99, "duration": 1, "text": "yes"}
-    manifest.write_text(manifest.read_text() + json.dumps(row) + "\n")
+    noise = np.random.default_rng(0).normal(0, 0.1, 32000)
+    soundfile.write(tmp_path / "broken.flac", noise, 16000)
+    (tmp_path / "broken.flac").write_bytes((tmp_path / "broken.flac").read_bytes()[:9000])
+    rows = [row, {"audio_filepath": str(tmp_path / "broken.flac"), "text": "yes"}]
+    manifest.write_text(manifest.read_text() + "".join(json.dumps(row) + "\n" for row in rows))
     run = w2v("evaluate", "mini", manifest, "--format", "json")
     assert run.exit_code == 3
     assert run.stderr.count("cannot start at 99 s") == 1
-    (lost,) = json.loads(run.stdout)["unreadable"]
-    assert lost["audio_filepath"].endswith("demo.opus")
-    assert lost["error"].startswith("cannot start at 99 s")
+    beyond, broken = json.loads(run.stdout)["unreadable"]
+    assert beyond["audio_filepath"].endswith("demo.opus")
+    assert beyond["error"].startswith("cannot start at 99 s")
+    assert broken["audio_filepath"].endswith("broken.flac")
+    assert "cut short" in broken["error"]
 
 
 def test_nothing_to_measure_on(w2v, manifest):

@@ -186,7 +186,10 @@ def survey(
             found.unreadable.append((example.audio, reason))
             continue
         if seconds <= 0:
-            found.unreadable.append((example.audio, "no sound in it; record or copy it again"))
+            reason = "no sound in it; record or copy it again"
+            if example.start_seconds:
+                reason = f"cannot start at {example.start_seconds:g} s: it has ended before"
+            found.unreadable.append((example.audio, reason))
         elif seconds < min_seconds:
             found.too_short += 1
         elif seconds > max_seconds:
