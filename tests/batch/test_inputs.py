@@ -174,3 +174,9 @@ def test_parts_that_are_named(tree):
     assert [place for _, place in places(found(*sources, add=add_listed))] == [
         *("calls/talk.0.50-2.00.wav", "calls/talk.3.00-.channel2.wav"),
     ]
+
+
+def test_a_part_of_a_recording_that_looks_like_a_pattern(tree):
+    (tree / "t[1].wav").touch()
+    items = found("t[1].wav#channel=2").items
+    assert [item.source for item in items] == ["t[1].wav#channel=2"]

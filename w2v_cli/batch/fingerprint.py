@@ -81,8 +81,8 @@ def _remote(url: str) -> Content | None:
         file_system, path = url_to_fs(url)
         size = file_system.info(path).get("size")
         mark = hashlib.blake2b(str(file_system.ukey(path)).encode(), digest_size=7)
-    except (ImportError, OSError, ValueError, NotImplementedError):
-        return None  # whoever opens it says why
+    except (ImportError, OSError, ValueError, NotImplementedError):  # whoever opens it says why
+        return None
     return Content(int(size or 0), 0, int(mark.hexdigest(), 16))
 
 

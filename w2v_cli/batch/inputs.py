@@ -80,17 +80,14 @@ def add_named(found: Found, sources: Iterable[str], selection: Selection) -> Non
     for source in sources:
         if selection.recursive and not is_url(source) and Path(source).is_dir():
             _add_folder(found, source, selection)
-        elif glob.has_magic(source) and not is_url(source) and not _is_there(source):
+            continue
+        part = split_part(source)
+        is_there = is_url(source) or os.path.lexists(part.recording)
+        if glob.has_magic(source) and not is_there:
             _add_glob(found, source, selection)
         else:
-            part = split_part(source)
             place = PurePath(_last_part(part.recording))
             found.items.append(Item(source, part_place(place, part)))
-
-
-def _is_there(source: str) -> bool:
-    """Say whether a recording is called so, or has a part that is."""
-    return os.path.lexists(source) or os.path.lexists(split_part(source).recording)
 
 
 def add_listed(found: Found, sources: Iterable[str], selection: Selection) -> None:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from w2v_cli.cli.destinations import chosen_formats, files_beside
 from w2v_cli.cli.options import ALL_FORMATS
-from w2v_cli.cli.output import STDOUT, is_folder
+from w2v_cli.cli.output import STDOUT, format_of_name, is_folder
 from w2v_cli.errors import UsageError
 from w2v_cli.formats import vectors
 from w2v_cli.formats.format import Format, Gathering
@@ -117,12 +117,11 @@ def chosen_vector_formats(format_names: list[str] | None, output: str) -> list[s
 
 
 def _format_of(output: str) -> str:
-    if output == STDOUT or is_folder(output):
-        return DEFAULT_FORMAT
-    suffix = Path(output).suffix.lower().removeprefix(".")
-    if suffix not in VECTOR_FORMATS:
+    is_file = output != STDOUT and not is_folder(output)
+    chosen = format_of_name(output, VECTOR_FORMATS, "" if is_file else DEFAULT_FORMAT)
+    if not chosen:
         raise UsageError(
             f"--output {output}: its suffix is none of a file of vectors; end it with one of "
             f"{', '.join(VECTOR_FORMATS)}, or say --format"
         )
-    return suffix
+    return chosen

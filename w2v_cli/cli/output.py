@@ -197,8 +197,7 @@ class AtomicFile:
 
 def is_folder(output: str) -> bool:
     """Return whether an output is a folder, to be made or there already."""
-    # Path.is_dir raises for a name that is too long.
-    is_there = os.path.isdir(output)  # noqa: PTH112
+    is_there = os.path.isdir(output)  # noqa: PTH112  # Path raises for names that are too long
     return output != STDOUT and (is_there or output.endswith(("/", os.sep)))
 
 

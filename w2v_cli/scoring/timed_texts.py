@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import re
 from collections import defaultdict
 from typing import Any
@@ -30,7 +31,7 @@ def text_of_subtitles(content: str, suffix: str) -> str:
     """
     said: list[str] = []
     first_of_run = ""
-    for block in re.split(r"\n[^\S\n]*\n", _with_line_feeds(content)):
+    for block in re.split(r"\n[^\S\n]*\n", io.StringIO(content, newline=None).read()):
         lines = block.split("\n")
         timing = next((n for n, line in enumerate(lines) if "-->" in line), None)
         if timing is None:
@@ -57,7 +58,7 @@ def table_rows(content: str, source: str) -> list[dict[str, Any]]:
     Raises:
         UsageError: It is no table.
     """
-    columns = set(re.split(r"[\t,;]", _with_line_feeds(content).split("\n", 1)[0]))
+    columns = set(re.split(r"[\t,;]", io.StringIO(content, newline=None).readline().strip()))
     column = next((name for name in ("word", "text") if name in columns), None)
     rows = [row for _, row in manifest_rows(content.encode(), source)]
     if column is None or "start" not in columns or columns & {*PATH_COLUMNS}:
@@ -66,10 +67,6 @@ def table_rows(content: str, source: str) -> list[dict[str, Any]]:
     for row in rows:
         said[row.get("source") or source].append(row[column] or "")
     return [{"source": name, "text": " ".join(words)} for name, words in said.items()]
-
-
-def _with_line_feeds(content: str) -> str:
-    return content.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def refuse_times(suffix: str, source: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from w2v_cli.audio import SAMPLE_RATE, read_waveforms
-from w2v_cli.errors import AudioError, ChannelsError
+from w2v_cli.errors import AudioError
 from w2v_cli.recording_parts import RecordingPart
 from w2v_cli.training.augmentation import (
     Augmenter,
@@ -25,7 +25,7 @@ from w2v_cli.training.augmentation import (
     speech_spans,
     unit_power,
 )
-from w2v_cli.training.manifests import MANY_CHANNELS, Example
+from w2v_cli.training.manifests import Example, reason_of
 from w2v_cli.training.sampler import Group
 from w2v_cli.training.turns import Activity
 
@@ -167,10 +167,9 @@ class Recordings:
                 channel=example.channel,
             )
         except AudioError as error:
-            if isinstance(error, ChannelsError):
-                error = AudioError(f"{example.audio}: {MANY_CHANNELS}")
-            logger.warning("left out, since it cannot be decoded: %s", error)
-            self.broken[part] = " ".join(str(error).split()).removeprefix(f"{example.audio}: ")
+            reason = reason_of(error, example)
+            logger.warning("left out, since it cannot be decoded: %s: %s", example.audio, reason)
+            self.broken[part] = reason
             return None
         waveform = read.channels[0]
         if len(waveform) == 0:

@@ -21,8 +21,6 @@ from w2v_cli.errors import AudioError, ChannelsError, MissingDependencyError, Us
 from w2v_cli.recording_parts import OneChannel, RecordingPart
 from w2v_cli.training.turns import SpokenTurn, parse_turns, read_rttm
 
-MANY_CHANNELS = "several channels; its row's `channel` says which: 1, 2, ... or mix"
-
 _TEXT_COLUMNS = ("text", "transcript", "sentence", "transcription")
 _LABEL_COLUMNS = ("label", "command", "keyword")
 _SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
@@ -177,13 +175,8 @@ def survey(
             seconds = _measure(example)
         except MissingDependencyError:
             raise
-        except ChannelsError:
-            reason = MANY_CHANNELS
-            found.unreadable.append((example.audio, reason))
-            continue
         except AudioError as error:
-            reason = " ".join(str(error).split()).removeprefix(f"{example.audio}: ")
-            found.unreadable.append((example.audio, reason))
+            found.unreadable.append((example.audio, reason_of(error, example)))
             continue
         if seconds <= 0:
             reason = "no sound in it; record or copy it again"
@@ -197,6 +190,13 @@ def survey(
         else:
             found.examples.append(replace(example, seconds=seconds))
     return found
+
+
+def reason_of(error: AudioError, example: Example) -> str:
+    """Return in a line why an example cannot be read, without its name."""
+    if isinstance(error, ChannelsError):
+        return "several channels; its row's `channel` says which: 1, 2, ... or mix"
+    return " ".join(str(error).split()).removeprefix(f"{example.audio}: ")
 
 
 def _measure(example: Example) -> float:
