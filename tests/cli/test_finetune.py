@@ -397,8 +397,8 @@ def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
     rows += [
         {"audio_filepath": "missing.wav", "text": "go"},
         {"audio_filepath": "gone.wav", "text": "go"},
-        {"audio_filepath": clip("jfk.opus"), "text": "1961, naïve"},
-        {"audio_filepath": clip("happy.opus")},
+        {"audio_filepath": clip("jfk.opus"), "text": "1961, naïve", "weight": 0.5},
+        {"audio_filepath": clip("happy.opus"), "weight": 3},
         {"audio_filepath": clip("happy.opus"), "text": "häppy 7 7", "split": "dev"},
     ]
     write_manifest(manifest, rows)
@@ -417,6 +417,7 @@ def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
     )
     assert "The vocabulary lacks '7' (2), 'ä' (1) of dev; each counts as an error." in run.stderr
     assert "Left out: 1 recording without a text, label or speaker" in run.stderr
+    assert "With a weight: 1 recording of train, of 0.5 to 0.5; the others" in run.stderr
     assert not (tmp_path / "run").exists()
 
 

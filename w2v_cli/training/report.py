@@ -171,6 +171,12 @@ def data_remarks(data: Data, findings: Findings) -> list[str]:
             f"Of no use: {counted(findings.n_too_dense, 'recording')} with more letters than the "
             f"network has frames."
         )
+    weights = [example.weight for example in data.train.examples if example.weight != 1]
+    if weights:
+        remarks.append(
+            f"With a weight: {counted(len(weights), 'recording')} of train, of "
+            f"{min(weights):g} to {max(weights):g}; the others have 1."
+        )
     if not data.dev.examples:
         remarks.append(
             "There are no dev recordings: nothing was measured, and the last weights are kept."
