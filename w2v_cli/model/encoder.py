@@ -155,7 +155,7 @@ class Encoder(nn.Module):
         """
         if attention_mask is not None:
             hidden_states = hidden_states.masked_fill(~attention_mask[..., None], 0.0)
-            if bool(attention_mask.all()):
+            if not _is_traced() and bool(attention_mask.all()):
                 attention_mask = None  # nothing to hide, and faster without
         hidden_states = hidden_states + self.pos_conv_embed(hidden_states)
         hidden_states = self.before_layers(hidden_states)
@@ -281,3 +281,9 @@ class Wav2Vec2Adapter(nn.Module):
                 lengths = conv_output_length(lengths, 1, self.stride)
             hidden_states = layer(hidden_states)
         return hidden_states.transpose(1, 2)
+
+
+def _is_traced() -> bool:
+    """Return whether what is calculated here is written down for other inputs, too."""
+    traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # torch's
+    return traced or torch.compiler.is_compiling()
