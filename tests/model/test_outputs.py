@@ -50,3 +50,22 @@ def test_outputs_are_pickled_and_mapped_over():
     doubled = torch.utils._pytree.tree_map(lambda x: 2 * x, output)
     assert isinstance(doubled, Wav2Vec2BaseModelOutput)
     assert torch.equal(doubled["last_hidden_state"], 2 * output.last_hidden_state)
+
+
+def test_a_field_that_was_empty_gets_a_key_and_a_place():
+    output = CausalLMOutput(logits=torch.ones(1))
+    output.loss = torch.tensor(2.0)
+    assert output["loss"] is output.loss
+    assert sorted(output) == ["logits", "loss"]
+    assert len(output.to_tuple()) == 2
+    output.note = "no field"
+    assert "note" not in output
+
+
+@pytest.mark.parametrize("given", [dict, lambda fields: list(fields.items())])
+def test_a_mapping_or_pairs_name_the_fields(given):
+    fields = {"logits": torch.ones(1), "hidden_states": (torch.zeros(1),)}
+    output = CausalLMOutput(given(fields))
+    assert list(output) == list(fields)
+    assert output.logits is fields["logits"]
+    assert output.loss is None

@@ -129,7 +129,7 @@ class Wav2Vec2ForCTC(ModelWithHead):
             loss = ctc_loss(
                 logits,
                 labels,
-                self._get_feat_extract_output_lengths(attention_mask.sum(-1)),
+                self._get_feat_extract_output_lengths(attention_mask.sum(-1)).to(torch.long),
                 blank_id=config.pad_token_id or 0,
                 reduction=config.ctc_loss_reduction,
                 zero_infinity=config.ctc_zero_infinity,

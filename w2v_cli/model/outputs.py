@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -33,10 +33,17 @@ class ModelOutput(OrderedDict[str, Any]):
         )
 
     def __post_init__(self) -> None:
-        for field in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            value = getattr(self, field.name)
-            if value is not None:
-                super().__setitem__(field.name, value)
+        """Take fields by name, a mapping or pairs, that came in place of the first field."""
+        first = fields(self)[0].name  # type: ignore[arg-type]  # every subclass is a dataclass
+        given = getattr(self, first)
+        if list(self) != [first] or isinstance(given, torch.Tensor):
+            return
+        pairs = list(given.items()) if isinstance(given, Mapping) else given
+        if isinstance(pairs, (list, tuple)) and pairs and all(map(_is_named, pairs)):
+            super().__setattr__(first, None)
+            super().__delitem__(first)
+            for name, value in pairs:
+                setattr(self, name, value)
 
     def __getitem__(self, key: Any) -> Any:
         return super().__getitem__(key) if isinstance(key, str) else self.to_tuple()[key]
@@ -46,7 +53,8 @@ class ModelOutput(OrderedDict[str, Any]):
         super().__setattr__(key, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if value is not None and name in self:
+        names = {field.name for field in fields(self)}  # type: ignore[arg-type]  # as above
+        if value is not None and name in names:
             super().__setitem__(name, value)
         super().__setattr__(name, value)
 
@@ -194,3 +202,8 @@ def as_published(output: ModelOutput, return_dict: bool) -> Any:
 def present(values: Iterable[torch.Tensor] | None) -> Tensors | None:
     """Return collected tensors as a tuple, or None where none were asked for."""
     return None if values is None else tuple(values)
+
+
+def _is_named(pair: Any) -> bool:
+    """Return whether something is a name with a value."""
+    return isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str)
