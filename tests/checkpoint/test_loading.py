@@ -179,6 +179,8 @@ def test_arguments_of_older_code_are_taken(tmp_path):
     model.save_pretrained(tmp_path)
     loaded = load("ForCTC", tmp_path, low_cpu_mem_usage=True, resume_download=True, proxies=None)
     assert_same_weights(loaded, model)
+    newer = {"max_memory": None, "offload_folder": "x", "disable_mmap": True, "key_mapping": {}}
+    assert_same_weights(load("ForCTC", tmp_path, **newer), model)
 
 
 @pytest.mark.parametrize(
@@ -213,6 +215,7 @@ def test_a_model_on_the_meta_device_has_no_weights_yet(tmp_path):
         ({"device_map": {"wav2vec2": "cpu", "lm_head": "cpu"}}, "one device"),
         ({"weights_only": False}, "always True"),
         ({"state_dict": {}}, "either a name or"),
+        ({"tp_plan": "auto"}, "tp_plan=...: there is no such thing here"),
     ],
 )
 def test_arguments_that_make_no_sense(tmp_path, arguments, message):

@@ -210,3 +210,45 @@ def test_a_folder_without_weights_or_configuration(tmp_path):
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(ModelNotFoundError, match=r"no weights \(model\.safetensors or pytorch"):
         load("ForCTC", tmp_path)
+
+
+class TwoHeads(w2v_cli.Wav2Vec2PreTrainedModel):
+    """A caller's own class: a published head beside one of its own."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.wav2vec2 = w2v_cli.Wav2Vec2Model(config)
+        self.lm_head = torch.nn.Linear(config.hidden_size, config.vocab_size)
+        self.emotion = torch.nn.Linear(config.hidden_size, 4)
+        self.post_init()
+
+
+def test_a_head_of_the_callers_own_is_fresh_beside_one_of_the_checkpoint(tmp_path, warned):
+    reference = reference_model("ForCTC")
+    reference.save_pretrained(tmp_path)
+    model = TwoHeads.from_pretrained(tmp_path)
+    assert torch.equal(model.lm_head.weight, reference.lm_head.weight)
+    assert torch.isfinite(model.emotion.weight).all()
+    assert "emotion.weight, emotion.bias" in warned()
+
+
+def test_what_a_class_says_may_be_missing_or_too_many_is_so(tmp_path, warned):
+    class Forgiving(w2v_cli.Wav2Vec2ForCTC):
+        _keys_to_ignore_on_load_missing = (r"lm_head\.bias",)
+        _keys_to_ignore_on_load_unexpected = (r"^extra\.",)
+
+    reference_model("ForCTC").save_pretrained(tmp_path)
+
+    def change(weights):
+        del weights["lm_head.bias"]
+        return {**weights, "extra.weight": torch.ones(2)}
+
+    rewrite_weights(tmp_path, change)
+    with pytest.raises(CheckpointError, match=r"missing: lm_head.bias; unexpected: extra.weight"):
+        w2v_cli.Wav2Vec2ForCTC.from_pretrained(tmp_path)
+    model, info = Forgiving.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    assert torch.isfinite(model.lm_head.bias).all()
+    Forgiving.from_pretrained(tmp_path)
+    assert "lm_head.bias" not in warned()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import os
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,12 @@ logger = logging.getLogger(__name__)
 
 # Arguments of the published from_pretrained that have nothing to change here: models are
 # always built without drawing weights, and no other framework's files are read.
-_WITHOUT_EFFECT = ("low_cpu_mem_usage", "_fast_init", "offload_state_dict", "from_tf", "from_flax")
+_WITHOUT_EFFECT = (
+    *("low_cpu_mem_usage", "_fast_init", "offload_state_dict", "from_tf", "from_flax"),
+    *("offload_folder", "offload_buffers", "max_memory", "disable_mmap", "use_kernels"),
+    *("generation_config", "experts_implementation"),
+)
+_NOT_HERE = ("key_mapping", "adapter_kwargs", "tp_plan", "tp_size", "device_mesh")
 
 _BEST_DEVICE = ("auto", "balanced", "balanced_low_0", "sequential")
 
@@ -128,6 +134,9 @@ def load_model(
         strict = not output_loading_info and state_dict is None
     for unused in _WITHOUT_EFFECT:
         kwargs.pop(unused, None)
+    for unknown in _NOT_HERE:
+        if kwargs.pop(unknown, None):
+            raise ValueError(f"{unknown}=...: there is no such thing here; leave it out")
     older_dtype = kwargs.pop("torch_dtype", None)
     eight_bit = EightBitOptions.take_from(kwargs)
     if eight_bit is not None:
@@ -246,19 +255,19 @@ def _fill(
         for key, source in match.source_of.items()
         if weights[source].shape != expected[key].shape
     ]
-    report = LoadingReport(match.missing, match.unexpected, mismatched)
-    replaced = [key for key, _, _ in mismatched if ignore_mismatched_sizes]
-    allowed = (
-        absent_parts(expected, match.missing, replaced, prefix=prefix) if strict else match.missing
-    )
-    unexpected = match.unexpected if strict else []
+    missing = _unless(model._keys_to_ignore_on_load_missing, match.missing)
+    unexpected = _unless(model._keys_to_ignore_on_load_unexpected, match.unexpected)
+    report = LoadingReport(missing, unexpected, mismatched)
+    replaced = {key for key, _, _ in mismatched if ignore_mismatched_sizes}
+    absent = absent_parts(expected, missing, replaced, prefix=prefix) if strict else missing
     _refuse_misfits(
         model,
-        missing=[key for key in match.missing if key not in allowed],
-        unexpected=[key for key in unexpected if not is_foreign(key, prefix=prefix)],
+        missing=[key for key in missing if key not in absent],
+        unexpected=[key for key in unexpected if strict and not is_foreign(key, prefix=prefix)],
         mismatched=[] if ignore_mismatched_sizes else mismatched,
     )
-    fresh = [key for key in expected if key in allowed or key in replaced]
+    to_draw = {*match.missing, *replaced}
+    fresh = [key for key in expected if key in to_draw]
     _draw(model, fresh, device=device, dtype=dtype)
     taken = {
         key: _placed(weights[source], device=device, dtype=dtype)
@@ -267,8 +276,14 @@ def _fill(
     }
     model.load_state_dict(taken, strict=False, assign=True)
     model._older_weight_norm = older_weight_norm(match.source_of.values())
-    _tell(model, fresh, match.unexpected)
+    to_tell = {*missing, *replaced}
+    _tell(model, [key for key in fresh if key in to_tell], unexpected)
     return report
+
+
+def _unless(patterns: Sequence[str] | None, keys: list[str]) -> list[str]:
+    """Return the keys without those that a class says may be missing, or too many."""
+    return [key for key in keys if not any(re.search(pattern, key) for pattern in patterns or ())]
 
 
 def _placed(tensor: torch.Tensor, *, device: torch.device, dtype: torch.dtype) -> torch.Tensor:

@@ -104,7 +104,8 @@ def absent_parts(
     """Return those missing keys whose whole part is missing, in the order of `missing`.
 
     A part is what one adds to a pretrained network: the head, the weights of the layer sum,
-    the adapters behind the encoder, those inside its layers, the vector for masked frames.
+    the adapters behind the encoder, those inside its layers, the vector for masked frames, and
+    each module beside them that a class of the caller's own has.
     Such a part starts with fresh weights. A weight missing from anywhere else is damage.
 
     Args:
@@ -125,6 +126,8 @@ def _part_of(key: str, prefix: str, *, has_head: bool) -> str | None:
     """Return the name of the optional part a model key belongs to, or None."""
     inner = key.removeprefix(f"{prefix}.")
     if has_head and inner == key:
+        if _HEAD_KEY.match(key) is None:
+            return key.partition(".")[0]
         return "layer sum" if key == "layer_weights" else "head"
     if inner == MASK_VECTOR:
         return "mask vector"
