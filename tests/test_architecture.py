@@ -20,6 +20,7 @@ LEVELS = {
     "errors": 0,
     "recording_parts": 0,
     "results": 0,
+    "uploads": 0,
     "audio": 1,
     "formats": 1,
     "model": 1,

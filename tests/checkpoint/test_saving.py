@@ -155,6 +155,7 @@ def test_another_process_writes(tmp_path):
     ("arguments", "message"),
     [
         ({"push_to_hub": True}, "nothing is uploaded"),
+        ({"distributed_checkpoint": True}, "only safetensors"),
         ({"safe_serialization": False}, "only safetensors"),
         ({"max_shard_size": "5 apples"}, "give bytes, or a size"),
     ],
@@ -163,6 +164,24 @@ def test_arguments_that_are_not_possible(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         our_model("Model").save_pretrained(tmp_path / "folder", **arguments)
     assert not (tmp_path / "folder").exists()
+
+
+def test_arguments_of_published_code_are_taken(tmp_path):
+    """As accelerate's examples save: the function is theirs, the file is the same."""
+    model = our_model("ForCTC")
+    model.save_pretrained(tmp_path / "plain")
+    model.save_pretrained(
+        tmp_path / "taken", save_function=torch.save, token=None, save_peft_format=True
+    )
+    assert contents(tmp_path / "taken") == contents(tmp_path / "plain")
+    with pytest.raises(TypeError, match="no argument safe_serialisation"):
+        model.save_pretrained(tmp_path / "misspelt", safe_serialisation=True)
+
+
+def test_what_cannot_be_uploaded_says_what_to_do():
+    for thing in (our_model("Model"), w2v_cli.Wav2Vec2FeatureExtractor()):
+        with pytest.raises(ValueError, match="hf upload"):
+            thing.push_to_hub("owner/name")
 
 
 def test_a_file_where_the_folder_should_be(tmp_path):

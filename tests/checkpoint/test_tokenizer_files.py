@@ -24,6 +24,8 @@ TEXT = "HI <s> THERE sch th |[CLS] <new> ä a"
 
 Reference = transformers.Wav2Vec2CTCTokenizer
 
+PHONES = "Wav2Vec2PhonemeCTCTokenizer"
+
 
 def write(folder: Path, files: dict[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
@@ -208,6 +210,12 @@ def test_what_is_missing_or_broken_is_named(tmp_path: Path) -> None:
         Wav2Vec2CTCTokenizer.from_pretrained(broken)
     with pytest.raises(ValueError, match="a tokenizer has several files"):
         Wav2Vec2CTCTokenizer.from_pretrained(broken / "vocab.json")
+    phones = write(
+        tmp_path / "phones",
+        {"vocab.json": {}, "tokenizer_config.json": {"tokenizer_class": PHONES}},
+    )
+    with pytest.raises(CheckpointError, match=f"phones: this model writes phones .{PHONES}."):
+        Wav2Vec2CTCTokenizer.from_pretrained(phones)
 
 
 def test_saves_into_folders_only(tmp_path: Path) -> None:

@@ -177,3 +177,29 @@ def test_gradients_reach_reentrant_checkpoints_above_frozen_layers(pair, batch):
     adapters = [p for name, p in model.named_parameters() if "adapter_layer" in name]
     assert all(p.grad is not None for p in adapters)
     model.disable_input_require_grads()
+
+
+def test_newer_names_of_gradient_checkpointing(pair):
+    _, model = pair("ForCTC", "layer")
+    model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    assert model.is_activation_checkpointing
+    model.activation_checkpointing_disable()
+    assert not model.is_gradient_checkpointing
+    with pytest.raises(ValueError, match="every_n_layers"):
+        model.activation_checkpointing_enable(every_n_layers=2)
+
+
+def test_masks_may_be_floats(pair, batch):
+    reference, model = pair("ForCTC")
+    input_values, attention_mask = batch
+    labels = torch.tensor([[1, 2], [3, 4], [5, 6]])
+    wanted = reference(input_values, attention_mask=attention_mask.float(), labels=labels).loss
+    found = model(input_values, attention_mask=attention_mask.float(), labels=labels).loss
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("buffers", [True, False])
+def test_memory_is_counted_as_the_reference_does(pair, buffers):
+    reference, model = pair("ForCTC")
+    wanted = reference.get_memory_footprint(return_buffers=buffers)
+    assert model.get_memory_footprint(return_buffers=buffers) == wanted

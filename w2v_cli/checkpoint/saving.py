@@ -19,6 +19,8 @@ from w2v_cli.checkpoint.weights import SAFETENSORS_FILE, SAFETENSORS_INDEX, with
 # Says in the file that the tensors are torch's; the published loader asks for it.
 _METADATA = {"format": "pt"}
 
+_WITHOUT_EFFECT = ("save_function", "token", "save_peft_format")
+
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]B)", re.IGNORECASE)
 _BYTES_PER_UNIT = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -34,6 +36,7 @@ def save_model(
     safe_serialization: bool = True,
     variant: str | None = None,
     save_original_format: bool = True,
+    **kwargs: Any,
 ) -> None:
     """Write a model's configuration and weights into `folder`, made when it isn't there.
 
@@ -52,12 +55,20 @@ def save_model(
         variant: The middle of the weights' file name, as in model.fp16.safetensors.
         save_original_format: Whether weight norm's keys are spelled as in the checkpoint the
             model was loaded from. False: as torch spells them today.
+        **kwargs: What published code passes and means nothing here, `save_function` of
+            accelerate above all: safetensors are written in one way.
 
     Raises:
         WriteError: The folder cannot be written, or the disk is full.
         ValueError: An argument has a value that is not possible here, or the model is in 8 bits.
     """
     refuse_upload(push_to_hub)
+    for unused in _WITHOUT_EFFECT:
+        kwargs.pop(unused, None)
+    if kwargs.pop("distributed_checkpoint", None):
+        raise ValueError("distributed_checkpoint=True: only safetensors are written; leave it out")
+    if kwargs:
+        raise TypeError(f"save_pretrained() has no argument {', '.join(kwargs)}")
     if getattr(model, "is_loaded_in_8bit", False):
         raise ValueError(
             "this model was loaded in 8 bits, which are not saved; load it without load_in_8bit "

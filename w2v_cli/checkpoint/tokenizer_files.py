@@ -62,7 +62,7 @@ def load_tokenizer(
     if Path(name).is_file():
         raise ValueError(f"{name}: a tokenizer has several files; give the folder they lie in")
     settings = read_if_there(name, CONFIG_FILE, options) or {}
-    settings.pop("tokenizer_class", None)
+    _refuse_phonemes(name, settings.pop("tokenizer_class", None))
     settings.pop("init_inputs", None)  # which names files, and only a caller may
     inputs = tuple(inputs)
     templates = _templates(name, options)
@@ -95,6 +95,20 @@ def load_tokenizer(
         if settings.get(key) is not None:
             settings[key] = by_text.get(str(settings[key]), settings[key])
     return cls(*inputs, **settings)
+
+
+def _refuse_phonemes(name: Name, tokenizer_class: str | None) -> None:
+    """Refuse a vocabulary of phones, whose texts have other rules than those of letters.
+
+    Raises:
+        CheckpointError: It is one.
+    """
+    if tokenizer_class is not None and "Phoneme" in tokenizer_class:
+        raise CheckpointError(
+            f"{name}: this model writes phones ({tokenizer_class}), and w2v writes letters alone; "
+            f"take a model that writes letters, or load the network and its feature extractor "
+            f"alone in Python, whose numbers are the published ones"
+        )
 
 
 def _check_ids(path: Path) -> None:

@@ -17,6 +17,21 @@ HOMES = {
     ),
     "w2v_cli.model.config": ("Wav2Vec2Config",),
     "w2v_cli.model.ctc": ("Wav2Vec2ForCTC", "ctc_loss"),
+    "w2v_cli.model.encoder": (
+        "Wav2Vec2Adapter",
+        "Wav2Vec2AttnAdapterLayer",
+        "Wav2Vec2Encoder",
+        "Wav2Vec2EncoderLayer",
+        "Wav2Vec2EncoderLayerStableLayerNorm",
+        "Wav2Vec2EncoderStableLayerNorm",
+        "Wav2Vec2FeedForward",
+    ),
+    "w2v_cli.model.features": (
+        "Wav2Vec2AdapterLayer",
+        "Wav2Vec2FeatureEncoder",
+        "Wav2Vec2FeatureProjection",
+        "Wav2Vec2PositionalConvEmbedding",
+    ),
     "w2v_cli.model.masking": ("_compute_mask_indices", "_sample_negative_indices"),
     "w2v_cli.model.outputs": (
         "BaseModelOutput",

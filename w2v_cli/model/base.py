@@ -30,6 +30,7 @@ from w2v_cli.model.features import (
 )
 from w2v_cli.model.masking import frame_mask
 from w2v_cli.model.published import PublishedTraits
+from w2v_cli.uploads import NotUploaded
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def skip_init() -> Iterator[None]:
         _initialises.reset(token)
 
 
-class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
+class Wav2Vec2PreTrainedModel(PublishedTraits, NotUploaded, nn.Module):
     """The base of every network: a configuration, weights, and how to load and save them.
 
     Attributes:
@@ -141,6 +142,11 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
         """Return the number of weights; a speech network has no embeddings to exclude."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
 
+    def get_memory_footprint(self, return_buffers: bool = True) -> int:
+        """Return the bytes of the weights, and of the buffers unless they don't count."""
+        tensors = [*self.parameters(), *(self.buffers() if return_buffers else ())]
+        return sum(tensor.nbytes for tensor in tensors)
+
     def gradient_checkpointing_enable(
         self, gradient_checkpointing_kwargs: dict[str, Any] | None = None
     ) -> None:
@@ -165,8 +171,25 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, nn.Module):
         """Whether gradient_checkpointing_enable() is in force."""
         return any(getattr(m, "gradient_checkpointing", False) for m in self.modules())
 
-    # The newer published names of the three above.
-    activation_checkpointing_enable = gradient_checkpointing_enable
+    def activation_checkpointing_enable(
+        self,
+        activation_checkpointing_kwargs: dict[str, Any] | None = None,
+        every_n_layers: int = 1,
+        offload: bool = False,
+    ) -> None:
+        """Recompute activations in the backward pass, by the newer published name.
+
+        Raises:
+            ValueError: Only some layers, or activations moved to the processor, are asked for.
+        """
+        if every_n_layers != 1 or offload:
+            raise ValueError(
+                "activations of all layers are recomputed here, and none are moved elsewhere; "
+                "leave every_n_layers at 1 and offload at False"
+            )
+        self.gradient_checkpointing_enable(activation_checkpointing_kwargs)
+
+    # The newer published names of the two above.
     activation_checkpointing_disable = gradient_checkpointing_disable
     is_activation_checkpointing = is_gradient_checkpointing
 

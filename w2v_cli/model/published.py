@@ -58,6 +58,9 @@ class PublishedTraits:
     def get_output_embeddings(self) -> None:
         """Return None: the output layer is no embedding."""
 
+    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
+        raise NotImplementedError("the output layer is no embedding")
+
     def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
         raise NotImplementedError(
             "there are no token embeddings; for another vocabulary load with vocab_size=N and "

@@ -15,6 +15,7 @@ from w2v_cli.processing.batch import BatchFeature
 from w2v_cli.processing.options import PaddingStrategy, TensorType
 from w2v_cli.processing.tensors import Array, is_tensor
 from w2v_cli.processing.waveform_padding import MASK, WaveformPadding
+from w2v_cli.uploads import NotUploaded
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 VARIANCE_FLOOR = 1e-7
 
 
-class Wav2Vec2FeatureExtractor(WaveformPadding):
+class Wav2Vec2FeatureExtractor(WaveformPadding, NotUploaded):
     """The published feature extractor: waveforms in, `input_values` (and a mask) out.
 
     Checkpoints with `feat_extract_norm="group"` (wav2vec2-base) were trained without a mask and

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from w2v_cli.processing.processor_options import Wav2Vec2ProcessorKwargs, sort_kwargs
+from w2v_cli.uploads import NotUploaded
 
 __all__ = ["Wav2Vec2Processor", "Wav2Vec2ProcessorKwargs"]
 
@@ -20,7 +21,7 @@ _NEEDED = {
 }
 
 
-class Wav2Vec2Processor:
+class Wav2Vec2Processor(NotUploaded):
     """The published processor: `feature_extractor` for waveforms, `tokenizer` for text."""
 
     feature_extractor: Any

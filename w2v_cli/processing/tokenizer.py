@@ -11,6 +11,7 @@ from w2v_cli.errors import LanguageError
 from w2v_cli.processing.chat_templates import ChatTemplates, templates_from_settings
 from w2v_cli.processing.ctc_decoding import CTCDecoding
 from w2v_cli.processing.ctc_text import Wav2Vec2CTCTokenizerOutput
+from w2v_cli.uploads import NotUploaded
 
 __all__ = ["VOCAB_FILES_NAMES", "Wav2Vec2CTCTokenizer", "Wav2Vec2CTCTokenizerOutput"]
 
@@ -22,7 +23,7 @@ VOCAB_FILES_NAMES = {
 }
 
 
-class Wav2Vec2CTCTokenizer(CTCDecoding, ChatTemplates):
+class Wav2Vec2CTCTokenizer(CTCDecoding, ChatTemplates, NotUploaded):
     """The published tokenizer: the pad token is the CTC blank, `|` is what separates words.
 
     A checkpoint for many languages (MMS) has a vocabulary for each; `target_lang` chooses.
