@@ -109,6 +109,8 @@ class Transcript:
         model: The model that was asked for: a folder, a model id or an embedded name.
         source: The recording as the user named it; None for one held in memory.
         alternatives: The best readings of each channel, best first; empty unless asked for.
+        start_seconds: Where in the recording the part that was read begins; times count from the
+            recording's beginning.
     """
 
     text: str
@@ -117,6 +119,7 @@ class Transcript:
     model: str
     source: str | None = None
     alternatives: tuple[Alternative, ...] = ()
+    start_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

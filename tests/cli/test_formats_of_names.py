@@ -8,6 +8,7 @@ import pytest
 DATA = Path(__file__).parent.parent / "data"
 STOP = str(DATA / "stop.opus")
 TRANSCRIBE = ("transcribe", "-m", "mini", STOP)
+PART = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = 0.900\n'
 ALIGN = ("align", "-m", "mini", STOP, "--text", "stop")
 
 
@@ -19,6 +20,9 @@ ALIGN = ("align", "-m", "mini", STOP, "--text", "stop")
         (TRANSCRIBE, "talk.TextGrid", 'File type = "ooTextFile"'),
         (TRANSCRIBE, "talk.txt", "stop\n"),
         (TRANSCRIBE, "talk.srt.old", "stop\n"),
+        (TRANSCRIBE, "talk.labels.txt", "0."),
+        ((*TRANSCRIBE, "--start", "0.1", "--end", "0.9"), "talk.TextGrid", PART),
+        ((*ALIGN, "--start", "0.1", "--end", "0.9"), "talk.TextGrid", PART),
         ((*TRANSCRIBE, "--format", "txt"), "talk.srt", "stop\n"),
         (ALIGN, "talk.srt", "1\n00:00:00,"),
         (ALIGN, "talk", "{"),

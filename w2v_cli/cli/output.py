@@ -206,9 +206,12 @@ def format_of_name(output: str, formats: Collection[str], default: str) -> str:
 
     >>> format_of_name("talk.srt", ["txt", "srt"], "txt"), format_of_name("-", ["txt"], "txt")
     ('srt', 'txt')
+    >>> format_of_name("talk.labels.txt", ["txt", "audacity"], "txt")
+    'audacity'
     """
-    suffix = "" if is_folder(output) else Path(output).suffix.lower().removeprefix(".")
-    return suffix if suffix in formats else default
+    name = "" if is_folder(output) else Path(output).name.lower()
+    ending = "audacity" if name.endswith(".labels.txt") else Path(name).suffix.removeprefix(".")
+    return ending if ending in formats else default
 
 
 def check_place(target: str) -> None:

@@ -40,7 +40,8 @@ def text_grid(transcript: Transcript) -> str:
     tier may not overlap and may not be empty, so one that would be is moved by as few
     milliseconds as that takes.
     """
-    return grid(transcript_tiers(transcript), transcript.duration_seconds)
+    end_seconds = transcript.start_seconds + transcript.duration_seconds
+    return grid(transcript_tiers(transcript), end_seconds)
 
 
 def transcript_tiers(transcript: Transcript) -> list[Tier]:

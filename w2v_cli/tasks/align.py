@@ -106,6 +106,7 @@ class Aligner:
             duration_seconds=duration_seconds,
             model=self.emitter.name,
             source=source,
+            start_seconds=stream.start_seconds,
         )
 
     def _emissions(

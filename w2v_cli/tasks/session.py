@@ -140,6 +140,7 @@ class TranscriptionSession:
             duration_seconds=self._stream.duration_seconds,
             model=self._emitter.name,
             source=self._hearing.source,
+            start_seconds=self._stream.start_seconds,
         )
 
     def _clock(self) -> Clock:
@@ -224,6 +225,7 @@ class PendingTranscript:
     duration_seconds: float
     model: str
     source: str | None
+    start_seconds: float = 0.0
 
     @property
     def ready(self) -> bool:
@@ -251,4 +253,5 @@ class PendingTranscript:
             model=self.model,
             source=self.source,
             alternatives=tuple(alternatives),
+            start_seconds=self.start_seconds,
         )
