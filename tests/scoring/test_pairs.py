@@ -75,6 +75,16 @@ def test_a_name_used_twice():
         paired(["x/a", "x/b"], ["x/a.wav", "x/a.mp3", "x/b.wav"])
 
 
+def test_names_that_only_suffixes_tell_apart():
+    """Two recordings of one stem, on both sides; others keep being called without suffix."""
+    heard = ["stop.opus", "stop.ogg", "go.wav"]
+    pairs, without, _ = paired(heard, ["stop.ogg", "go.txt", "stop.opus"])
+    assert not without
+    assert sorted(pairs) == [("go.wav", "go.txt"), *((name, name) for name in sorted(heard[:2]))]
+    with pytest.raises(UsageError, match="stop: 2 texts have this name on the side of the ref"):
+        paired(heard, ["stop.ogg", "go.txt", "stop.ogg"])
+
+
 names = st.lists(st.text("ab/.", min_size=1, max_size=5), max_size=5)
 
 

@@ -83,6 +83,33 @@ def test_times_are_no_words(tmp_path, format_name, options):
     )
 
 
+@pytest.mark.parametrize("quote", ['"', '"yes" ', "'"])
+def test_quotes_that_were_said_are_text(tmp_path, quote):
+    """As Whisper's tsv: what stands between tabs is the text, quotes and all."""
+    segments = tuple(Segment(n, n, n + 1.0, f"{quote}go left", ()) for n in range(2))
+    transcript = Transcript("", segments, 2.0, "mini", "talk.wav")
+    path = write(tmp_path / "heard.tsv", format_transcript(transcript, "tsv"))
+    assert read_texts(path) == [NamedText(path, f"{quote}go left {quote}go left")]
+
+
+@pytest.mark.parametrize("voice", [{"channel": 2}, {"channel": 1, "speaker": "CHANNEL_1"}])
+@pytest.mark.parametrize("format_name", ["txt", "srt", "vtt"])
+def test_names_of_voices_are_not_said(tmp_path, format_name, voice):
+    segments = (Segment(0, 0.0, 1.0, "go left", words_of("go left", 0), **voice),)
+    transcript = Transcript("go left", segments, 2.0, "mini", "talk.wav")
+    path = write(tmp_path / f"heard.{format_name}", format_transcript(transcript, format_name))
+    assert [text.text.strip() for text in read_texts(path)] == ["go left"]
+
+
+@pytest.mark.parametrize("name", ["", "m.tsv", "m.csv", "m.json"])
+def test_only_text_files_are_compared_by_line(tmp_path, name):
+    write(tmp_path / "m.tsv", "path\ttext\na.wav\tgo\n")
+    write(tmp_path / "m.csv", "path,text\na.wav,go\n")
+    write(tmp_path / "m.json", '{"id": "a", "text": "go"}')
+    with pytest.raises(UsageError, match="--by-line is for text files"):
+        read_texts(str(tmp_path / name), by_line=True)
+
+
 def test_where_no_word_was_heard_the_text_is_empty(tmp_path):
     silent = Transcript("", (), 5.0, "mini", "a/talk.wav")
     for format_name in ("srt", "vtt", "tsv", "csv"):

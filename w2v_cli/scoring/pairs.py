@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -45,8 +45,8 @@ def pair_texts(references: Sequence[NamedText], hypotheses: Sequence[NamedText])
     """Return the texts in pairs.
 
     A single reference and a single hypothesis belong together whatever their names are.
-    Otherwise names do, without suffix, and with as many of their folders as it takes to tell
-    all apart: ``audio/bed/1.opus`` and ``/data/audio/bed/1.wav``.
+    Otherwise names do, without suffix unless it tells two apart, and with as many of their
+    folders as it takes to tell all apart: ``audio/bed/1.opus`` and ``/data/audio/bed/1.wav``.
 
     Raises:
         UsageError: A name is used twice, also with all its folders.
@@ -81,26 +81,50 @@ def _keys(
     sides = (references, hypotheses)
     exact = all(any(_is_part(text.name) for text in texts) for texts in sides)
     paths = [[_parts(text.name, exact=exact) for text in texts] for texts in sides]
+    twice = {parts for side in paths for parts, count in Counter(side).items() if count > 1}
+    if twice:
+        paths = [
+            [
+                _parts(text.name, exact=exact, suffixes=True) if parts in twice else parts
+                for text, parts in zip(texts, side, strict=True)
+            ]
+            for texts, side in zip(sides, paths, strict=True)
+        ]
+        _refuse_twins(paths, twice)
     longest = max((len(parts) for side in paths for parts in side), default=1)
     for n_parts in range(1, longest + 1):
         keys = [[parts[-n_parts:] for parts in side] for side in paths]
         if all(len(set(side)) == len(side) for side in keys):
             return keys[0], keys[1]
-    for side, what in zip(paths, ("reference", "hypothesis"), strict=True):
-        (parts, count), *_ = Counter(side).most_common(1) or [((), 0)]
-        if count > 1:
+    raise AssertionError("names that differ are told apart by all their folders")
+
+
+def _refuse_twins(paths: Sequence[Sequence[Key]], twice: Collection[Key]) -> None:
+    """Refuse names that only their suffixes tell apart, unless both sides have the same ones.
+
+    Raises:
+        UsageError: They have not, or one is there twice with its suffix, too.
+    """
+    for name in twice:
+        *folders, last = name
+        named = [
+            [parts for parts in side if parts[:-1] == tuple(folders) and _stem(parts[-1]) == last]
+            for side in paths
+        ]
+        ours, theirs = (sorted(side) for side in named)
+        if ours != theirs or len(set(ours)) < len(ours):
+            count, what = max((len(ours), "reference"), (len(theirs), "hypothesis"))
             raise UsageError(
-                f"{'/'.join(parts)}: {count} texts have this name on the side of the {what}; "
+                f"{'/'.join(name)}: {count} texts have this name on the side of the {what}; "
                 f"leave one of each"
             )
-    raise AssertionError("names that differ are told apart by all their folders")
 
 
 def _is_part(name: str) -> bool:
     return split_part(name).recording != name
 
 
-def _parts(name: str, *, exact: bool = False) -> Key:
+def _parts(name: str, *, exact: bool = False, suffixes: bool = False) -> Key:
     """Return a path's folders and its last part without suffix; a number is none.
 
     A part of a recording is called like its file, or `exact` where no side has files of parts.
@@ -110,6 +134,10 @@ def _parts(name: str, *, exact: bool = False) -> Key:
     """
     part = split_part(name)
     if exact and _is_part(name):
-        return (*_parts(part.recording), name.removeprefix(part.recording))
+        return (*_parts(part.recording, suffixes=suffixes), name.removeprefix(part.recording))
     *folders, last = part_place(PurePath(part.recording), part).parts or ("",)
-    return (*folders, _SUFFIX.sub("", last))
+    return (*folders, last if suffixes else _stem(last))
+
+
+def _stem(name: str) -> str:
+    return _SUFFIX.sub("", name)

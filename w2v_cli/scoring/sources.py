@@ -20,6 +20,7 @@ from w2v_cli.scoring.timed_texts import (
     refuse_times,
     table_rows,
     text_of_subtitles,
+    without_voices,
 )
 
 STDIN = "-"
@@ -62,6 +63,8 @@ def read_texts(source: str, *, by_line: bool = False) -> list[NamedText]:
         return _texts(sys.stdin.buffer.read(), "standard input", "", by_line)
     path = Path(source)
     if path.is_dir():
+        if by_line:
+            raise _no_lines(source)
         return [text for file in _files(path) for text in _texts_of_file(file, path)]
     return _texts(content_of(path), source, path.suffix.lower(), by_line)
 
@@ -119,17 +122,24 @@ def _texts(content: bytes, source: str, suffix: str, by_line: bool) -> list[Name
     if suffix in SUBTITLES:
         text = text_of_subtitles(text, suffix)
     elif suffix in TABLES:
+        if by_line:
+            raise _no_lines(source)
         rows = enumerate(table_rows(text, source), start=1)
         return [_named_text(row, f"{source}, row {n}") for n, row in rows]
     # What comes by a pipe has no suffix; a spoken text does not begin with a bracket and a quote.
     is_json = suffix in (".json", ".jsonl") or (not suffix and _looks_like_json(text))
     if not is_json:
+        text = without_voices(text)
         if by_line:
             return [NamedText(str(n), line) for n, line in enumerate(_lines(text), start=1)]
         return [NamedText(source, text)]
     if by_line:
-        raise UsageError(f"{source}: --by-line is for text files; leave it out")
+        raise _no_lines(source)
     return [_named_text(row, where) for row, where in _rows(text, source)]
+
+
+def _no_lines(source: str) -> UsageError:
+    return UsageError(f"{source}: --by-line is for text files; leave it out")
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -16,9 +16,10 @@ TABLES = (".csv", ".tsv")
 OTHERS = (".ctm", ".stm", ".lrc", ".textgrid", ".rttm")
 """What has times or fields in its lines that would count as words."""
 
+_TIMED_HEAD = "start\tend\ttext"
 _TAG = re.compile(r"</?[A-Za-z][^>]*>|<[\d:.]+>")  # of voices, colours, words; times of words
 _VOICE_TAG = re.compile(r"</?v[^>]*>")
-_VOICE = re.compile(r"^\[(?:SPEAKER_\d+|channel \d+)\] ?")  # as our own begin
+_VOICE = re.compile(r"^\[(?:(?:SPEAKER|CHANNEL)_\d+|channel \d+)\] ?", re.MULTILINE)  # our own
 
 
 def text_of_subtitles(content: str, suffix: str) -> str:
@@ -47,7 +48,16 @@ def text_of_subtitles(content: str, suffix: str) -> str:
 
 
 def _voiceless(line: str) -> str:
-    return _VOICE.sub("", _VOICE_TAG.sub("", line))
+    return without_voices(_VOICE_TAG.sub("", line))
+
+
+def without_voices(text: str) -> str:
+    """Return a text without the names of voices that `w2v transcribe` begins lines with.
+
+    >>> without_voices("[channel 1] go left\\n[SPEAKER_00] stop")
+    'go left\\nstop'
+    """
+    return _VOICE.sub("", text)
 
 
 def table_rows(content: str, source: str) -> list[dict[str, Any]]:
@@ -58,7 +68,10 @@ def table_rows(content: str, source: str) -> list[dict[str, Any]]:
     Raises:
         UsageError: It is no table.
     """
-    columns = set(re.split(r"[\t,;]", io.StringIO(content, newline=None).readline().strip()))
+    lines = io.StringIO(content, newline=None).read().split("\n")
+    if lines[0].startswith(_TIMED_HEAD):  # Whisper's, where a quote is what somebody said
+        return [{"source": source, "text": " ".join(_third(line) for line in lines[1:] if line)}]
+    columns = set(re.split(r"[\t,;]", lines[0].strip()))
     column = next((name for name in ("word", "text") if name in columns), None)
     rows = [row for _, row in manifest_rows(content.encode(), source)]
     if column is None or "start" not in columns or columns & {*PATH_COLUMNS}:
@@ -67,6 +80,10 @@ def table_rows(content: str, source: str) -> list[dict[str, Any]]:
     for row in rows:
         said[row.get("source") or source].append(row[column] or "")
     return [{"source": name, "text": " ".join(words)} for name, words in said.items()]
+
+
+def _third(line: str) -> str:
+    return "".join(line.split("\t")[2:3])
 
 
 def refuse_times(suffix: str, source: str) -> None:
