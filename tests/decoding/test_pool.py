@@ -129,6 +129,43 @@ def test_workers_that_cannot_start_are_given_up():
             pool.submit([np.ones((1, 1))], None).result()
 
 
+@dataclass(frozen=True)
+class OnlyOnce:
+    """A decoder that one process alone can make, and that answers when it may."""
+
+    folder: Path
+
+    def make(self):
+        try:
+            (self.folder / "made").touch(exist_ok=False)
+        except FileExistsError:
+            wait_for(self.folder / "decoding")
+            os._exit(1)
+        return self
+
+    def decode(self, emissions, options):
+        (self.folder / "decoding").touch()
+        wait_for(self.folder / "may answer")
+        return float(emissions.sum())
+
+
+def wait_for(file):
+    deadline = time.monotonic() + 60
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_an_answer_that_comes_after_the_pool_has_failed_is_nobody_else_s(tmp_path):
+    with WorkerPool(OnlyOnce(tmp_path), 2, "fork") as pool:
+        with pytest.raises(WorkerDiedError, match="before they are ready"):
+            pool.submit([np.ones((2, 3))], None).result()
+        (tmp_path / "may answer").touch()
+        for _ in range(10):
+            with pytest.raises(WorkerDiedError, match="before they are ready"):
+                pool.submit([np.zeros((1, 1))], None).result()
+            time.sleep(0.05)
+
+
 def test_any_error_reaches_whoever_waits():
     with (
         WorkerPool(Deadly(), 1, "fork") as pool,

@@ -264,10 +264,12 @@ class WorkerPool:
         if worker.task is not None:
             task, worker.task = worker.task, None
             task.answer(answer)
-        elif answer == READY:
-            worker.ready = True
-        else:  # it could not load its decoder, and no other worker can
+        elif worker.ready:
+            pass  # the pool failed while it was decoding, and whoever asked has heard of that
+        elif isinstance(answer, BaseException):  # no other worker can load its decoder either
             self._fail(answer)
+        else:
+            worker.ready = answer == READY
 
     def _bury(self, worker: _Worker, *, is_hopeless: bool) -> None:
         """Put another worker in the place of a dead one, and its task first in the queue."""
@@ -301,9 +303,10 @@ class WorkerPool:
         self._workers.append(self._start_worker())
 
     def _fail(self, error: BaseException) -> None:
-        """Answer with an error whatever waits, and what will be submitted."""
+        """Answer with an error whatever waits, and what will be submitted; with the first one."""
         with self._lock:
-            self._failure = error
+            if self._failure is None:
+                self._failure = error
             tasks = list(self._waiting)
             self._waiting.clear()
         tasks += [worker.task for worker in self._workers if worker.task is not None]
