@@ -54,6 +54,10 @@ def test_without_a_pause_the_cut_is_at_the_longest_gap():
     assert lengths(script)[0] == 12 + 1 + 12 + 3
 
 
+def test_without_a_delimiter_the_cut_is_at_the_longest_pause():
+    assert lengths("AB" * 7 + "__" + "AB" * 5 + "_____" + "AB" * 20)[0] == 14 + 2 + 10 + 5
+
+
 def test_a_silence_of_any_length_is_cut():
     found = utterances_of(scripted("_" * 1000))
     assert sum(len(u.emissions) for u in found) == 1000

@@ -157,7 +157,9 @@ class UtteranceCutter:
             return limits.min_frames + int(good.argmax())
         if self._n_waiting < limits.max_frames:
             return None
-        return limits.min_frames + int(np.where(between, pauses, 0).argmax())
+        if between.any():
+            pauses = np.where(between, pauses, 0)
+        return limits.min_frames + int(pauses.argmax())
 
     def _cut(self, n_frames: int) -> Utterance:
         emissions = _joined(self._emissions)
