@@ -74,6 +74,23 @@ def test_the_vocabulary_s_own_signs_are_letters():
     assert spelled("привет", "приветПРИВЕТ") == "привет"
 
 
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("ké", "KE\u0301"),
+        ("ke\u0301", "KE\u0301"),
+        ("KÉ", "KE\u0301"),
+        ("kè", "KE"),
+        ("ế", "E\u0301"),
+        ("m\u0301", "M\u0301"),
+        ("\u0301", "\u0301"),
+    ],
+)
+def test_accents_that_the_vocabulary_has_are_kept(word, said):
+    assert spelled(word, LETTERS + "\u0301") == said
+    assert spelled("ké", LETTERS + "\u0301É") == "KÉ"
+
+
 def test_pieces_of_several_letters_are_preferred():
     model = Alphabet(("_", "a", "c", "h", "ch"), 0)
     assert [p.text for p in Speller(model).spell("ACH").pieces] == ["A", "CH"]
@@ -87,3 +104,5 @@ def test_what_writes_nothing_is_never_said():
 def test_each_piece_keeps_the_text_s_own_letters():
     assert [p.text for p in Speller(alphabet()).spell("Façade’s").pieces] == list("Façade’s")
     assert [p.text for p in Speller(alphabet()).spell("ß").pieces] == ["ß", ""]
+    decomposed = Speller(alphabet(LETTERS + "\u0301"))
+    assert [p.text for p in decomposed.spell("é").pieces] == ["é", ""]

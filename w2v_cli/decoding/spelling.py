@@ -48,9 +48,9 @@ class Speller:
     """Spells words in the letters of an alphabet.
 
     Each character is looked for as it is, in lower and in upper case, as another apostrophe, in
-    full case folding (ß, ss) and without its accents (é, e). What is not found and would be
-    read aloud (digits, signs, letters of other scripts) becomes a wildcard, one for as many as
-    stand together. What would not (commas, quotes, hyphens) is left out.
+    full case folding (ß, ss) and without the accents that the alphabet lacks (é, e). What is not
+    found and would be read aloud (digits, signs, letters of other scripts) becomes a wildcard,
+    one for as many as stand together. What would not (commas, quotes, hyphens) is left out.
     """
 
     def __init__(self, alphabet: Alphabet) -> None:
@@ -113,10 +113,12 @@ class Speller:
         if character in APOSTROPHES:
             found = [self._ids[other] for other in APOSTROPHES if other in self._ids]
             return found[:1]
-        for variant in (character.casefold(), unicodedata.normalize("NFKD", character)):
-            ids = [self._known(letter) for letter in variant if not unicodedata.combining(letter)]
-            known = [index for index in ids if index is not None]
-            if known and len(known) == len(ids):
+        decomposed, compatible = (unicodedata.normalize(f, character) for f in ("NFD", "NFKD"))
+        for variant in (decomposed, character.casefold(), compatible):
+            ids = [(letter, self._known(letter)) for letter in variant]
+            known = [index for _, index in ids if index is not None]
+            lacking = [letter for letter, index in ids if index is None]
+            if known and all(map(unicodedata.combining, lacking)):
                 return known
         return None if _is_spoken(character) else []
 
