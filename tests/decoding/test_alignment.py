@@ -87,8 +87,12 @@ def test_words_that_are_not_heard_lie_between(text, expected):
 def test_nothing_to_say():
     hypothesis = align_words(emitting("_A_"), [], ALPHABET)
     assert (hypothesis.text, hypothesis.words) == ("", ())
-    (dash,) = align_words(emitting("_A_"), ["–"], ALPHABET).words
-    assert (dash.start_frame, dash.end_frame, dash.interpolated) == (0, 0, True)
+
+
+def test_a_text_of_signs_that_are_not_said_says_so():
+    with pytest.raises(AlignmentError, match=r"nothing of the text is said aloud .'\.\.\. !!'."):
+        align_words(emitting("_A_"), ["...", "!!"], ALPHABET)
+    assert spans("_A_", "... A") == [("...", 1, 1), ("A", 1, 2)]
 
 
 def test_a_text_too_long_says_so():
@@ -101,6 +105,8 @@ def test_a_text_too_long_says_so():
 def test_a_text_of_other_letters_says_so():
     with pytest.raises(AlignmentError, match=r"no letter of the text .'привет 12'."):
         align_words(emitting("_A_"), ["привет", "12"], ALPHABET)
+    with pytest.raises(AlignmentError, match=r"no letter of the text .'\* 12'."):
+        align_words(emitting("_A_"), ["*", "12"], ALPHABET)
 
 
 def test_outputs_beyond_the_alphabet_are_ignored():

@@ -66,17 +66,20 @@ def align_words(emissions: FloatArray, words: Sequence[str], alphabet: Alphabet)
         to lie between they have no length.
 
     Raises:
-        AlignmentError: The words need more frames than there are, or the vocabulary has none
-            of their letters.
+        AlignmentError: The words need more frames than there are, the vocabulary has none of
+            their letters, or they are nothing but punctuation.
         ValueError: `emissions` is not a matrix, holds NaN, or has fewer columns than needed.
     """
     speller = Speller(alphabet)
     spellings = [speller.spell(word) for word in words]
+    if not words:
+        return Hypothesis("", (), 0.0)
+    sample = " ".join(words[:5])
     if not any(spelling.pieces for spelling in spellings):
-        aligned = [_unheard(word) for word in words]
-        return Hypothesis(" ".join(words), tuple(_interpolated(aligned)), 0.0)
+        raise AlignmentError(
+            f"nothing of the text is said aloud ({sample!r}); give the words that are said"
+        )
     if not any(p.token_id is not None for s in spellings for p in s.pieces):
-        sample = " ".join(words[:5])
         raise AlignmentError(
             f"the model's vocabulary has no letter of the text ({sample!r}); use a model of "
             f"this language, or write numbers in words"
