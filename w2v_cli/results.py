@@ -87,8 +87,8 @@ class Alternative:
     Attributes:
         text: The whole text.
         logit_score: Natural logarithm of what the network gives it.
-        lm_score: The same with the language model's share, which ranks the readings; None
-            where no language model was used.
+        lm_score: The same with the shares of language model and hotwords, if there are any,
+            which ranks the readings; None where nothing was searched.
         channel: The channel it was read on, where the channels were transcribed apart.
     """
 

@@ -47,8 +47,8 @@ class Hypothesis:
         text: The whole text.
         words: Its words; none where nothing is said.
         logit_score: The natural logarithm of the probability the network gives the path.
-        lm_score: logit_score with the language model's share, as pyctcdecode calls it; None
-            without a language model.
+        lm_score: logit_score with the shares of language model and hotwords, if there are any,
+            as pyctcdecode calls it; None without a beam search.
     """
 
     text: str
