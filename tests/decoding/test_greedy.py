@@ -149,7 +149,7 @@ def test_frames_are_the_published_tokenizers(published, ids):
     assert [
         (c.text, c.start_frame, c.end_frame) for w in hypothesis.words for c in w.characters
     ] == [
-        (c["char"], c["start_offset"], c["end_offset"])
+        (lower(c["char"]), c["start_offset"], c["end_offset"])
         for c in expected.char_offsets
         if c["char"] != separator
     ]
@@ -168,10 +168,11 @@ def test_outputs_beyond_the_alphabet_are_ignored():
     assert greedy_decode(emissions, ALPHABET).text == "AB"
 
 
-def test_words_are_in_lower_case_too():
+def test_words_and_characters_are_in_lower_case_too():
     hypothesis = decode("AB|C", lower_case=True)
     assert hypothesis.text == "ab c"
     assert [word.text for word in hypothesis.words] == ["ab", "c"]
+    assert [c.text for word in hypothesis.words for c in word.characters] == ["a", "b", "c"]
 
 
 def test_sigma_ends_a_word_in_its_own_form():

@@ -111,6 +111,7 @@ def test_words_may_be_written_in_another_case_and_with_accents():
     )
     found = LexiconDecoder(lower, ["no"]).decode(spoken("NO", lower))
     assert (found.text, found.words[0].text) == ("no", "no")
+    assert [c.text for c in found.words[0].characters] == ["n", "o"]
 
 
 def test_tokens_of_several_letters():

@@ -52,11 +52,12 @@ def greedy_decode(emissions: FloatArray, alphabet: Alphabet) -> Hypothesis:
     if np.isnan(scores).any():
         raise ValueError("emissions hold NaN")
     characters = list(_characters(ids, scores, alphabet))
-    return Hypothesis(
-        text=_cased("".join(character.text for character in characters).strip(), alphabet),
+    hypothesis = Hypothesis(
+        text="".join(character.text for character in characters).strip(),
         words=tuple(_words(characters, alphabet)),
         logit_score=float(scores.sum(dtype=np.float64)),
     )
+    return hypothesis.cased(str.lower) if alphabet.lower_case else hypothesis
 
 
 def _characters(
@@ -97,13 +98,9 @@ def _words(characters: list[HypothesisCharacter], alphabet: Alphabet) -> Iterato
         letters = tuple(run)
         log_probabilities = [math.log(max(c.probability, 1e-300)) for c in letters]
         yield HypothesisWord(
-            text=_cased("".join(letter.text for letter in letters), alphabet),
+            text="".join(letter.text for letter in letters),
             start_frame=letters[0].start_frame,
             end_frame=letters[-1].end_frame,
             probability=math.exp(sum(log_probabilities) / len(letters)),
             characters=letters,
         )
-
-
-def _cased(text: str, alphabet: Alphabet) -> str:
-    return text.lower() if alphabet.lower_case else text

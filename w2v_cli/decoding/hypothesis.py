@@ -5,7 +5,8 @@ Frames count from 0; an end is the frame after the last.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -55,3 +56,20 @@ class Hypothesis:
     words: tuple[HypothesisWord, ...]
     logit_score: float
     lm_score: float | None = None
+
+    def cased(self, change: Callable[[str], str]) -> Hypothesis:
+        """Return the same in another case: text, words and characters.
+
+        >>> go = Hypothesis("GO", (HypothesisWord("GO", 3, 9, 0.5),), -1.0)
+        >>> go.cased(str.lower).words[0].text
+        'go'
+        """
+        words = tuple(
+            replace(
+                word,
+                text=change(word.text),
+                characters=tuple(replace(c, text=change(c.text)) for c in word.characters),
+            )
+            for word in self.words
+        )
+        return replace(self, text=change(self.text), words=words)

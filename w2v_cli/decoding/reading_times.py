@@ -8,7 +8,6 @@ frames few, so this does in one sweep what `alignment` does for an hour and any 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,10 +34,8 @@ def timed_hypothesis(
     """Return a reading as it is written, with the times of its words; see `timed_words`."""
     words = timed_words(columns, reading, labels)
     text = alphabet.word_separator.join(reading.text.split())
-    if alphabet.lower_case:
-        text = text.lower()
-        words = tuple(replace(word, text=word.text.lower()) for word in words)
-    return Hypothesis(text, words, reading.logit_score, reading.lm_score)
+    hypothesis = Hypothesis(text, words, reading.logit_score, reading.lm_score)
+    return hypothesis.cased(str.lower) if alphabet.lower_case else hypothesis
 
 
 def timed_words(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -52,20 +52,6 @@ class _Cased:
 
     def result(self) -> list[tuple[Hypothesis, ...]]:
         return [
-            tuple(_changed(hypothesis, self.change) for hypothesis in hypotheses)
+            tuple(hypothesis.cased(self.change) for hypothesis in hypotheses)
             for hypotheses in self.handle.result()
         ]
-
-
-def _changed(hypothesis: Hypothesis, change: Callable[[str], str]) -> Hypothesis:
-    words = tuple(
-        replace(
-            word,
-            text=change(word.text),
-            characters=tuple(
-                replace(character, text=change(character.text)) for character in word.characters
-            ),
-        )
-        for word in hypothesis.words
-    )
-    return replace(hypothesis, text=change(hypothesis.text), words=words)
