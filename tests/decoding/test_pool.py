@@ -269,6 +269,57 @@ def test_no_child_is_left(method, end, code, tmp_path):
         time.sleep(0.05)
 
 
+INTERRUPTED = """
+import signal, sys, threading, time
+import numpy as np
+from w2v_cli.decoding import Alphabet
+from w2v_cli.decoding.options import BeamOptions
+from w2v_cli.decoding.pool import DecoderPool
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.argv[2] == "threads":  # which may take the signal in place of the main one
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    alphabet = Alphabet(("_", "|", "A"), 0, 1)
+    try:
+        with DecoderPool(alphabet, None, BeamOptions(), start_method=sys.argv[1]) as pool:
+            pool.submit([np.zeros((3, 3))]).result()
+            time.sleep(60)
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+SLOW_START = """
+import os, sys, time
+
+program = " ".join(sys.orig_argv)
+if "multiprocessing" in program and "resource_tracker" not in program:
+    open(os.environ["STARTING"], "w").close()
+    time.sleep(1)
+"""
+
+
+@pytest.mark.parametrize("threads", ["threads", "no threads"])
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_an_interrupt_while_workers_start_reaches_the_parent_alone(method, threads, tmp_path):
+    script, starting = tmp_path / "program.py", tmp_path / "starting"
+    script.write_text(INTERRUPTED)
+    (tmp_path / "sitecustomize.py").write_text(SLOW_START)
+    paths = (str(tmp_path), str(Path(__file__).parents[2]))
+    program = subprocess.Popen(
+        [sys.executable, script, method, threads],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "STARTING": str(starting)},
+        start_new_session=True,
+        text=True,
+    )
+    wait_for(starting)
+    os.killpg(program.pid, signal.SIGINT)
+    printed, errors = program.communicate(timeout=30)
+    assert (printed, errors, program.returncode) == ("interrupted\n", "", 0)
+
+
 def is_running(pid):
     """Whether a process is there and not merely waiting for its parent to notice its end."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import multiprocessing
+import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from w2v_cli.counts import counted
 from w2v_cli.decoding.alphabet import Alphabet
+from w2v_cli.decoding.interrupts import interrupts_held
 from w2v_cli.decoding.ngram import NGram
 from w2v_cli.decoding.options import BeamOptions
 from w2v_cli.decoding.worker import READY, DecoderRecipe, Recipe, serve
@@ -142,11 +144,12 @@ class WorkerPool:
             return
         self._context = _context(start_method)
         self._wake, self._woken = self._context.Pipe()
-        self._workers = [self._start_worker() for _ in range(workers)]
         self._thread = threading.Thread(target=self._dispatch, name="w2v-decoding", daemon=True)
-        self._thread.start()
-        # Before multiprocessing ends the workers, whose deaths would be taken for accidents.
-        atexit.register(self.close)
+        with interrupts_held():
+            self._workers = [self._start_worker() for _ in range(workers)]
+            self._thread.start()  # which starts others in their place
+            # Before multiprocessing ends the workers, whose deaths would be taken for accidents.
+            atexit.register(self.close)
 
     def submit(self, batch: Sequence[FloatArray], options: BeamOptions) -> DecodingHandle:
         """Begin with a batch of emissions, and return what will have its readings.
@@ -384,4 +387,9 @@ def _context(start_method: str | None) -> Any:
     if start_method == "forkserver":
         # Loaded once, and inherited by every worker.
         context.set_forkserver_preload(["w2v_cli.decoding.beam"])
+    if start_method != "fork" and sys.platform != "win32":
+        from multiprocessing import resource_tracker
+
+        # Both methods need it, and where it is started Ctrl-C is let through, held back or not.
+        resource_tracker.ensure_running()
     return context
