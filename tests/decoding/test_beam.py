@@ -293,6 +293,30 @@ def test_a_hotword_that_cannot_be_written_is_named():
         make_decoder(SMALL, None, BeamOptions(hotwords=(Hotword("aZ"),)))
 
 
+@pytest.mark.parametrize(
+    ("hotword", "written"),
+    [
+        ("IT'S", "IT'S"),
+        ("it's", "IT'S"),
+        ("it’s", "IT'S"),
+        ("Café", "CAFE"),
+        ("cafe\u0301", "CAFE"),
+    ],
+)
+def test_hotwords_are_spelled_as_texts_to_align_are(hotword, written):
+    labels = Labels.of(Alphabet(("_", "|", *"ACEFIST'"), 0, 1))
+    assert labels.spell(hotword) == written
+
+
+@pytest.mark.parametrize(
+    ("hotword", "lacking"), [("it’s7", "7"), ("it-is", "-"), ("...", r"\."), ("Ж’", "Ж")]
+)
+def test_hotwords_that_would_lose_what_is_said_are_refused(hotword, lacking):
+    labels = Labels.of(Alphabet(("_", "|", *"ACEFIST'"), 0, 1))
+    with pytest.raises(UsageError, match=f"vocabulary lacks {lacking};"):
+        labels.spell(hotword)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_file_that_kenlm_cannot_read_is_told(engine, tmp_path):
     path = tmp_path / "broken.bin"

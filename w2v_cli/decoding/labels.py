@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from w2v_cli.decoding.alphabet import Alphabet
+from w2v_cli.decoding.spelling import Speller
 from w2v_cli.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ class Labels:
         space = self.texts.index(SPACE) if SPACE in self.texts else None
         return Alphabet(self.texts, blank_id=0, word_delimiter_id=space)
 
+    @cached_property
+    def _speller(self) -> Speller:
+        return Speller(self.alphabet)
+
     @property
     def is_bpe(self) -> bool:
         """Whether pieces say themselves that a word starts, with a mark before them."""
@@ -114,18 +119,23 @@ class Labels:
         return scores.astype(np.float32)
 
     def spell(self, word: str) -> str:
-        """Return a word in letters of the columns: as it is, or in the other case.
+        """Return a word in the columns' letters: as it is, in another case, or as `Speller` has it.
 
         Raises:
-            UsageError: Neither can be written.
+            UsageError: It cannot be written, or not without a pause.
         """
-        for spelling in (word, word.lower(), word.upper()):
-            if set(spelling) <= self.letters:
-                return spelling
-        lacking = " ".join(sorted(set(word) - self.letters))
+        for variant in (word, word.lower(), word.upper()):
+            if set(variant) <= self.letters:
+                return variant
+        spelling = self._speller.spell(word)
+        ids = [piece.token_id for piece in spelling.pieces if piece.token_id is not None]
+        if ids and len(ids) == len(spelling.pieces) and not spelling.gaps:
+            return "".join(self.texts[index] for index in ids)
+        unknown = "".join(piece.text for piece in spelling.pieces if piece.token_id is None)
+        lacking = {c for c in unknown or word if not {c, c.lower(), c.upper()} & self.letters}
         raise UsageError(
-            f"hotword {word!r}: the model's vocabulary lacks {lacking}; write it as it is "
-            f"spoken, in the model's letters"
+            f"hotword {word!r}: the model's vocabulary lacks {' '.join(sorted(lacking))}; write it "
+            f"as it is spoken, in the model's letters"
         )
 
 
