@@ -159,6 +159,19 @@ def test_keywords(w2v, quick, tmp_path, manifest):
     assert "accuracy" in measured.stdout
 
 
+@pytest.mark.parametrize("start", ["--model", "--from-scratch"])
+def test_letters_from_a_network_of_labels(w2v, quick, manifest, tmp_path, start):
+    """Labels would be about outputs that are letters now."""
+    assert w2v(*quick("keywords")).exit_code == 0
+    run = w2v(
+        *("finetune", "ctc", manifest, start, tmp_path / "run", "-o", tmp_path / "letters"),
+        *("--max-steps", 1, "--device", "cpu"),
+    )
+    assert run.exit_code == 0, run.stderr
+    config = json.loads((tmp_path / "letters" / "config.json").read_text())
+    assert not config.keys() & {"id2label", "label2id"}
+
+
 def test_keywords_from_a_network_that_hears_spectrograms(w2v, manifest, tmp_path):
     """What it is then is a model like any other, with the first layer that it began with."""
     shape = {"conv_dim": [162, 40, 40], "conv_kernel": [400, 3, 3], "conv_stride": [160, 1, 2]}

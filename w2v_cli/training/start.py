@@ -161,7 +161,7 @@ def names_of(config: Wav2Vec2Config) -> list[str]:
     return [name for _, name in sorted((config.id2label or {}).items())]
 
 
-def _named(names: Sequence[str]) -> dict[str, Any]:
+def named_outputs(names: Sequence[str]) -> dict[str, Any]:
     """Return the fields of a configuration that say what its outputs are called."""
     return {
         "id2label": dict(enumerate(names)),
@@ -200,7 +200,7 @@ def start_keywords(
     own = names_of(config)
     if not start.from_scratch and set(own) == set(labels):
         labels = own  # the head stays as it is
-    model = start.model(KeywordsObjective.model_class, **_named(labels))
+    model = start.model(KeywordsObjective.model_class, **named_outputs(labels))
     if not start.from_scratch and list(labels) != own:
         model._initialise(model.classifier)
     extractor = start.feature_extractor(config)
@@ -238,7 +238,7 @@ def start_speakers(
         )
     config = start.config()
     own = names_of(config)
-    model = start.model(SpeakersObjective.model_class, **_named(speakers))
+    model = start.model(SpeakersObjective.model_class, **named_outputs(speakers))
     if not start.from_scratch and list(speakers) != own:
         model._initialise(model.objective)
     if config.architectures != [SpeakersObjective.model_class.__name__]:
@@ -281,7 +281,9 @@ def start_frames(start: Start, mixing: Mixing) -> tuple[Any, FramesObjective]:
     config = start.config()
     names = [f"speaker {index + 1}" for index in range(mixing.n_speakers)]
     model = start.model(
-        FramesObjective.model_class, **_named(names), problem_type="multi_label_classification"
+        FramesObjective.model_class,
+        **named_outputs(names),
+        problem_type="multi_label_classification",
     )
     # What hears with it later cuts recordings alike.
     setattr(model.config, CONVERSATION_FIELD, mixing.seconds)

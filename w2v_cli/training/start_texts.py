@@ -15,7 +15,7 @@ from w2v_cli.model.ctc import Wav2Vec2ForCTC
 from w2v_cli.processing.processor import Wav2Vec2Processor
 from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
 from w2v_cli.training.ctc import CTCObjective
-from w2v_cli.training.start import Start
+from w2v_cli.training.start import Start, named_outputs
 from w2v_cli.training.texts import (
     CaseName,
     TextRules,
@@ -68,6 +68,9 @@ class CTCChoice:
             "eos_token_id": tokenizer.eos_token_id,
             "ctc_loss_reduction": self.reduction,
             "ctc_zero_infinity": self.zero_infinity,
+            # What a head of labels had was about its outputs, which are letters now.
+            **named_outputs(("LABEL_0", "LABEL_1")),
+            "problem_type": None,
         }
 
     def check(self, config: Wav2Vec2Config) -> None:
