@@ -23,16 +23,17 @@ from torch.nn import functional as F
 from w2v_cli import Wav2Vec2Config, Wav2Vec2ForPreTraining
 from w2v_cli.model.dropout import dropout
 from w2v_cli.model.masking import _sample_negative_indices
-from w2v_cli.models.mini.network import BANDS, ENCODER
 from w2v_cli.training.bands import start_with_bands
+
+_BANDS = (40, 40, 20, 20, 10, 5)
 
 Way = Callable[[], torch.Tensor]
 
 
 def bands() -> Iterator[tuple[str, Way, Way]]:
     """Yield both ways of each convolution after the first."""
-    model = Wav2Vec2ForPreTraining(Wav2Vec2Config(**ENCODER))
-    start_with_bands(model, BANDS, torch.randn(16_000).numpy())
+    model = Wav2Vec2ForPreTraining(Wav2Vec2Config.from_pretrained("mini-keywords"))
+    start_with_bands(model, _BANDS, torch.randn(16_000).numpy())
     n_frames = 108
     for number, layer in enumerate(model.wav2vec2.feature_extractor.conv_layers[1:], start=2):
         conv = layer.conv
@@ -96,7 +97,7 @@ def dropouts() -> Iterator[tuple[str, Way, Way]]:
 
 def distractors() -> Iterator[tuple[str, Way, Way]]:
     """Yield both ways of the contrastive loss."""
-    model = Wav2Vec2ForPreTraining(Wav2Vec2Config(**ENCODER))
+    model = Wav2Vec2ForPreTraining(Wav2Vec2Config.from_pretrained("mini-keywords"))
     shape = (8, 400)
     masked = torch.rand(shape) < 0.65
     drawn = torch.from_numpy(_sample_negative_indices(shape, 100, masked.numpy())).long()

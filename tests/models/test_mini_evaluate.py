@@ -9,7 +9,6 @@ import soundfile
 
 from w2v_cli import Wav2Vec2ForCTC
 from w2v_cli.audio import read_waveforms
-from w2v_cli.models.mini.augmentation import Noises
 from w2v_cli.models.mini.evaluate import (
     SEQUENCES,
     VOCABULARY,
@@ -18,6 +17,7 @@ from w2v_cli.models.mini.evaluate import (
     read_with_lexicon,
     sequences,
 )
+from w2v_cli.models.mini.noises import Noises
 from w2v_cli.models.mini.recordings import Clip, cut_word, join
 
 RATE = 16_000

@@ -27,7 +27,7 @@ import numpy.typing as npt
 import soundfile
 
 from w2v_cli.audio import SAMPLE_RATE
-from w2v_cli.models.mini.augmentation import tones
+from w2v_cli.models.mini.noises import tones
 from w2v_cli.training.augmentation import coloured_noise
 
 Row = dict[str, Any]

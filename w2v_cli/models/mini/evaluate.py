@@ -10,7 +10,6 @@ checkpoint decides what can be written, as in `w2v transcribe`; --greedy leaves 
 from __future__ import annotations
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -22,17 +21,15 @@ import torch
 
 from w2v_cli import (
     Wav2Vec2CTCTokenizer,
-    Wav2Vec2FeatureExtractor,
     Wav2Vec2ForCTC,
     Wav2Vec2PreTrainedModel,
-    Wav2Vec2Processor,
 )
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.checkpoint.lexicons import own_lexicon
 from w2v_cli.decoding import Alphabet
 from w2v_cli.decoding.lexicon import LexiconDecoder
 from w2v_cli.model.features import edge_samples
-from w2v_cli.models.mini.augmentation import Noises, tones
+from w2v_cli.models.mini.noises import Noises, tones
 from w2v_cli.models.mini.recordings import (
     Clip,
     ClipSampler,
@@ -52,7 +49,6 @@ from w2v_cli.training.risk import word_errors
 
 VOCABULARY = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz"]
 BLANK_ID = 0
-LETTER_IDS = {token: number for number, token in enumerate(VOCABULARY)}
 SEED = 7
 SEQUENCES = 200
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -63,17 +59,6 @@ def normalise(waveform: Waveform) -> Waveform:
     centred = waveform - waveform.mean()
     normalised: Waveform = (centred / np.sqrt(centred.var() + 1e-7)).astype(np.float32)
     return normalised
-
-
-def save_processor(folder: Path) -> None:
-    """Write the processor's files of the published format."""
-    folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = folder / "vocab.json"
-    vocabulary.write_text(json.dumps(LETTER_IDS, indent=1) + "\n", encoding="utf-8")
-    tokenizer = Wav2Vec2CTCTokenizer(str(vocabulary))
-    extractor = Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
-    Wav2Vec2Processor(extractor, tokenizer).save_pretrained(folder)
-    extractor.save_pretrained(folder)  # programs of before processor_config.json look for it
 
 
 Decode = Callable[[npt.NDArray[np.float32]], str]

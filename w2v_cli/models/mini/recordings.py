@@ -1,4 +1,4 @@
-"""The recordings `mini` learns from: decoded once, kept in memory, cut and joined into items."""
+"""The recordings `mini` is measured on: decoded once, kept in memory, cut and joined."""
 
 from __future__ import annotations
 
@@ -103,19 +103,10 @@ def join(pieces: Sequence[Waveform], gaps: Sequence[float]) -> Waveform:
 
 
 class ClipSampler:
-    """Draws training clips so that neither a frequent word nor a frequent corpus rules."""
+    """Draws clips so that neither a frequent word nor a frequent corpus rules."""
 
-    def __init__(
-        self, clips: Sequence[Clip], *, power: float = 0.4, voice_share: float = 0.0
-    ) -> None:
-        """Group the clips by word and corpus, and see how often each group is to be drawn.
-
-        Args:
-            clips: What to draw from.
-            power: A group of n clips is drawn like n ** power.
-            voice_share: 0 counts a group's clips, 1 its voices: five voices, however often they
-                say a word, teach less. Between, a geometric mean of both.
-        """
+    def __init__(self, clips: Sequence[Clip]) -> None:
+        """Group the clips by word and corpus; a group of n is drawn like n ** 0.4."""
         groups: dict[tuple[str, str], list[Clip]] = defaultdict(list)
         voices: dict[str, list[Clip]] = defaultdict(list)
         for clip in clips:
@@ -123,10 +114,7 @@ class ClipSampler:
                 groups[clip.text, clip.corpus].append(clip)
                 voices[clip.speaker].append(clip)
         self.groups = list(groups.values())
-        sizes = np.array([len(group) for group in self.groups], dtype=np.float64)
-        voices_of = [len({clip.speaker for clip in group}) for group in self.groups]
-        sizes = sizes ** (1 - voice_share) * np.array(voices_of) ** voice_share
-        weights = sizes**power
+        weights = np.array([len(group) for group in self.groups]) ** 0.4
         self.cumulative = np.cumsum(weights / weights.sum())
         self.voices = [group for group in voices.values() if len({c.text for c in group}) > 2]
 

@@ -1,4 +1,4 @@
-"""What strangers' rooms, microphones and voices do to a recording, imitated cheaply in numpy."""
+"""Noises that transcripts are measured in: coloured, babble, tones, hum, and recorded ones."""
 
 from __future__ import annotations
 
@@ -8,33 +8,9 @@ import numpy as np
 
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.models.mini.recordings import Clip, Waveform
-from w2v_cli.training.augmentation import (
-    NARROW_BAND_HZ,
-    coloured_noise,
-    fade,
-    filter_and_resample,
-    made_room,
-    reverberate,
-    unit_power,
-)
+from w2v_cli.training.augmentation import coloured_noise, fade, unit_power
 
 NOISE_SECONDS = 40
-MU = 255.0
-"""mu-law companding (ITU-T G.711), the cheapest lossy coder there is."""
-
-
-def squeeze(waveform: Waveform, rng: np.random.Generator) -> Waveform:
-    """Return the waveform after a bad line: clipped at the peaks, or coded in few bits."""
-    peak = max(float(np.abs(waveform).max()), 1e-6)
-    if rng.random() < 0.5:
-        limit = peak * rng.uniform(0.2, 0.7)
-        return np.clip(waveform, -limit, limit).astype(np.float32)
-    steps = 2 ** rng.integers(4, 8)
-    unit = waveform / peak
-    coded = np.sign(unit) * np.log1p(MU * np.abs(unit)) / np.log1p(MU)
-    coded = np.round(coded * steps) / steps
-    decoded: Waveform = np.sign(coded) * np.expm1(np.abs(coded) * np.log1p(MU)) / MU * peak
-    return decoded.astype(np.float32)
 
 
 class Noises:
@@ -99,36 +75,3 @@ def hum(samples: int, rng: np.random.Generator) -> Waveform:
     for harmonic in range(1, 12):
         buzz += np.sin(2 * np.pi * 50 * harmonic * times) * rng.uniform(0, 1) / harmonic
     return buzz.astype(np.float32)
-
-
-def change_voice(
-    waveform: Waveform, rng: np.random.Generator, speed: float, strength: float = 1.0
-) -> Waveform:
-    """Return one word as another speaker might say it, through another microphone."""
-    return filter_and_resample(waveform, rng, speed=speed, equaliser_decibels=3.5 * strength)
-
-
-def change_surroundings(
-    waveform: Waveform, rng: np.random.Generator, noises: Noises, strength: float = 1.0
-) -> Waveform:
-    """Return a whole recording in another room, with noise, over another line.
-
-    Args:
-        strength: scales how often each of these happens.
-    """
-    chance = rng.random(4) / strength
-    if chance[0] < 0.3:
-        waveform = reverberate(waveform, made_room(rng))
-    if chance[1] < 0.7:
-        decibels = rng.uniform(2, 38)
-        power = float(np.sqrt(np.mean(np.square(waveform)))) * 10 ** (-decibels / 20)
-        waveform = waveform + noises.draw(len(waveform), rng) * power
-    if chance[2] < 0.35:
-        high_pass = rng.uniform(60, 320) if rng.random() < 0.5 else None
-        low_pass = rng.uniform(*NARROW_BAND_HZ)
-        waveform = filter_and_resample(waveform, rng, low_pass=low_pass, high_pass=high_pass)
-    elif chance[2] < 0.45:
-        waveform = filter_and_resample(waveform, rng, low_pass=rng.uniform(4500, 7500))
-    if chance[3] < 0.06:
-        waveform = squeeze(waveform, rng)
-    return waveform
