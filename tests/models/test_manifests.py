@@ -19,6 +19,7 @@ NAMES = (
     "mixed-rare",
     "mixed-weighed",
     "texts-weighed",
+    "texts-voices",
     "keywords",
     "speakers",
     "turns",
@@ -110,6 +111,7 @@ def test_what_is_rare_and_what_few_say_is_weighed(run: Path) -> None:
     assert weights("texts-weighed") == {
         *(("wow", "commands", 3), ("six", "commands", 3), ("six", "digits", 0.3)),
     }
+    assert weights("texts-voices") == {("six", "commands", 5), ("six", "digits", 0.3)}
 
 
 def test_digits_of_dev_are_no_keywords(run: Path) -> None:

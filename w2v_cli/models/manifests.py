@@ -6,7 +6,7 @@ writes run/keywords.jsonl, run/speakers.jsonl and run/turns.jsonl for mini-keywo
 and mini-turns, run/texts.jsonl for mini, run/mixed.jsonl, which has read sentences besides, and
 what is made and has no words, into run/noise and run/tunes. In run/mixed-rare.jsonl rare words
 weigh more, in run/mixed-weighed.jsonl and run/texts-weighed.jsonl so do digits that many people
-say.
+say, and in run/texts-voices.jsonl those alone.
 
 The first folder has a folder for each of commands, digits and librispeech, with a manifest.jsonl
 and the recordings in it.
@@ -65,8 +65,10 @@ def main(data: Path, output: Path) -> None:
     many_voices = weighed(weighed(commands, rare - digit_names, 8), digit_names, 5)
     few_voices = weighed(digits, digit_names, 0.5)
     write(output / "mixed-weighed.jsonl", [*many_voices, *few_voices, *made, *read_out])
-    few_voices = weighed(digits, digit_names, 0.3)
+    few_voices = list(weighed(digits, digit_names, 0.3))
     write(output / "texts-weighed.jsonl", [*weighed(commands, rare, 3), *few_voices, *made])
+    many_voices = weighed(commands, digit_names, 5)
+    write(output / "texts-voices.jsonl", [*many_voices, *few_voices, *made])
     write(output / "speakers.jsonl", [*sentences, *of_speakers_with(SPEAKER_CLIPS, commands)])
     write(output / "turns.jsonl", sentences)
 
