@@ -3,8 +3,8 @@
     python -m w2v_cli.models.cut_words run --model run/s3
 
 adds to the lists of `python -m w2v_cli.models.manifests` run/texts-cut.jsonl, which has words that
-readers say in their sentences beside those of run/texts.jsonl, and run/mixed-cut.jsonl, which has
-the sentences, too. The model aligns the sentences with their texts, so it should have learnt
+readers say in their sentences beside those of run/texts.jsonl, run/texts-cut-even.jsonl, in which
+digits of few voices count in full, and run/mixed-cut.jsonl, which has the sentences, too. The model aligns the sentences with their texts, so it should have learnt
 from sentences.
 """
 
@@ -49,6 +49,7 @@ def main(folder: Path, model: str) -> None:
     halved = ({**row, "weight": 0.5} for row in sentences)
     write(folder / "mixed-cut.jsonl", [*words(6, 5, 0.5), *cut, *halved])
     write(folder / "texts-cut.jsonl", [*words(2, 4, 0.3), *cut])
+    write(folder / "texts-cut-even.jsonl", [*words(2, 4, 1), *cut])
 
 
 def cut_words(
