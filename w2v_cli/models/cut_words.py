@@ -4,8 +4,8 @@
 
 adds to the lists of `python -m w2v_cli.models.manifests` run/texts-cut.jsonl, which has words that
 readers say in their sentences beside those of run/texts.jsonl, run/texts-cut-even.jsonl, in which
-digits of few voices count in full, and run/mixed-cut.jsonl, which has the sentences, too. The model aligns the sentences with their texts, so it should have learnt
-from sentences.
+digits of few voices count in full, and run/mixed-cut.jsonl, which has the sentences, too. The
+model aligns the sentences with their texts, so it should have learnt from sentences.
 """
 
 from __future__ import annotations
