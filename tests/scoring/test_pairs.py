@@ -81,6 +81,9 @@ def test_names_that_only_suffixes_tell_apart():
     pairs, without, _ = paired(heard, ["stop.ogg", "go.txt", "stop.opus"])
     assert not without
     assert sorted(pairs) == [("go.wav", "go.txt"), *((name, name) for name in sorted(heard[:2]))]
+    pairs, *alone = paired(heard, ["out/go.txt", "out/stop.ogg", "out/stop.opus"])
+    assert len(pairs) == 3
+    assert not any(alone)
     with pytest.raises(UsageError, match="stop: 2 texts have this name on the side of the ref"):
         paired(heard, ["stop.ogg", "go.txt", "stop.ogg"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -77,47 +77,40 @@ def pair_texts(references: Sequence[NamedText], hypotheses: Sequence[NamedText])
 def _keys(
     references: Sequence[NamedText], hypotheses: Sequence[NamedText]
 ) -> tuple[list[Key], list[Key]]:
-    """Return the ends of all names, long enough to tell them apart."""
+    """Return the ends of all names, long enough to tell them apart.
+
+    Suffixes are left on names that nothing else tells apart, if both sides have the same ones.
+    """
     sides = (references, hypotheses)
     exact = all(any(_is_part(text.name) for text in texts) for texts in sides)
-    paths = [[_parts(text.name, exact=exact) for text in texts] for texts in sides]
-    twice = {parts for side in paths for parts, count in Counter(side).items() if count > 1}
-    if twice:
-        paths = [
-            [
-                _parts(text.name, exact=exact, suffixes=True) if parts in twice else parts
-                for text, parts in zip(texts, side, strict=True)
-            ]
-            for texts, side in zip(sides, paths, strict=True)
+    plain = [[_parts(text.name, exact=exact) for text in texts] for texts in sides]
+    counts = [Counter(side) for side in plain]
+    twice = {parts for count in counts for parts, n in count.items() if n > 1}
+    paths = [
+        [
+            _parts(text.name, exact=exact, suffixes=True) if parts in twice else parts
+            for text, parts in zip(texts, side, strict=True)
         ]
-        _refuse_twins(paths, twice)
+        for texts, side in zip(sides, plain, strict=True)
+    ]
     longest = max((len(parts) for side in paths for parts in side), default=1)
     for n_parts in range(1, longest + 1):
         keys = [[parts[-n_parts:] for parts in side] for side in paths]
         if all(len(set(side)) == len(side) for side in keys):
-            return keys[0], keys[1]
-    raise AssertionError("names that differ are told apart by all their folders")
-
-
-def _refuse_twins(paths: Sequence[Sequence[Key]], twice: Collection[Key]) -> None:
-    """Refuse names that only their suffixes tell apart, unless both sides have the same ones.
-
-    Raises:
-        UsageError: They have not, or one is there twice with its suffix, too.
-    """
-    for name in twice:
-        *folders, last = name
-        named = [
-            [parts for parts in side if parts[:-1] == tuple(folders) and _stem(parts[-1]) == last]
-            for side in paths
-        ]
-        ours, theirs = (sorted(side) for side in named)
-        if ours != theirs or len(set(ours)) < len(ours):
-            count, what = max((len(ours), "reference"), (len(theirs), "hypothesis"))
+            both = set(keys[0]) & set(keys[1])
+            named = (
+                pair for side in zip(keys, plain, strict=True) for pair in zip(*side, strict=True)
+            )
+            if all(key in both for key, parts in named if parts in twice):
+                return keys[0], keys[1]
+    for count, what in zip(counts, ("reference", "hypothesis"), strict=True):
+        (parts, n), *_ = count.most_common(1) or [((), 0)]
+        if n > 1:
             raise UsageError(
-                f"{'/'.join(name)}: {count} texts have this name on the side of the {what}; "
+                f"{'/'.join(parts)}: {n} texts have this name on the side of the {what}; "
                 f"leave one of each"
             )
+    raise AssertionError("names that differ are told apart by all their folders")
 
 
 def _is_part(name: str) -> bool:
