@@ -67,7 +67,7 @@ class NameTemplate:
         # Of strings: there may be a million, and paths are slow to make.
         relative = "stdin" if item.source == STDIN else str(item.relative)
         folder, name = os.path.split(relative)
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122  # as above
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122  # paths are slow
         called = self.text.format(
             stem=stem,
             name=name,

@@ -11,6 +11,7 @@ from w2v_cli.checkpoint.atomic import make_folder, write_text
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import resolve_file
 from w2v_cli.errors import CheckpointError, ModelNotFoundError
+from w2v_cli.uploads import refuse_upload
 
 CONFIG_FILE = "config.json"
 
@@ -89,15 +90,6 @@ def save_config(config: Any, folder: str | os.PathLike[str], *, push_to_hub: boo
     """
     refuse_upload(push_to_hub)
     write_text(make_folder(folder) / CONFIG_FILE, config.to_json_string(use_diff=True))
-
-
-def refuse_upload(push_to_hub: bool) -> None:
-    """Raise ValueError if an upload is asked for: this package only reads from the Hub."""
-    if push_to_hub:
-        raise ValueError(
-            "push_to_hub=True: nothing is uploaded from here; save to a folder and run "
-            "`hf upload owner/name folder`"
-        )
 
 
 def _part_for(cls: Any, content: dict[str, Any], name: object) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v_cli.checkpoint.atomic import make_folder, replacing, write_text
-from w2v_cli.checkpoint.configs import read_json_object, refuse_upload
+from w2v_cli.checkpoint.configs import read_json_object
 from w2v_cli.checkpoint.language_models import (
     ALPHABET_FILE,
     LANGUAGE_MODEL_FOLDER,
@@ -28,6 +28,7 @@ from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.decoding.ngram import ATTRS_FILE, MODEL_ENDINGS, UNIGRAMS_FILE, NGram
 from w2v_cli.decoding.pyctc import import_pyctcdecode, load_language_model
 from w2v_cli.errors import CheckpointError, ModelNotFoundError
+from w2v_cli.uploads import refuse_upload
 
 # What pyctcdecode takes for a language model, and the name that a KenLM binary gets here.
 _PUBLISHED_ENDINGS = (".arpa", ".bin", ".binary")

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.checkpoint.atomic import make_folder, write_text
-from w2v_cli.checkpoint.configs import read_json_object, refuse_upload
+from w2v_cli.checkpoint.configs import read_json_object
 from w2v_cli.checkpoint.resolve import HubOptions, resolve_file
 from w2v_cli.errors import CheckpointError, LanguageError, ModelNotFoundError, UsageError
+from w2v_cli.uploads import refuse_upload
 
 if TYPE_CHECKING:
     from w2v_cli.processing.feature_extractor import Wav2Vec2FeatureExtractor

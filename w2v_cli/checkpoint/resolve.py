@@ -98,9 +98,9 @@ def locate(name: str | os.PathLike[str]) -> Path | None:
     """
     text = os.fspath(name)
     path = Path(os.path.expanduser(text))  # noqa: PTH111  # Path raises for ~nobody
-    if text and os.path.isdir(path):  # noqa: PTH112  # and for long names
+    if text and os.path.isdir(path):  # noqa: PTH112  # Path raises for long names
         return path
-    if os.path.isfile(path):  # noqa: PTH113  # the same
+    if os.path.isfile(path):  # noqa: PTH113  # Path raises for long names
         raise ModelNotFoundError(
             f"{text}: a model is a folder with config.json and its weights, and this is a file; "
             f"give the folder it lies in"

@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import save_file
 
 from w2v_cli.checkpoint.atomic import make_folder, replacing, write_text
-from w2v_cli.checkpoint.configs import refuse_upload, save_config
+from w2v_cli.checkpoint.configs import save_config
 from w2v_cli.checkpoint.renames import with_older_weight_norm
 from w2v_cli.checkpoint.weights import SAFETENSORS_FILE, SAFETENSORS_INDEX, with_variant
+from w2v_cli.uploads import refuse_upload
 
 # Says in the file that the tensors are torch's; the published loader asks for it.
 _METADATA = {"format": "pt"}

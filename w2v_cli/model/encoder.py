@@ -285,5 +285,5 @@ class Wav2Vec2Adapter(nn.Module):
 
 def _is_traced() -> bool:
     """Return whether what is calculated here is written down for other inputs, too."""
-    traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # torch's
+    traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # untyped
     return traced or torch.compiler.is_compiling()

@@ -18,10 +18,9 @@ from pathlib import Path
 
 from w2v_cli.audio import read_waveforms
 from w2v_cli.models.manifests import Row, seldom, weighed, write
+from w2v_cli.models.mini.evaluate import DIGITS
 from w2v_cli.results import Word
 from w2v_cli.tasks.align import Aligner
-
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 # A clear word and what lies around it: half of the pause to the next word, within bounds, since
 # the times are of the middles of letters.
