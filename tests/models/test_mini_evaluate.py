@@ -53,7 +53,7 @@ def test_words_are_cut_and_joined_with_their_gaps():
 
 def test_noises_have_unit_power():
     rng = np.random.default_rng(3)
-    noises = Noises([clip("")], [clip("a"), clip("b")], rng)
+    noises = Noises([clip("")], rng)
     for n_samples in (1_000, 2 * RATE):
         for _ in range(5):
             drawn = noises.draw(n_samples, rng)

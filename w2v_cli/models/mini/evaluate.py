@@ -194,7 +194,7 @@ def evaluate(
         texts = transcribe(network, waveforms, decode)
         figures[f"empty_{kind}"] = float(np.mean([text == "" for text in texts]))
     if spoilt:
-        noises = Noises(silences, [], np.random.default_rng(SEED))
+        noises = Noises(silences, np.random.default_rng(SEED))
         for how in ("noise", "telephone", "room"):
             spoilt_items = spoil(joined, how, noises)
             figures[f"sequence_wer_{how}"] = word_error_rate(network, spoilt_items, decode)

@@ -1,4 +1,4 @@
-"""Noises that transcripts are measured in: coloured, babble, tones, hum, and recorded ones."""
+"""Noises that transcripts are measured in: coloured, tones, hum, and recorded ones."""
 
 from __future__ import annotations
 
@@ -16,18 +16,11 @@ NOISE_SECONDS = 40
 class Noises:
     """A stock of noises of equal power, of which any stretch can be had."""
 
-    def __init__(
-        self, silences: Sequence[Clip], speech: Sequence[Clip], rng: np.random.Generator
-    ) -> None:
-        """Make coloured noise, babble of many voices, tones, hum, and the corpus's own noise."""
+    def __init__(self, silences: Sequence[Clip], rng: np.random.Generator) -> None:
+        """Make coloured noise, tones, hum, and the corpus's own noise."""
         samples = NOISE_SECONDS * SAMPLE_RATE
         self.stock = [coloured_noise(samples, slope, rng) for slope in (0, 0.5, 1, 1.5, 2)]
         self.stock += [tones(samples, rng) for _ in range(3)] + [hum(samples, rng)]
-        for voices in (4, 8, 16) if speech else ():
-            babble = np.zeros(samples, dtype=np.float32)
-            for _ in range(voices):
-                babble += unit_power(stretch([c.waveform for c in speech], samples, rng))
-            self.stock.append(babble)
         self.stock = [unit_power(noise) for noise in self.stock]
         self.real = unit_power(
             np.concatenate([fade(unit_power(clip.waveform)) for clip in silences])
@@ -40,14 +33,6 @@ class Noises:
             source = np.tile(source, samples // len(source) + 2)
         start = rng.integers(len(source) - samples)
         return unit_power(source[start : start + samples])
-
-
-def stretch(pieces: Sequence[Waveform], samples: int, rng: np.random.Generator) -> Waveform:
-    """Return so many samples of randomly chosen pieces, end to end."""
-    chosen: list[Waveform] = []
-    while sum(map(len, chosen)) < samples:
-        chosen.append(unit_power(pieces[rng.integers(len(pieces))]))
-    return np.concatenate(chosen)[:samples]
 
 
 def tones(samples: int, rng: np.random.Generator) -> Waveform:
