@@ -21,7 +21,6 @@ NAMES = (
     "texts-weighed",
     "texts-voices",
     "keywords",
-    "speakers",
     "turns",
 )
 ROWS = {

@@ -2,11 +2,11 @@
 
     python -m w2v_cli.models.manifests ../shared/data run
 
-writes run/keywords.jsonl, run/speakers.jsonl and run/turns.jsonl for mini-keywords, mini-speakers
-and mini-turns, run/texts.jsonl for mini, run/mixed.jsonl, which has read sentences besides, and
-what is made and has no words, into run/noise and run/tunes. In run/mixed-rare.jsonl rare words
-weigh more, in run/mixed-weighed.jsonl and run/texts-weighed.jsonl so do digits that many people
-say, and in run/texts-voices.jsonl those alone.
+writes run/keywords.jsonl for mini-keywords, run/turns.jsonl for mini-speakers and mini-turns,
+run/texts.jsonl for mini, run/mixed.jsonl, which has read sentences besides, and what is made and
+has no words, into run/noise and run/tunes. In run/mixed-rare.jsonl rare words weigh more, in
+run/mixed-weighed.jsonl and run/texts-weighed.jsonl so do digits that many people say, and in
+run/texts-voices.jsonl those alone.
 
 The first folder has a folder for each of commands, digits and librispeech, with a manifest.jsonl
 and the recordings in it.
@@ -33,9 +33,6 @@ from w2v_cli.training.augmentation import coloured_noise
 Row = dict[str, Any]
 
 KEYWORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
-
-SPEAKER_CLIPS = 20
-"""How many clips a speaker of commands has at least, to be learnt from."""
 
 _STRETCH_SECONDS = 1.0
 _BETWEEN_STRETCHES_SECONDS = 4
@@ -68,7 +65,6 @@ def main(data: Path, output: Path) -> None:
     third = list(weighed(digits, digit_names, 0.3))
     write(output / "texts-weighed.jsonl", [*weighed(commands, rare, 3), *third, *made])
     write(output / "texts-voices.jsonl", [*weighed(commands, digit_names, 5), *third, *made])
-    write(output / "speakers.jsonl", [*sentences, *of_speakers_with(SPEAKER_CLIPS, commands)])
     write(output / "turns.jsonl", sentences)
 
 
@@ -135,13 +131,6 @@ def without_words(path: Path, made: npt.NDArray[np.floating[Any]], loudness: flo
         "split": "train",
         "duration": len(made) / SAMPLE_RATE,
     }
-
-
-def of_speakers_with(clips: int, rows: Iterable[Row]) -> list[Row]:
-    """Return the rows of train whose speaker has so many of them at least."""
-    named = [row for row in rows if row["split"] == "train" and row["speaker"]]
-    count = Counter(row["speaker"] for row in named)
-    return [row for row in named if count[row["speaker"]] >= clips]
 
 
 def read(folder: Path, output: Path) -> Iterator[Row]:
