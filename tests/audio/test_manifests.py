@@ -16,6 +16,9 @@ FORMS = {
     "jsonl": '{"path": "a.wav", "text": "go left"}\n\n{"path": "b.wav", "text": ""}\n',
     "csv": 'path,text\na.wav,"go left"\nb.wav,\n',
     "tsv": "path\ttext\na.wav\tgo left\nb.wav\t\n",
+    "tsv with quotation marks around cells": 'path\ttext\n"a.wav"\t"go left"\nb.wav\t""\n',
+    "csv with blanks after commas": 'path, text\na.wav, "go left"\nb.wav,\n',
+    "csv with empty cells at the end": "path,text\na.wav,go left,\nb.wav,,\n",
     "csv of tables in some languages": "path;text\na.wav;go left\nb.wav;\n",
     "jsonl with Windows' mark": '\ufeff{"path": "a.wav", "text": "go left"}\r\n'
     '{"path": "b.wav", "text": ""}\r\n',
@@ -35,11 +38,19 @@ def test_every_form_gives_the_same_rows(content):
         (b'{"path": "a.wav"}\n{"path"', "line 2: not JSON"),
         (b"[1]", "line 1: not an object"),
         (b'path,text\n"a.wav,go', "no table"),
+        (b"path,text\na.wav,Well, happy\n", "line 2: more cells than columns.*' happy'"),
     ],
 )
 def test_what_is_no_manifest_is_refused(content, message):
     with pytest.raises(UsageError, match=message):
         list(manifest_rows(content, "list"))
+
+
+def test_quotation_marks_in_tables_with_tabs_belong_to_the_text():
+    """Common Voice quotes nothing: a sentence may begin with a quotation."""
+    content = 'path\tsentence\na.wav\t"Go\nb.wav\tleft"\nc.wav\t"Go," she said\n'
+    rows = [row["sentence"] for _, row in manifest_rows(content.encode(), "list")]
+    assert rows == ['"Go', 'left"', '"Go," she said']
 
 
 def test_columns_are_read():

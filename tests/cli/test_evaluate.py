@@ -85,6 +85,46 @@ def test_rows_of_a_split_are_measured(w2v, manifest):
         assert run.stdout.startswith(count)
 
 
+def test_a_manifest_without_the_split_of_another_is_told(w2v, manifest, tmp_path):
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    other = tmp_path / "dev.jsonl"
+    other.write_text(json.dumps(rows[0] | {"split": "dev"}) + "\n")
+    run = w2v("evaluate", "mini", manifest, other)
+    assert run.stdout.startswith("1 recording, ")
+    assert f"{manifest}: nothing of it is measured" in run.stderr
+    assert f"{other}: nothing" not in run.stderr
+
+
+def test_parts_of_one_recording_are_told_apart(w2v, tmp_path):
+    part = {"audio_filepath": str(DATA / "demo.opus"), "text": "yes", "speaker": "d"}
+    rows = [part | {"offset": start, "duration": 1.5} for start in (0, 2)]
+    manifest = tmp_path / "parts.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    measured = json.loads(w2v("evaluate", "mini", manifest, "-f", "json").stdout)
+    told = [(r["offset"], r["duration"], r["speaker"]) for r in measured["results"]]
+    assert told == [(0, 1.5, "d"), (2, 1.5, "d")]
+
+
+def test_the_case_of_a_model_stays_with_another_normalizer(w2v, manifest, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(embedded_folder("mini"), model)
+    rules = {"normalizer": "basic", "case": "upper", "ignored": "."}
+    (model / "text_rules.json").write_text(json.dumps(rules))
+    run = w2v("evaluate", model, manifest, "--normalizer", "none", "-f", "json")
+    assert json.loads(run.stdout)["results"][0]["reference"] == "HAPPY"
+
+
+def test_another_sampling_rate_is_refused(w2v, manifest, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(embedded_folder("mini"), model)
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        path = model / name
+        path.write_text(path.read_text().replace("16000", "8000"))
+    run = w2v("evaluate", model, manifest)
+    assert run.exit_code != 0
+    assert "the model hears 8000 Hz" in run.stderr
+
+
 def test_what_cannot_be_read_is_named(w2v, manifest):
     with open(manifest, "a") as rows:
         rows.write('{"audio_filepath": "missing.wav", "text": "go"}\n')

@@ -413,6 +413,7 @@ def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
         {"audio_filepath": clip("jfk.opus"), "text": "1961, naïve", "weight": 0.5},
         {"audio_filepath": clip("happy.opus"), "weight": 3},
         {"audio_filepath": clip("happy.opus"), "text": "häppy 7 7", "split": "dev"},
+        {"audio_filepath": clip("happy.opus"), "text": "happy", "split": "validated"},
     ]
     write_manifest(manifest, rows)
     run = w2v(
@@ -430,6 +431,7 @@ def test_the_data_is_looked_at_first(w2v, tmp_path, manifest):
     )
     assert "The vocabulary lacks '7' (2), 'ä' (1) of dev; each counts as an error." in run.stderr
     assert "Left out: 1 recording without a text, label or speaker" in run.stderr
+    assert "Not used: 1 recording of other splits (validated)." in run.stderr
     assert "With a weight: 1 recording of train, of 0.5 to 0.5; the others" in run.stderr
     assert not (tmp_path / "run").exists()
 
@@ -457,7 +459,10 @@ def test_how_long_recordings_may_be_is_obeyed(w2v, tmp_path):
         (["--model", "mini", "--set", "hiden_size=3"], "did you mean hidden_size?"),
         (["--from-scratch", "mini", "--bands", "40,x"], "--bands 40,x: needs a number of bands"),
         (["--from-scratch", "mini", "--bands", "0"], "--bands 0: needs a number of bands"),
-        (["--from-scratch", "mini-speakers", "--bands", "40"], "mini-speakers: bands need"),
+        (
+            ["--from-scratch", "mini", "--bands", "40", "--set", "feat_extract_activation=gelu"],
+            "mini: bands need",
+        ),
         (["--model", "mini", "--set", "hidden_size"], "needs FIELD=VALUE"),
         (["--model", "mini", "--set", "num_hidden_layers=abc"], "mini: "),
         (
@@ -485,6 +490,8 @@ def test_what_cannot_be_done_is_refused(w2v, tmp_path, more, message):
         ("speakers", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
         ("frames", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
         ("keywords", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
+        ("pretrain", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
+        ("ctc", ["--set", "ctc_zero_infinity=false"], "--set ctc_zero_infinity: decided by the"),
         ("pretrain", ["--balance", 0.5], "--balance: is about texts and labels"),
         (
             "ctc",
@@ -613,6 +620,46 @@ def test_what_an_overwritten_run_has_made_is_gone(w2v, quick, tmp_path):
     assert not (tmp_path / "run" / "vocab.json").exists()
     assert not (tmp_path / "run" / "processor_config.json").exists()
     Wav2Vec2ForSequenceClassification.from_pretrained(tmp_path / "run")
+
+
+@pytest.mark.parametrize("start", ["run", "run/checkpoint-6"])
+def test_what_a_run_begins_with_is_not_overwritten(w2v, quick, manifest, tmp_path, start):
+    assert w2v(*quick()).exit_code == 0
+    again = ("finetune", "ctc", manifest, "--model", tmp_path / start, "-o", tmp_path / "run")
+    refused = w2v(*again, "--overwrite")
+    assert refused.exit_code == 2
+    assert "--overwrite: would remove" in refused.stderr
+    Wav2Vec2ForCTC.from_pretrained(tmp_path / "run")
+
+
+def test_noise_that_cannot_be_decoded_does_not_end_a_run(w2v, quick, tmp_path):
+    folder = tmp_path / "noise"
+    folder.mkdir()
+    soundfile.write(folder / "cut.flac", np.random.default_rng(0).normal(0, 0.1, 32000), 16000)
+    (folder / "cut.flac").write_bytes((folder / "cut.flac").read_bytes()[:9000])
+    run = w2v(*quick("ctc", "--noise", 1, "--noise-dir", folder))
+    assert run.exit_code == 0, run.stderr
+    assert run.stderr.count("cut.flac") == 1
+
+
+def test_folders_of_noise_are_looked_at_in_a_dry_run(w2v, quick):
+    run = w2v(*quick("ctc", "--noise", 1, "--noise-dir", "no/such", "--dry-run"))
+    assert run.exit_code == 2
+    assert "--noise-dir no/such: no such folder" in run.stderr
+
+
+def test_dev_recordings_that_break_off_do_not_count(w2v, quick, manifest, tmp_path):
+    soundfile.write(tmp_path / "cut.flac", np.random.default_rng(0).normal(0, 0.1, 32000), 16000)
+    (tmp_path / "cut.flac").write_bytes((tmp_path / "cut.flac").read_bytes()[:9000])
+    cut = {"audio_filepath": str(tmp_path / "cut.flac"), "text": "go", "split": "dev"}
+    manifest.write_text(f"{manifest.read_text()}{json.dumps(cut)}\n")
+    assert w2v(*quick()).exit_code == 0
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "On 2 dev recordings of 2 speakers (1 more cannot be decoded), the weights" in card
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    write_manifest(manifest, [row for row in rows if row.get("split") != "dev"] + [cut])
+    assert w2v(*quick("pretrain", folder="other")).exit_code == 0
+    assert "contrastive_loss cannot be measured" in (tmp_path / "other" / "README.md").read_text()
 
 
 def test_checkpoints_of_others_are_not_taken_for_the_runs_own(w2v, quick, tmp_path):

@@ -132,6 +132,15 @@ def test_noise_and_rooms_come_from_files_where_there_are_some(random, tmp_path):
     assert heard[410] == pytest.approx(0.5, abs=1e-4)
 
 
+def test_noise_and_rooms_are_made_where_files_cannot_be_decoded(random):
+    wanted = Augmentation(
+        noise=1, reverberate=1, noise_files=("gone.wav",), room_files=("gone.wav",)
+    )
+    augmenter = Augmenter(wanted, read=lambda path: None)
+    changed = augmenter.change_surroundings(tone(300), random)
+    assert power(changed - tone(300)) > 1e-4
+
+
 def test_reverberation_is_a_convolution(random):
     waveform, response = random.normal(size=400), random.normal(size=60)
     expected = np.convolve(waveform, response)[:400]

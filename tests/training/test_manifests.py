@@ -49,6 +49,18 @@ def test_rows_become_examples(tmp_path):
     ]
 
 
+def test_blanks_around_splits_and_speakers_say_nothing(tmp_path):
+    (tmp_path / "list.csv").write_text("path,split,speaker\na.wav,Train , a\nb.wav, Valid,a \n")
+    read = [(row.split, row.speaker) for row in read_examples(tmp_path / "list.csv")]
+    assert read == [("train", "a"), ("dev", "a")]
+
+
+def test_turns_that_are_not_there_are_named(tmp_path):
+    (tmp_path / "list.rttm").write_text("")
+    with pytest.raises(UsageError, match="no turns in it"):
+        read_examples(tmp_path / "list.rttm")
+
+
 def test_tables_are_read(tmp_path):
     (tmp_path / "list.tsv").write_text("path\tsentence\tclient_id\na.mp3\tGo!\tabc\n")
     (example,) = read_examples(tmp_path / "list.tsv")

@@ -27,6 +27,11 @@ def test_rules(rules, written):
     assert rules("Dr.  Gray's 2 Dogs!") == written
 
 
+@pytest.mark.parametrize("word", ["straße", "λόγος", "istanbul"])
+def test_letters_that_are_one_when_compared_are_learnt_as_they_are(word):
+    assert TextRules("basic")(word.title() if word != "istanbul" else "İstanbul") == word
+
+
 def test_rules_are_saved(tmp_path):
     assert saved_rules(tmp_path) is None
     rules = TextRules("english", "upper", "ß")

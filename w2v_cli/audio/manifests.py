@@ -177,12 +177,52 @@ def _table_rows(text: str, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
     head = text.split("\n", 1)[0]
     between = next((mark for mark in "\t,;" if {*PATH_COLUMNS} & _names(head, mark)), None)
     between = between or next((mark for mark in "\t,;" if mark in head), ",")
-    rows = csv.DictReader(io.StringIO(text), delimiter=between, strict=True)
+    # In tables with tabs, such as Common Voice's, a quotation mark is one of the text.
+    rows = csv.reader(
+        io.StringIO(text),
+        delimiter=between,
+        strict=True,
+        quoting=csv.QUOTE_NONE if between == "\t" else csv.QUOTE_MINIMAL,
+        skipinitialspace=f"{between} " in head,
+    )
+    names: list[str] = []
     try:
-        for row in rows:
-            yield rows.line_num, row
+        for cells in rows:
+            if between == "\t":
+                cells = [_unquoted(cell) for cell in cells]
+            if not names:
+                names = [cell.strip() for cell in cells]
+            elif cells:
+                yield rows.line_num, _table_row(names, cells, f"{label}, line {rows.line_num}")
     except csv.Error as error:
         raise UsageError(f"{label}, line {rows.line_num}: no table ({error})") from error
+
+
+def _unquoted(cell: str) -> str:
+    """Return a cell without quotation marks around it, where there are no others inside.
+
+    >>> _unquoted('"go ""left"" now"'), _unquoted('"Go," she said, "now"')
+    ('go "left" now', '"Go," she said, "now"')
+    """
+    inside = cell[1:-1]
+    is_quoted = len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inside.replace('""', "")
+    return inside.replace('""', '"') if is_quoted else cell
+
+
+def _table_row(names: list[str], cells: list[str], where: str) -> dict[str, Any]:
+    """Return the cells by the names of their columns; those that are missing at the end are None.
+
+    Raises:
+        UsageError: There are more cells than columns, and something in them.
+    """
+    beyond = [cell for cell in cells[len(names) :] if cell.strip()]
+    if beyond:
+        raise UsageError(
+            f"{where}: more cells than columns, the last of them {beyond[-1]!r}; put a text with "
+            f"the mark that parts cells into quotation marks"
+        )
+    missing = [None] * (len(names) - len(cells))
+    return dict(zip(names, [*cells[: len(names)], *missing], strict=True))
 
 
 def _names(head: str, mark: str) -> set[str]:

@@ -210,6 +210,11 @@ def evaluate(
         except KeyboardInterrupt:
             console.error("interrupted; nothing is written")
             raise
+    for name in measured.unused:
+        console.warn(
+            f"{name}: nothing of it is measured, since other manifests have a split dev, or the "
+            f"split that was asked for, and it has not; measure it alone"
+        )
     if measured.n_left_out:
         console.warn(left_out(measured))
     for name, reason in measured.unreadable:

@@ -53,7 +53,10 @@ def left_out(measured: Measured) -> str:
     done = f"left out, since there is nothing to compare with: {count}"
     if not measured.labels:
         return done
-    return f"{done} without a label that the model knows; --other-label NAME has them count as it"
+    return (
+        f"{done} without a label that the model knows; --other-label NAME has other labels count "
+        f"as it, and --empty-label NAME empty ones"
+    )
 
 
 def equal_threshold(measured: Measured) -> float | None:
@@ -155,8 +158,17 @@ def _curve(measured: Measured) -> dict[str, list[float | None]] | None:
 def _result(result: Result) -> dict[str, Any]:
     from w2v_cli.training.turn_errors import TurnErrors
 
+    example = result.example
+    end, start = example.end_seconds, example.start_seconds
+    part = {
+        "offset": start if start or end is not None else None,
+        "duration": None if end is None else round(end - start, _SECONDS_DIGITS),
+        "channel": example.channel,
+        "speaker": example.speaker,
+    }
     fields: dict[str, Any] = {
-        "audio_filepath": result.example.audio,
+        "audio_filepath": example.audio,
+        **{name: value for name, value in part.items() if value is not None},
         "reference": result.reference,
         "hypothesis": result.hypothesis if isinstance(result.heard, str) else None,
     }

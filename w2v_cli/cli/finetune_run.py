@@ -70,6 +70,7 @@ def train(
     from w2v_cli.training.processes import join_processes
     from w2v_cli.training.run import alone_in, check_folder, claim_folder
 
+    refuse_own_start(shared)
     precision = training_options(shared).precision
     with closing(join_processes(shared.device, precision, shards=shared.fsdp)) as processes:
         set_threads(shared.threads)
@@ -89,6 +90,7 @@ def train(
                     "--gain: changes nothing here, since this network hears all recordings equally "
                     "loud (do_normalize)"
                 )
+        material = processes.together(lambda: material_of(shared, data, crop_seconds, **sampling))
         if shared.dry_run:
             return
         settings: dict[str, Any] = {
@@ -101,18 +103,14 @@ def train(
         if processes.count > 1:
             settings["processes"] = processes.count
         # What one process alone meets, such as a broken recording, it says itself.
-        with replace(console, quiet=shared.quiet).warnings_as_lines():
-            material = processes.together(
-                lambda: material_of(shared, data, crop_seconds, **sampling)
-            )
-            with ExitStack() as held:
+        with replace(console, quiet=shared.quiet).warnings_as_lines(), ExitStack() as held:
 
-                def claim() -> None:
-                    held.enter_context(alone_in(folder))
-                    claim_folder(folder, settings, overwrite=shared.overwrite)
+            def claim() -> None:
+                held.enter_context(alone_in(folder))
+                claim_folder(folder, settings, overwrite=shared.overwrite)
 
-                processes.first(claim)
-                run(prepared, material, settings, shared, console, processes)
+            processes.first(claim)
+            run(prepared, material, settings, shared, console, processes)
 
 
 def check_used(name: str, shared: SharedOptions) -> None:
@@ -121,12 +119,28 @@ def check_used(name: str, shared: SharedOptions) -> None:
     Raises:
         UsageError: There is one.
     """
-    if shared.final_dropout is not None and name in ("keywords", "frames", "speakers"):
+    if shared.final_dropout is not None and name not in ("ctc", "adapter"):
         raise UsageError("--final-dropout: only a head that writes texts has it; leave it out")
     if name == "pretrain" and shared.balance != 1:
         raise UsageError("--balance: is about texts and labels, which are not heard; leave it out")
     if name in ("speakers", "frames") and shared.balance_speakers != 1:
         raise UsageError("--balance-speakers: speakers are the labels here; use --balance")
+
+
+def refuse_own_start(shared: SharedOptions) -> None:
+    """Refuse to overwrite what the run begins with: broken off early, nothing would be left of it.
+
+    Raises:
+        UsageError: That is what it would do.
+    """
+    if shared.model is None or not shared.overwrite or not Path(shared.model).exists():
+        return
+    start, folder = Path(shared.model).resolve(), Path(shared.output).resolve()
+    if folder in (start, *start.parents):
+        raise UsageError(
+            f"--overwrite: would remove {shared.model}, with which the run begins; name another "
+            f"--output"
+        )
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,8 @@ class RunOptions:
         option(
             DATA_GROUP,
             "--cache-mb",
-            "Keep so many megabytes of decoded audio in memory; an hour takes 230.",
+            "Keep so many megabytes of decoded audio in memory, and as much again of noise and "
+            "rooms from folders; an hour takes 230.",
             "MB",
             min=0.0,
         ),

@@ -8,7 +8,7 @@ rates         what was wrong, counted with jiwer
 verification  how well scores tell whether two recordings are of one speaker
 """
 
-from w2v_cli.scoring.normalizers import NORMALIZERS, normalize
+from w2v_cli.scoring.normalizers import NORMALIZERS, basic_normalizer, normalize
 from w2v_cli.scoring.pairs import Pair, Pairing, pair_texts
 from w2v_cli.scoring.rates import AlignedWords, Counts, Score, ScoredPair, score_pairs
 from w2v_cli.scoring.sources import NamedText, read_texts
@@ -22,6 +22,7 @@ __all__ = [
     "Pairing",
     "Score",
     "ScoredPair",
+    "basic_normalizer",
     "normalize",
     "pair_texts",
     "read_texts",

@@ -20,6 +20,7 @@ _REMARKS = re.compile(r"\[[^\]]*\]|<[^>]*>")
 # Letters, their marks and digits stay, and an apostrophe or a middle dot inside of a word.
 _INSIDE_WORDS = re.compile(r"(?<=\w)['·](?=\w)")
 _KEPT_CATEGORIES = ("L", "M", "N")
+_DOTTED_I = "i\N{COMBINING DOT ABOVE}"
 
 
 def no_normalizer(text: str) -> str:
@@ -31,8 +32,12 @@ def no_normalizer(text: str) -> str:
     return " ".join(text.split())
 
 
-def basic_normalizer(text: str) -> str:
+def basic_normalizer(text: str, *, folds: bool = True) -> str:
     """Return the text in lower case, without punctuation, signs and [remarks].
+
+    Letters that differ in some other writing of a word alone are one where the text is folded, as
+    is right where two are compared: ß is ss, which is how STRASSE may be meant, and ς is σ. What
+    a network is to write is not.
 
     Apostrophes inside of words stay, so that "we're" is not "were". Accents stay: they make
     other words in most languages. A hyphen parts words. Unicode's compatible forms are one
@@ -40,10 +45,13 @@ def basic_normalizer(text: str) -> str:
 
     >>> basic_normalizer("“We’re well-known, [laughs] Zoë!”")
     "we're well known zoë"
+    >>> basic_normalizer("Große Straße"), basic_normalizer("Große Straße", folds=False)
+    ('grosse strasse', 'große straße')
     """
     text = _APOSTROPHES.sub("'", unicodedata.normalize("NFKC", _REMARKS.sub(" ", text)))
     # Lower case may take another form: İ becomes an i with a dot of its own.
-    text = unicodedata.normalize("NFC", text.casefold())
+    text = text.casefold() if folds else text.lower().replace(_DOTTED_I, "i")
+    text = unicodedata.normalize("NFC", text)
     inside = {match.start() for match in _INSIDE_WORDS.finditer(text)}
     kept = (
         c if i in inside or unicodedata.category(c).startswith(_KEPT_CATEGORIES) else " "

@@ -88,16 +88,19 @@ class Augmenter:
         augmentation: What is done, and how often.
         voices: Draws the waveform of some other recording, for noise of many voices; None for
             none.
+        read: Returns a recording of noise or of a room; None where it cannot be decoded, in whose
+            place noise, or a room, is made. Without it nothing is kept in memory.
     """
 
     def __init__(
         self,
         augmentation: Augmentation,
         voices: Callable[[Random], Waveform] | None = None,
+        read: Callable[[str], Waveform | None] | None = None,
     ) -> None:
         self.augmentation = augmentation
         self._voices = voices
-        self._files: dict[str, Waveform] = {}
+        self._read = read or _first_channel
 
     def change_voice(self, waveform: Waveform, random: Random) -> Waveform:
         """Return one speaker's recording at another speed, through another microphone."""
@@ -137,10 +140,10 @@ class Augmenter:
     def _noise(self, n_samples: int, random: Random) -> Waveform:
         """Return noise of unit power."""
         files = self.augmentation.noise_files
-        if files:
-            noise = self._recording(files[random.integers(len(files))])
+        noise = self._read(files[random.integers(len(files))]) if files else None
+        if noise is not None:
             if len(noise) <= n_samples:
-                noise = np.tile(noise, n_samples // max(len(noise), 1) + 2)
+                noise = np.tile(noise, n_samples // len(noise) + 2)
             start = random.integers(len(noise) - n_samples)
             return unit_power(noise[start : start + n_samples])
         if self._voices is not None and random.random() < 0.3:
@@ -152,24 +155,18 @@ class Augmenter:
 
     def _room(self, random: Random) -> Waveform:
         files = self.augmentation.room_files
-        if files:
-            response = self._recording(files[random.integers(len(files))])
+        response = self._read(files[random.integers(len(files))]) if files else None
+        if response is not None:
             peak = int(np.abs(response).argmax())
             response = response[peak:]  # or all that is said would come later
             response = response / max(float(np.abs(response).max()), 1e-6)
             return response.astype(np.float32)
         return made_room(random)
 
-    def _recording(self, path: str) -> Waveform:
-        """Return a recording of noise or of a room, which is kept.
 
-        Raises:
-            AudioError: It cannot be read.
-        """
-        if path not in self._files:
-            waveform = read_waveforms(path, channel=1).channels[0]
-            self._files[path] = waveform if len(waveform) else np.zeros(1, np.float32)
-        return self._files[path]
+def _first_channel(path: str) -> Waveform | None:
+    waveform = read_waveforms(path, channel=1).channels[0]
+    return waveform if len(waveform) else None
 
 
 def draw_speed(random: Random) -> float:

@@ -86,6 +86,7 @@ class Measured:
             that the model knows, or no line in the UEM.
         tallies: What is counted in each result, for measures that are ratios of sums.
         pairs: Of a model of speakers, every pair of recordings; None for others.
+        unused: Manifests without a row of the split that was measured.
     """
 
     results: tuple[Result, ...]
@@ -100,6 +101,7 @@ class Measured:
     n_left_out: int
     tallies: dict[str, Tally]
     pairs: Pairs | None = None
+    unused: tuple[str, ...] = ()
 
 
 def load_measured(
@@ -200,8 +202,10 @@ def measure_model(
     Raises:
         UsageError: A manifest cannot be read, or has no row to measure on.
     """
-    listed = [example for manifest in manifests for example in read_examples(manifest)]
-    wanted = measured_split(listed, choice.split)
+    listed = {manifest: read_examples(manifest) for manifest in manifests}
+    wanted = measured_split([e for examples in listed.values() for e in examples], choice.split)
+    splits = {example.split for example in wanted}
+    unused = [name for name, rows in listed.items() if not splits & {row.split for row in rows}]
     useful = _with_targets(wanted, objective, choice)
     if not useful:
         raise UsageError(
@@ -245,6 +249,7 @@ def measure_model(
         unreadable=tuple(known.unreadable),
         undecodable=tuple((part.recording, reason) for part, reason in recordings.broken.items()),
         n_left_out=len(wanted) - len(useful),
+        unused=tuple(unused),
         tallies=tallies,
         pairs=pairs,
     )
@@ -283,9 +288,11 @@ def _compared(result: Result, normalizer: str) -> Result:
 
 
 def _rules(name: str, hub: HubOptions, choice: Choice) -> TextRules:
-    """Return how references are written: as chosen, as the model was trained, or basic."""
-    if choice.normalizer is not None:
-        return TextRules(choice.normalizer)
+    """Return how references are written: as the model was trained, or basic, or as chosen.
+
+    The case of a model's texts, and the characters that they lack, remain what they are.
+    """
     path = resolve_file(name, RULES_FILE, hub)
     saved = saved_rules(Path(path).parent) if path is not None else None
-    return saved or TextRules(_DEFAULT_NORMALIZER)
+    rules = saved or TextRules(_DEFAULT_NORMALIZER)
+    return rules if choice.normalizer is None else replace(rules, normalizer=choice.normalizer)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from w2v_cli.audio import SAMPLE_RATE, read_waveforms
-from w2v_cli.errors import AudioError
+from w2v_cli.errors import AudioError, CheckpointError
 from w2v_cli.recording_parts import RecordingPart
 from w2v_cli.training.augmentation import (
     Augmenter,
@@ -122,10 +122,18 @@ def make_batch(
         feature_extractor: What normalises and pads waveforms.
         labels: What is learnt.
         n_samples: How long the batch becomes; None for as long as the longest item.
+
+    Raises:
+        CheckpointError: The feature extractor wants another sampling rate.
     """
+    if feature_extractor.sampling_rate != SAMPLE_RATE:
+        raise CheckpointError(
+            f"the model hears {feature_extractor.sampling_rate} Hz, and recordings are read with "
+            f"{SAMPLE_RATE} Hz here; begin with a model that hears that"
+        )
     inputs = feature_extractor(
         [item.waveform for item in items],
-        sampling_rate=feature_extractor.sampling_rate,
+        sampling_rate=SAMPLE_RATE,
         padding="longest" if n_samples is None else "max_length",
         max_length=n_samples,
         return_tensors="pt",

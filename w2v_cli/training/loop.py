@@ -66,7 +66,7 @@ class Material:
         dev: The examples to measure on; empty for none.
         sampling: How batches are made up.
         augmentation: How recordings are changed.
-        cache_mb: How much decoded audio is kept in memory.
+        cache_mb: How much decoded audio is kept in memory, and as much again of noise and rooms.
         crop_seconds: Of longer recordings a stretch of this length is heard, another each time.
     """
 
@@ -116,8 +116,12 @@ class Trainer:
         self._composer.crop_seconds = material.crop_seconds
         self._composer.shortest_samples = objective.shortest_samples(model.config, masks=True)
         if not material.augmentation.does_nothing:
-            voices = self._composer.draw_waveform
-            self._composer.augmenter = Augmenter(material.augmentation, voices)
+            around = Recordings(material.cache_mb)
+            self._composer.augmenter = Augmenter(
+                material.augmentation,
+                self._composer.draw_waveform,
+                lambda path: around.read(Example(path, channel=1)),
+            )
         longest = material.crop_seconds or math.inf
         self._lengths = [min(objective.seconds(example), longest) for example in material.train]
         self._kinds = [objective.kind(example) for example in material.train]

@@ -105,7 +105,10 @@ def read_examples(manifest: str | os.PathLike[str]) -> list[Example]:
     """
     path = Path(manifest)
     if path.suffix.lower() == ".rttm":
-        return [Example(audio, turns=turns) for audio, turns in read_rttm(path).items()]
+        turns_of = read_rttm(path)
+        if not turns_of:
+            raise UsageError(f"{path}: no turns in it; give each a line that begins with SPEAKER")
+        return [Example(audio, turns=turns) for audio, turns in turns_of.items()]
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -195,6 +198,8 @@ def survey(
 def reason_of(error: AudioError, example: Example) -> str:
     """Return in a line why an example cannot be read, without its name."""
     if isinstance(error, ChannelsError):
+        if example.turns and example.channel is None:
+            return "several channels; a manifest with `turns` and `channel` says which: 1, 2, ..."
         return "several channels; its row's `channel` says which: 1, 2, ... or mix"
     return " ".join(str(error).split()).removeprefix(f"{example.audio}: ")
 
@@ -228,11 +233,11 @@ def _example(row: dict[str, Any], where: str, folder: Path) -> Example:
         audio=part.recording,
         text=_column(row, _TEXT_COLUMNS),
         label=_column(row, _LABEL_COLUMNS),
-        speaker=_column(row, _SPEAKER_COLUMNS) or None,
+        speaker=(_column(row, _SPEAKER_COLUMNS) or "").strip() or None,
         seconds=seconds,
         start_seconds=part.start_seconds,
         end_seconds=part.end_seconds,
-        split=_split(_column(row, ("split",)) or "train"),
+        split=_split(_column(row, ("split",)) or ""),
         turns=parse_turns(row.get("turns") or (), where),
         weight=_weight(row, where),
         channel=part.channel,
@@ -257,7 +262,8 @@ def _weight(row: dict[str, Any], where: str) -> float:
 
 def _split(name: str) -> str:
     """Return what a split is called here."""
-    return "dev" if name.lower() in _DEV_NAMES else name.lower()
+    name = name.strip().lower() or "train"
+    return "dev" if name in _DEV_NAMES else name
 
 
 def _column(row: dict[str, Any], names: tuple[str, ...]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -161,7 +162,7 @@ class PretrainObjective(Objective):
         finally:
             np.random.set_state(state)
         figures = {
-            "contrastive_loss": lost / max(n_masked, 1),
-            "perplexity": perplexity / max(n_batches, 1),
+            "contrastive_loss": lost / n_masked if n_masked else math.nan,
+            "perplexity": perplexity / n_batches if n_batches else math.nan,
         }
         return Evaluation((), figures)

@@ -153,6 +153,11 @@ def data_remarks(data: Data, findings: Findings) -> list[str]:
             f"Left out: {counted(data.train.too_short, 'recording')} too short and "
             f"{data.train.too_long:,} too long."
         )
+    if data.unused:
+        remarks.append(
+            f"Not used: {counted(data.unused.total(), 'recording')} of other splits "
+            f"({', '.join(sorted(data.unused))})."
+        )
     if findings.n_without_target:
         remarks.append(
             f"Left out: {counted(findings.n_without_target, 'recording')} without a text, label or "
@@ -191,7 +196,10 @@ def _outcome(account: Account) -> str:
     n_speakers = account.data.dev.n_speakers
     voices = f" of {counted(n_speakers, 'speaker')}" if n_speakers else ""
     table = _table(("measure", "figure"), [(k, show_figure(k, v)) for k, v in figures.items()])
-    on = f"On {counted(len(dev), 'dev recording')}{voices}"
+    n_heard = min(len(account.evaluation.results) or len(dev), len(dev))
+    on = f"On {counted(n_heard, 'dev recording')}{voices}"
+    if n_heard < len(dev):
+        on += f" ({len(dev) - n_heard:,} more cannot be decoded)"
     best = account.progress.best
     if not best:
         metric = account.objective.metric

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
@@ -46,11 +46,13 @@ class Data:
         train: Those to learn from.
         dev: Those to measure on; without any nothing is measured.
         manifests: Where they were listed.
+        unused: How many there are of each other split.
     """
 
     train: Survey
     dev: Survey
     manifests: tuple[str, ...]
+    unused: Counter[str] = field(default_factory=Counter)
 
     @property
     def fingerprint(self) -> str:
@@ -111,12 +113,15 @@ def gather(
     measured = [example for manifest in dev_manifests for example in read_examples(manifest)]
     dev = list(dict.fromkeys(measured)) if dev_manifests else in_split(listed, "dev")
     train = survey(in_split(listed, "train"), min_seconds=min_seconds, max_seconds=max_seconds)
+    used = ("train",) if dev_manifests else ("train", "dev")
+    unused = Counter(example.split for example in listed if example.split not in used)
     if not train.examples:
-        raise UsageError(f"{', '.join(manifests)}: nothing to learn from; {_why_nothing(train)}")
-    return Data(train, survey(dev), (*manifests, *dev_manifests))
+        why = _why_nothing(train, unused)
+        raise UsageError(f"{', '.join(manifests)}: nothing to learn from; {why}")
+    return Data(train, survey(dev), (*manifests, *dev_manifests), unused)
 
 
-def _why_nothing(train: Survey) -> str:
+def _why_nothing(train: Survey, unused: Collection[str]) -> str:
     reasons = [
         f"{count:,} {what}"
         for count, what in (
@@ -127,7 +132,8 @@ def _why_nothing(train: Survey) -> str:
         if count
     ]
     if not reasons:
-        return "no row is of the split train"
+        there = f"; there are {', '.join(sorted(unused))}" if unused else ""
+        return f"no row is of the split train{there}"
     left_out = f"left out: {', '.join(reasons)}"
     if not train.unreadable:
         return left_out

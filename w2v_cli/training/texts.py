@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from w2v_cli.checkpoint.atomic import write_text
 from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
-from w2v_cli.scoring import normalize
+from w2v_cli.scoring import basic_normalizer, normalize
 
 RULES_FILE = "text_rules.json"
 
@@ -54,7 +54,10 @@ class TextRules:
         >>> TextRules("basic", "upper")("Go,  left!")
         'GO LEFT'
         """
-        written = normalize(text, self.normalizer)
+        if self.normalizer == "basic":
+            written = basic_normalizer(text, folds=False)
+        else:
+            written = normalize(text, self.normalizer)
         written = written.translate({ord(character): None for character in self.ignored})
         if self.case == "lower":
             written = written.lower()
