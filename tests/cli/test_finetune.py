@@ -491,7 +491,7 @@ def test_what_cannot_be_done_is_refused(w2v, tmp_path, more, message):
         ("frames", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
         ("keywords", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
         ("pretrain", ["--final-dropout", 0.1], "--final-dropout: only a head that writes texts"),
-        ("ctc", ["--set", "ctc_zero_infinity=false"], "--set ctc_zero_infinity: decided by the"),
+        ("ctc", ["--set", "ctc_zero_infinity=false"], "ctc_zero_infinity=False: the run decides"),
         ("pretrain", ["--balance", 0.5], "--balance: is about texts and labels"),
         (
             "ctc",

@@ -1,6 +1,7 @@
 """How texts are written, and what a vocabulary makes of them."""
 
 import pytest
+import transformers
 
 from w2v_cli import Wav2Vec2CTCTokenizer
 from w2v_cli.training.texts import (
@@ -8,6 +9,7 @@ from w2v_cli.training.texts import (
     build_vocabulary,
     case_of,
     characters_outside,
+    letter_tokens,
     make_tokenizer,
     saved_rules,
 )
@@ -48,6 +50,18 @@ def test_a_built_vocabulary_writes_its_texts(tmp_path):
         assert tokenizer.unk_token_id not in ids
         assert tokenizer.decode(ids, group_tokens=False) == text
     assert characters_outside([*texts, "gun gun"], tokenizer) == {"u": 2}
+
+
+def test_tokens_of_the_usual_examples_are_no_letters(tmp_path):
+    vocabulary = {"a": 0, "b": 1, "|": 2, "[UNK]": 3, "[PAD]": 4}
+    tokenizer = make_tokenizer(vocabulary, tmp_path)
+    assert (tokenizer.pad_token_id, tokenizer.unk_token_id) == (4, 3)
+    assert letter_tokens(tokenizer) == {"a", "b"}
+    assert case_of(tokenizer) == "lower"
+    published = transformers.Wav2Vec2CTCTokenizer(
+        str(tmp_path / "vocab.json"), pad_token="[PAD]", unk_token="[UNK]"
+    )
+    assert len(tokenizer) == len(published)
 
 
 @pytest.mark.parametrize(("letters", "case"), [("ab'", "lower"), ("AB", "upper"), ("aB", "keep")])

@@ -136,8 +136,8 @@ class RunOptions:
         option(
             DATA_GROUP,
             "--max-duration-in-seconds",
-            "Leave longer recordings out. [default: 20; none for frames, speakers and pretrain, "
-            "which hear a stretch of them]",
+            "Leave longer recordings out, but not of dev. [default: 20; none for frames, speakers "
+            "and pretrain, which hear a stretch of them]",
             "SECONDS",
             min=0.0,
             show_default=False,

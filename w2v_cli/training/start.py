@@ -108,14 +108,12 @@ class Start:
             UsageError: A setting makes no network.
         """
         torch.manual_seed(self.seed)
-        decided = [
-            name for name in settings if self.settings.get(name, settings[name]) != settings[name]
-        ]
-        if decided:
-            raise UsageError(
-                f"--set {decided[0]}: decided by the run, as {settings[decided[0]]!r}; leave it "
-                f"out, or use the option for it, if there is one"
-            )
+        for name, value in settings.items():
+            if self.settings.get(name, value) != value:
+                raise UsageError(
+                    f"{name}={self.settings[name]!r}: the run decides this field of the "
+                    f"configuration, as {value!r}; leave it out, or use the option for it"
+                )
         chosen = {**self.settings, **settings}
         try:
             if self.from_scratch:

@@ -21,6 +21,7 @@ RULES_FILE = "text_rules.json"
 
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
 WORD_DELIMITER = "|"
+_OTHER_NAMES = {"pad_token": "[PAD]", "unk_token": "[UNK]"}
 
 CaseName = Literal["keep", "lower", "upper"]
 
@@ -117,7 +118,14 @@ def build_vocabulary(texts: Iterable[str]) -> dict[str, int]:
 
 
 def make_tokenizer(vocabulary: dict[str, Any], folder: Path) -> Wav2Vec2CTCTokenizer:
-    """Return a tokenizer with a vocabulary, which it reads from a file in `folder`."""
+    """Return a tokenizer with a vocabulary, which it reads from a file in `folder`.
+
+    Its blank and its unknown token may be called [PAD] and [UNK], too, as the usual examples have
+    them.
+    """
     path = folder / "vocab.json"
     write_text(path, json.dumps(vocabulary, ensure_ascii=False, indent=2) + "\n")
-    return Wav2Vec2CTCTokenizer(str(path))
+    named: dict[str, Any] = {
+        name: token for name, token in _OTHER_NAMES.items() if token in vocabulary
+    }
+    return Wav2Vec2CTCTokenizer(str(path), **named)
