@@ -17,6 +17,7 @@ from w2v_cli.audio import read_waveforms
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.live import ReadAhead, SegmentWriter
 from w2v_cli.cli.long_options import LiveChoice
+from w2v_cli.tasks.live import LiveTranscript
 
 SEGMENTS = ["yes no up down", "on off stop go", "one two three"]
 
@@ -167,6 +168,26 @@ def test_ctrl_c_keeps_what_was_heard(demo_pcm):
     assert first.decode().strip() == SEGMENTS[0]
     assert rest.decode().split()[:4] == SEGMENTS[1].split()
     assert errors == "w2v: interrupted; what was heard is kept\n"
+
+
+def test_ctrl_c_in_the_middle_of_a_step_loses_nothing(live, demo_pcm, monkeypatch):
+    """Of what waits behind it, too: all of it was read before."""
+    listen, steps = LiveTranscript._listen, []
+
+    def interrupted(self, samples, *, is_last):
+        steps.append(samples)
+        if len(steps) == 3:
+            deadline = time.monotonic() + 30
+            while threading.active_count() > n_threads and time.monotonic() < deadline:
+                time.sleep(0.01)  # until all is read
+            signal.raise_signal(signal.SIGINT)
+        listen(self, samples, is_last=is_last)
+
+    n_threads = threading.active_count()
+    monkeypatch.setattr(LiveTranscript, "_listen", interrupted)
+    run = live(demo_pcm)
+    assert (run.exit_code, run.stdout.splitlines()) == (130, SEGMENTS)
+    assert run.stderr == "w2v: interrupted; what was heard is kept\n"
 
 
 def test_ctrl_c_hears_what_was_read(demo_pcm):

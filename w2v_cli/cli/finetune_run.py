@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.finetune_choices import material_of, start_of, training_options
-from w2v_cli.cli.finetune_display import shown_figures, stopping, watching
+from w2v_cli.cli.finetune_display import shown_figures, watching
 from w2v_cli.cli.finetune_options import SharedOptions
+from w2v_cli.cli.stopping import stopping
 from w2v_cli.cli.summary import hours
 from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError, W2VError, WriteError

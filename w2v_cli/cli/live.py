@@ -5,11 +5,12 @@ from __future__ import annotations
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT, Results
+from w2v_cli.cli.stopping import stopping
 from w2v_cli.errors import AudioError
 from w2v_cli.formats import partial_line, segment_line
 from w2v_cli.formats.spoken import one_line
@@ -19,15 +20,14 @@ if TYPE_CHECKING:
     from w2v_cli.cli.long_options import LiveChoice
     from w2v_cli.inference.network import FloatArray
     from w2v_cli.results import Segment
-    from w2v_cli.tasks.live import LiveTranscript
     from w2v_cli.tasks.transcribe import TranscriptionJob
 
 # Blocks that were read and not yet heard, of up to 2 seconds: so a microphone is not kept
 # waiting by the network, and a file that comes in faster than that does not fill the memory.
 _MOST_WAITING = 32
 
-# A wait without end cannot be interrupted on every system.
-_WAIT_SECONDS = 1.0
+# How soon Ctrl-C is noticed where nothing comes in.
+_WAIT_SECONDS = 0.2
 
 
 def transcribe_stream(job: TranscriptionJob, choice: LiveChoice, console: Console) -> int:
@@ -49,19 +49,21 @@ def transcribe_stream(job: TranscriptionJob, choice: LiveChoice, console: Consol
         console.note(transcriber.emitter.description)
         writer = SegmentWriter(results, choice, console)
         transcript = LiveTranscript(transcriber)
-        blocks = ReadAhead(raw_blocks(stream, choice.raw_rate))
         try:
-            for samples in blocks:
-                writer.write(transcript.hear(samples))
-                if choice.partial:
-                    writer.show(transcript.partial())
-            _finish(transcript, writer)
-        except KeyboardInterrupt:  # of a microphone: what was said until now counts
-            for samples in blocks.waiting():
-                writer.write(transcript.hear(samples))
-            _finish(transcript, writer)
-            console.error("interrupted; what was heard is kept")
-            raise
+            with stopping() as should_stop:
+                blocks = ReadAhead(raw_blocks(stream, choice.raw_rate), should_stop)
+                for samples in blocks:
+                    writer.write(transcript.hear(samples))
+                    if choice.partial:
+                        writer.show(transcript.partial())
+                if should_stop():  # of a microphone: what was said until now counts
+                    for samples in blocks.waiting():
+                        writer.write(transcript.hear(samples))
+                writer.write(transcript.finish())
+                writer.end()
+                if should_stop():
+                    console.error("interrupted; what was heard is kept")
+                    raise KeyboardInterrupt
         finally:
             transcriber.close()
     return 0
@@ -116,30 +118,28 @@ class SegmentWriter:
         self._shown = ""
 
 
-def _finish(transcript: LiveTranscript, writer: SegmentWriter) -> None:
-    writer.write(transcript.finish())
-    writer.end()
-
-
 class ReadAhead:
     """Blocks that a thread reads while the last ones are still being heard.
 
     Args:
         blocks: Where they come from.
+        should_stop: Says if no more of them are wanted.
     """
 
-    def __init__(self, blocks: Iterator[FloatArray]) -> None:
-        self._blocks = blocks
+    def __init__(
+        self, blocks: Iterator[FloatArray], should_stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._blocks, self._should_stop = blocks, should_stop
         self._waiting: queue.Queue[FloatArray | BaseException | None] = queue.Queue(_MOST_WAITING)
         threading.Thread(target=self._read, name="w2v-stream", daemon=True).start()
 
     def __iter__(self) -> Iterator[FloatArray]:
-        """Yield blocks until their end.
+        """Yield blocks until their end, or until no more are wanted.
 
         Raises:
             AudioError: They cannot be read to the end.
         """
-        while True:
+        while not self._should_stop():
             try:
                 block = self._waiting.get(timeout=_WAIT_SECONDS)
             except queue.Empty:
