@@ -103,7 +103,7 @@ def check_results(command, model, folder, names):
         vectorizer = Vectorizer(load_embedder(model))
         for name, file in files.items():
             expected = vectorizer.embed(read_waveforms(folder / name), source=name).vectors
-            np.testing.assert_allclose(np.load(file), expected, atol=1e-5)
+            np.testing.assert_allclose(np.load(file), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("command", FORMATS)
