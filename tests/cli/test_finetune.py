@@ -307,6 +307,33 @@ def test_speeds_that_are_none(w2v, quick, speeds):
     assert f"--other-speeds {speeds}: needs numbers from 0.5 to 2" in run.stderr
 
 
+@pytest.mark.parametrize("speeds", ["1", "fast", "1.2,0.9", "0.9,1,1.1", "0.1,1"])
+def test_ranges_of_speed_that_are_none(w2v, quick, speeds):
+    run = w2v(*quick("ctc", "--speed", 1, "--speed-range", speeds))
+    assert run.exit_code == 2
+    assert f"--speed-range {speeds}: needs two numbers from 0.5 to 2" in run.stderr
+
+
+def test_a_range_of_speeds_needs_speed(w2v, quick):
+    run = w2v(*quick("ctc", "--speed-range", "0.8,1.2"))
+    assert run.exit_code == 2
+    assert "--speed-range: needs --speed" in run.stderr
+
+
+@pytest.mark.parametrize("kind", ["speakers", "frames", "pretrain"])
+def test_only_words_are_cut_off(w2v, quick, kind):
+    run = w2v(*quick(kind, "--cut-off", 0.5))
+    assert run.exit_code == 2
+    assert "--cut-off: is for words" in run.stderr
+
+
+@pytest.mark.parametrize("kind", ["ctc", "keywords"])
+def test_words_that_are_cut_off_are_learnt(w2v, quick, kind):
+    more = ("--cut-off", 1, "--speed", 1, "--speed-range", "0.8,1.3", "--max-steps", 1)
+    run = w2v(*quick(kind, *more))
+    assert run.exit_code == 0, run.stderr
+
+
 def test_frames(w2v, quick, tmp_path, voices, recording):
     recording("talk.wav", seconds=2)
     (tmp_path / "talk.rttm").write_text("SPEAKER talk 1 0.5 1 <NA> <NA> anna <NA> <NA>\n")

@@ -10,6 +10,7 @@ from w2v_cli.training.augmentation import (
     Augmentation,
     Augmenter,
     coloured_noise,
+    cut_off,
     filter_and_resample,
     join,
     quick_length,
@@ -18,6 +19,7 @@ from w2v_cli.training.augmentation import (
     trim,
     unit_power,
 )
+from w2v_cli.training.manifests import Example
 from w2v_cli.training.tempo import change_tempo
 
 
@@ -53,6 +55,13 @@ def test_speeds_stay_in_their_range(random):
     lengths = [len(augmenter.change_voice(tone(300), random)) / 16000 for _ in range(50)]
     assert 1 / SPEED_RANGE[1] - 0.001 <= min(lengths) < 0.95
     assert 1.05 < max(lengths) <= 1 / SPEED_RANGE[0] + 0.001
+
+
+def test_another_range_of_speeds_is_kept_to(random):
+    augmenter = Augmenter(Augmentation(speed=1, speed_range=(0.8, 1.3)))
+    lengths = [len(augmenter.change_voice(tone(300), random)) / 16000 for _ in range(80)]
+    assert 1 / 1.3 - 0.002 <= min(lengths) < 0.85
+    assert 1.15 < max(lengths) <= 1 / 0.8 + 0.002
 
 
 def voice(seconds=2.0):
@@ -181,6 +190,58 @@ def test_silent_ends_are_cut(random):
     assert cut[0] == cut[-1] == 0
     silence = np.zeros(16000, np.float32)
     assert trim(silence, 0.1, 0.1) is silence
+
+
+def word(start, end, n_samples=24000):
+    waveform = np.zeros(n_samples, np.float32)
+    waveform[start:end] = tone(300, (end - start) / 16000)
+    return waveform
+
+
+def test_a_word_loses_its_beginning_or_its_end_and_half_of_it_at_most(random):
+    recording = word(8000, 14000)
+    begun_late = ended_soon = 0
+    for _ in range(60):
+        cut = cut_off(recording, random)
+        left = np.count_nonzero(cut) / np.count_nonzero(recording)
+        assert 0.45 < left < 0.97
+        if cut[:5].any():
+            assert not cut[-9000:].any()
+            begun_late += 1
+        else:
+            assert not cut[:8000].any()
+            ended_soon += 1
+    assert ended_soon > begun_late > 5
+
+
+def test_what_is_no_word_stays_whole(random):
+    silence, long = np.zeros(16000, np.float32), word(2000, 30000, 32000)
+    assert cut_off(silence, random) is silence
+    assert cut_off(long, random) is long
+
+
+def test_no_word_is_cut_unless_it_is_asked_for(random):
+    recording = word(8000, 14000)
+    state = random.bit_generator.state
+    assert Augmenter(Augmentation(trim=0.5)).cut_word(recording, random) is recording
+    assert random.bit_generator.state == state  # or runs begun without it would end otherwise
+    assert len(Augmenter(Augmentation(cut_off=1)).cut_word(recording, random)) < len(recording)
+    assert not Augmentation(cut_off=0.1).does_nothing
+
+
+@pytest.mark.parametrize(
+    ("known", "is_word"),
+    [
+        ({"text": "yes"}, True),
+        ({"text": "yes no"}, False),
+        ({"text": "", "label": "_silence_"}, True),
+        ({"text": ""}, False),
+        ({"label": "dog"}, True),
+        ({"speaker": "a"}, False),
+    ],
+)
+def test_one_word_is_told_by_text_or_label(known, is_word):
+    assert Example("a.wav", **known).is_word == is_word
 
 
 def test_silence_stays_silence():

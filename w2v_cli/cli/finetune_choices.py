@@ -139,12 +139,39 @@ def material_of(
             band_limit=shared.band_limit,
             trim=shared.trim,
             tempo=shared.tempo,
+            cut_off=shared.cut_off,
             noise_files=recordings_in("--noise-dir", shared.noise_dir),
             room_files=recordings_in("--room-dir", shared.room_dir),
+            speed_range=speed_range(shared),
         ),
         cache_mb=shared.cache_mb,
         crop_seconds=crop_seconds,
     )
+
+
+def speed_range(shared: SharedOptions) -> tuple[float, float]:
+    """Return the speeds between which recordings are played.
+
+    Raises:
+        UsageError: They are none, or nothing is played at another speed.
+    """
+    from w2v_cli.training.augmentation import SPEED_RANGE
+
+    listed = shared.speed_range
+    if listed is None:
+        return SPEED_RANGE
+    if not shared.speed:
+        raise UsageError("--speed-range: needs --speed, the share of recordings that it is for")
+    try:
+        low, high = (float(text) for text in listed.split(","))
+    except ValueError:
+        low = high = 0.0
+    if not 0.5 <= low < high <= 2:
+        raise UsageError(
+            f"--speed-range {listed}: needs two numbers from 0.5 to 2, the slower one first, such "
+            f"as 0.8,1.3"
+        )
+    return low, high
 
 
 def recordings_in(option: str, folders: Sequence[str] | None) -> tuple[str, ...]:

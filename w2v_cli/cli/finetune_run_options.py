@@ -214,6 +214,17 @@ class RunOptions:
             AUGMENT_GROUP, "--speed", "Slower or faster by up to 15 %.", "SHARE", min=0.0, max=1.0
         ),
     ] = 0.0
+    speed_range: Annotated[
+        str | None,
+        option(
+            AUGMENT_GROUP,
+            "--speed-range",
+            "How slow and how fast --speed makes them at most; it changes the voice, too: 0.8,1.3 "
+            "is from taller people's to children's. [default: 0.85,1.15]",
+            "LOW,HIGH",
+            show_default=False,
+        ),
+    ] = None
     tempo: Annotated[
         float,
         option(
@@ -250,6 +261,18 @@ class RunOptions:
             AUGMENT_GROUP,
             "--trim",
             "Without most of the silence at both ends; good with --join.",
+            "SHARE",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = 0.0
+    cut_off: Annotated[
+        float,
+        option(
+            AUGMENT_GROUP,
+            "--cut-off",
+            "Of recordings of one word: up to half of it is missing, as where a recording begins "
+            "too late or ends too soon.",
             "SHARE",
             min=0.0,
             max=1.0,

@@ -22,7 +22,14 @@ Waveform = npt.NDArray[np.float32]
 Random = np.random.Generator
 
 SPEED_RANGE = (0.85, 1.15)
-"""Of speed and of tempo."""
+"""Of speed, unless another is wanted, and of tempo."""
+
+CUT_SHARES = (0.05, 0.5)
+"""Of a word, that is missing."""
+
+LONGEST_WORD = 1.5
+"""Seconds. What is longer is no single word, whatever its text looks like: many scripts have no
+spaces between words."""
 
 GAIN_DECIBELS = (-20.0, 6.0)
 NOISE_DECIBELS = (2.0, 38.0)
@@ -51,10 +58,13 @@ class Augmentation:
         reverberate: In a room.
         noise: With noise.
         trim: Without most of the silence at both ends.
+        cut_off: Without the beginning or the end of its word, if it is of one, as where somebody
+            spoke too early or a recording stopped too soon.
         band_limit: Over a telephone, or a little wider line.
         noise_files: Recordings of noise; without any it is made: coloured noise, or the voices
             of other recordings.
         room_files: Recordings of rooms' impulse responses; without any they are made.
+        speed_range: How slow and how fast at most; as likely slower as faster, in octaves.
     """
 
     speed: float = 0.0
@@ -65,8 +75,10 @@ class Augmentation:
     band_limit: float = 0.0
     trim: float = 0.0
     tempo: float = 0.0
+    cut_off: float = 0.0
     noise_files: tuple[str, ...] = ()
     room_files: tuple[str, ...] = ()
+    speed_range: tuple[float, float] = SPEED_RANGE
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -78,7 +90,7 @@ class Augmentation:
     def does_nothing(self) -> bool:
         """Whether recordings stay as they are."""
         changes = (self.speed, self.gain, self.equalise, self.reverberate, self.noise)
-        return not any((*changes, self.band_limit, self.trim, self.tempo))
+        return not any((*changes, self.band_limit, self.trim, self.tempo, self.cut_off))
 
 
 class Augmenter:
@@ -110,13 +122,19 @@ class Augmenter:
         if chance[2] < wanted.trim:
             waveform = trim(waveform, random.uniform(0.02, 0.2), random.uniform(0.04, 0.2))
         if chance[0] < wanted.speed:
-            speed = draw_speed(random)
+            speed = draw_speed(random, wanted.speed_range)
         elif wanted.tempo and random.random() < wanted.tempo:
             waveform = change_tempo(waveform, draw_speed(random))
         decibels = EQUALISER_DECIBELS if chance[1] < wanted.equalise else 0.0
         if speed == 1.0 and not decibels:
             return waveform
         return filter_and_resample(waveform, random, speed=speed, equaliser_decibels=decibels)
+
+    def cut_word(self, waveform: Waveform, random: Random) -> Waveform:
+        """Return one word's recording, maybe without a part of the word."""
+        if not self.augmentation.cut_off or random.random() >= self.augmentation.cut_off:
+            return waveform
+        return cut_off(waveform, random)
 
     def change_surroundings(self, waveform: Waveform, random: Random) -> Waveform:
         """Return a whole recording in another room, with noise, over another line."""
@@ -169,9 +187,9 @@ def _first_channel(path: str) -> Waveform | None:
     return waveform if len(waveform) else None
 
 
-def draw_speed(random: Random) -> float:
-    """Return a speed, as likely slower as faster."""
-    low, high = np.log(SPEED_RANGE)
+def draw_speed(random: Random, speed_range: tuple[float, float] = SPEED_RANGE) -> float:
+    """Return a speed, every octave as likely."""
+    low, high = np.log(speed_range)
     return float(np.exp(random.uniform(low, high)))
 
 
@@ -304,6 +322,19 @@ def trim(waveform: Waveform, before_seconds: float, after_seconds: float) -> Wav
     start = max(found[0] - round(before_seconds * SAMPLE_RATE), 0)
     end = min(found[1] + round(after_seconds * SAMPLE_RATE), len(waveform))
     return fade(waveform[start:end])
+
+
+def cut_off(waveform: Waveform, random: Random) -> Waveform:
+    """Return a word's recording that begins in the word, or, two times in three, ends in it.
+
+    It comes back whole where nothing stands out of the noise floor, or too much for a word.
+    """
+    found = find_speech(waveform)
+    if found is None or found[1] - found[0] > LONGEST_WORD * SAMPLE_RATE:
+        return waveform
+    start, end = found[0], min(found[1], len(waveform))
+    missing = round(random.uniform(*CUT_SHARES) * (end - start))
+    return waveform[start + missing :] if random.random() < 1 / 3 else waveform[: end - missing]
 
 
 def find_speech(waveform: Waveform) -> tuple[int, int] | None:

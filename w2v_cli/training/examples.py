@@ -278,6 +278,8 @@ class Composer:
                 waveform = filter_and_resample(waveform, random, speed=example.speed)
             if self.augmenter is not None:
                 waveform = self.augmenter.change_voice(waveform, random)
+                if example.is_word:
+                    waveform = self.augmenter.cut_word(waveform, random)
             examples.append(example)
             pieces.append(waveform)
         if not pieces:

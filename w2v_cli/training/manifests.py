@@ -61,6 +61,11 @@ class Example:
     channel: OneChannel = None
 
     @property
+    def is_word(self) -> bool:
+        """Whether it is of one word, by its text or, without one, its label."""
+        return len((self.text or self.label or "").split()) == 1
+
+    @property
     def part(self) -> RecordingPart:
         """What of which recording it is."""
         return RecordingPart(self.audio, self.start_seconds, self.end_seconds, self.channel)
