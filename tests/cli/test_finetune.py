@@ -334,6 +334,20 @@ def test_words_that_are_cut_off_are_learnt(w2v, quick, kind):
     assert run.exit_code == 0, run.stderr
 
 
+def test_more_speakers_than_are_told_apart_are_told(w2v, quick, tmp_path, recording):
+    recording("talk.wav", seconds=2)
+    lines = (f"SPEAKER talk 1 {n * 0.5} 1 <NA> <NA> voice{n} <NA> <NA>\n" for n in range(3))
+    (tmp_path / "talk.rttm").write_text("".join(lines))
+    arguments = [
+        tmp_path / "talk.rttm" if str(x).endswith(".jsonl") else x for x in quick("frames")
+    ]
+    run = w2v(*arguments, "--dry-run")
+    assert run.exit_code == 0, run.stderr
+    assert "With more speakers than --num-speakers: 1 recording of train" in run.stderr
+    run = w2v(*arguments, "--dry-run", "--num-speakers", 3)
+    assert "With more speakers" not in run.stderr
+
+
 def test_frames(w2v, quick, tmp_path, voices, recording):
     recording("talk.wav", seconds=2)
     (tmp_path / "talk.rttm").write_text("SPEAKER talk 1 0.5 1 <NA> <NA> anna <NA> <NA>\n")
@@ -657,6 +671,20 @@ def test_what_a_run_begins_with_is_not_overwritten(w2v, quick, manifest, tmp_pat
     assert refused.exit_code == 2
     assert "--overwrite: would remove" in refused.stderr
     Wav2Vec2ForCTC.from_pretrained(tmp_path / "run")
+
+
+def test_a_teacher_is_not_overwritten(w2v, quick, tmp_path):
+    assert w2v(*quick("keywords")).exit_code == 0
+    run = w2v(*quick("keywords", "--overwrite", "--teacher", tmp_path / "run"))
+    assert run.exit_code == 2
+    assert "run, from which it learns; name another --output" in run.stderr
+    Wav2Vec2ForSequenceClassification.from_pretrained(tmp_path / "run")
+
+
+def test_a_rise_that_is_longer_than_the_run_is_told(w2v, quick):
+    run = w2v(*quick("ctc", "--warmup-steps", 50))
+    assert run.exit_code == 0, run.stderr
+    assert "the run has 6 steps and ends before the rate has risen, which takes 50" in run.stderr
 
 
 def test_noise_that_cannot_be_decoded_does_not_end_a_run(w2v, quick, tmp_path):

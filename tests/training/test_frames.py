@@ -107,6 +107,20 @@ def test_a_part_of_a_conversation(spoken):
     assert np.flatnonzero(item.activity[0]).tolist() == list(range(40))
     assert np.flatnonzero(item.activity[1]).tolist() == list(range(30, 100))
 
+    composer.keeps_all_speakers = True
+    (item,) = composer.items([(0,)], epoch=0, number=0)
+    assert np.flatnonzero(item.activity[2]).tolist() == list(range(90, 100))
+
+
+def test_speech_of_more_speakers_than_outputs_is_missed_when_measured(small_network, spoken):
+    turns = tuple(SpokenTurn(0.0, 1.0, who) for who in ("anna", "ben", "eve"))
+    example = Example(spoken[5].audio, turns=turns, seconds=1.0)
+    model, objective = start_frames(Start(str(small_network), from_scratch=True), Mixing(2))
+    found = objective.evaluate(model, [example], Recordings())
+    errors = found.results[0].heard
+    assert errors.spoken == 3 * errors.frames
+    assert errors.missed >= errors.frames
+
 
 def test_the_order_of_speakers_costs_nothing(small_network, voices):
     model, objective = start_frames(Start(str(small_network), from_scratch=True), Mixing(2))

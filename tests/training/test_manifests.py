@@ -55,6 +55,20 @@ def test_blanks_around_splits_and_speakers_say_nothing(tmp_path):
     assert read == [("train", "a"), ("dev", "a")]
 
 
+def test_what_is_no_number_is_no_text(tmp_path):
+    """As json.dumps writes the empty cells of a table that pandas has read."""
+    row = {"audio_filepath": "a.wav", "text": float("nan"), "sentence": "go", "label": float("nan")}
+    (example,) = read_examples(write(tmp_path / "list.jsonl", [row]))
+    assert (example.text, example.label) == ("go", None)
+
+
+@pytest.mark.parametrize("text", [["go"], {"en": "go"}])
+def test_a_list_is_no_text(text, tmp_path):
+    manifest = write(tmp_path / "list.jsonl", [{"audio_filepath": "a.wav", "text": text}])
+    with pytest.raises(UsageError, match="line 1: text has to be a text, in quotation marks"):
+        read_examples(manifest)
+
+
 def test_turns_that_are_not_there_are_named(tmp_path):
     (tmp_path / "list.rttm").write_text("")
     with pytest.raises(UsageError, match="no turns in it"):

@@ -155,7 +155,7 @@ def keywords(
             particular |= {"teacher": teacher, "teacher_weight": teacher_weight}
         return model, objective, Findings(n_without_target=n_dropped), particular
 
-    train("keywords", shared, manifests, prepare)
+    train("keywords", shared, manifests, prepare, teacher=teacher)
 
 
 finetune.command("frames", cls=GroupedCommand)(frames)

@@ -44,6 +44,7 @@ def train(
     prepare: Callable[[Kind], Any],
     crop_seconds: float | None = None,
     max_seconds: float = 20.0,
+    teacher: str | None = None,
     **sampling: Any,
 ) -> None:
     """Run a training from its options to its report.
@@ -56,6 +57,7 @@ def train(
             options that are particular to the kind.
         crop_seconds: Longer recordings are heard in part.
         max_seconds: Longer ones are left out, where the shared options say nothing else.
+        teacher: Another model that it learns from.
         **sampling: How batches are made up, besides the shared options.
 
     Raises:
@@ -71,7 +73,7 @@ def train(
     from w2v_cli.training.processes import join_processes
     from w2v_cli.training.run import alone_in, check_folder, claim_folder
 
-    refuse_own_start(shared)
+    refuse_own_start(shared, teacher)
     precision = training_options(shared).precision
     with closing(join_processes(shared.device, precision, shards=shared.fsdp)) as processes:
         set_threads(shared.threads)
@@ -128,20 +130,22 @@ def check_used(name: str, shared: SharedOptions) -> None:
         raise UsageError("--balance-speakers: speakers are the labels here; use --balance")
 
 
-def refuse_own_start(shared: SharedOptions) -> None:
-    """Refuse to overwrite what the run begins with: broken off early, nothing would be left of it.
+def refuse_own_start(shared: SharedOptions, teacher: str | None = None) -> None:
+    """Refuse to overwrite what the run learns from: broken off early, nothing would be left of it.
 
     Raises:
         UsageError: That is what it would do.
     """
-    if shared.model is None or not shared.overwrite or not Path(shared.model).exists():
+    if not shared.overwrite:
         return
-    start, folder = Path(shared.model).resolve(), Path(shared.output).resolve()
-    if folder in (start, *start.parents):
-        raise UsageError(
-            f"--overwrite: would remove {shared.model}, with which the run begins; name another "
-            f"--output"
-        )
+    folder = Path(shared.output).resolve()
+    needed = {shared.model: "with which the run begins", teacher: "from which it learns"}
+    for model, why in needed.items():
+        if model is None or not Path(model).exists():
+            continue
+        place = Path(model).resolve()
+        if folder in (place, *place.parents):
+            raise UsageError(f"--overwrite: would remove {model}, {why}; name another --output")
 
 
 @dataclass(frozen=True)

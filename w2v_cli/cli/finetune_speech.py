@@ -194,6 +194,10 @@ def frames(
         from w2v_cli.training.start import start_frames
 
         findings = keep_only(kind.data, lambda e: bool(e.turns) or e.speaker is not None)
+        findings.n_crowded = sum(
+            len({turn.speaker for turn in example.turns}) > num_speakers
+            for example in kind.data.train.examples
+        )
         mixing = Mixing(num_speakers, mix, crop_seconds)
         model, objective = start_frames(kind.start, mixing)
         return model, objective, findings, dict(vars(mixing))

@@ -49,7 +49,8 @@ class ConversationComposer(Composer):
     """Makes items that know who speaks when.
 
     Args and behaviour are those of `Composer`; an item's activity has `n_speakers` rows, in the
-    order in which they first speak.
+    order in which they first speak. Of those who speak in an annotated stretch the most talkative
+    are kept; `keeps_all_speakers` keeps the others, too, a row each, to be measured against.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class ConversationComposer(Composer):
     ) -> None:
         super().__init__(examples, recordings, augmenter, seed=seed)
         self.mixing = mixing or Mixing()
+        self.keeps_all_speakers = False
         self._by_speaker: dict[str, list[Example]] = {}
         for example in examples:
             if not example.turns and example.speaker is not None:
@@ -89,7 +91,10 @@ class ConversationComposer(Composer):
         waveform = self.long_enough(waveform)
         silent = max(count_blocks(len(waveform)) - activity.shape[1], 0)
         activity = np.pad(activity, ((0, 0), (0, silent)))
-        return Item(waveform, (example,), _rows(activity, self.mixing.n_speakers))
+        n_speakers = self.mixing.n_speakers
+        if self.keeps_all_speakers:
+            n_speakers = max(n_speakers, len(activity))
+        return Item(waveform, (example,), _rows(activity, n_speakers))
 
     def _part(
         self, example: Example, waveform: Waveform, random: Random
@@ -101,7 +106,9 @@ class ConversationComposer(Composer):
         part = waveform[start : start + n_samples]
         begins = example.start_seconds + start / SAMPLE_RATE
         found = activity_of_turns(example.turns, begins, len(part))
-        most = sorted(found, key=lambda who: -found[who].sum())[: self.mixing.n_speakers]
+        most = sorted(found, key=lambda who: -found[who].sum())
+        if not self.keeps_all_speakers:
+            most = most[: self.mixing.n_speakers]
         rows = [found[who] for who in found if who in most]
         return part, np.stack(rows) if rows else np.zeros((0, count_blocks(len(part))), np.float32)
 

@@ -130,6 +130,7 @@ class FramesObjective(Objective):
     ) -> Evaluation:
         """Return what a network makes of conversations, which are the same each time."""
         composer = self.composer(examples, recordings, seed=_EVALUATION_SEED)
+        composer.keeps_all_speakers = True
         composer.shortest_samples = self.shortest_samples(model.config)
         results = []
         with as_when_used(model):

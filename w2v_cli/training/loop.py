@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import logging
 import math
 import random
 import time
@@ -51,6 +52,8 @@ from w2v_cli.training.state import (
     save_state,
 )
 from w2v_cli.training.watcher import LOG_FILE, Record, SilentWatcher, Watcher
+
+log = logging.getLogger(__name__)
 
 _WARMUP_SHARE = 0.1
 _DIGITS = 6
@@ -152,6 +155,13 @@ class Trainer:
         warmup = options.warmup_steps
         if warmup is None:
             warmup = round(_WARMUP_SHARE * total)
+        if warmup > total and self.processes.is_first:
+            log.warning(
+                "the run has %s steps and ends before the rate has risen, which takes %s; choose "
+                "fewer with --warmup-steps",
+                f"{total:,}",
+                f"{warmup:,}",
+            )
         return Schedule(options.schedule, total, warmup, options.hold_ratio, options.final_scale)
 
     def plan(self, epoch: int) -> list[list[Group]]:

@@ -236,13 +236,13 @@ def _example(row: dict[str, Any], where: str, folder: Path) -> Example:
     part = row_recording_part(place, row, where)
     return Example(
         audio=part.recording,
-        text=_column(row, _TEXT_COLUMNS),
-        label=_column(row, _LABEL_COLUMNS),
-        speaker=(_column(row, _SPEAKER_COLUMNS) or "").strip() or None,
+        text=_column(row, _TEXT_COLUMNS, where),
+        label=_column(row, _LABEL_COLUMNS, where),
+        speaker=(_column(row, _SPEAKER_COLUMNS, where) or "").strip() or None,
         seconds=seconds,
         start_seconds=part.start_seconds,
         end_seconds=part.end_seconds,
-        split=_split(_column(row, ("split",)) or ""),
+        split=_split(_column(row, ("split",), where) or ""),
         turns=parse_turns(row.get("turns") or (), where),
         weight=_weight(row, where),
         channel=part.channel,
@@ -271,7 +271,17 @@ def _split(name: str) -> str:
     return "dev" if name in _DEV_NAMES else name
 
 
-def _column(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
-    """Return the first of the columns that a row has, as text."""
-    value = next((row[name] for name in names if row.get(name) is not None), None)
-    return None if value is None else str(value)
+def _column(row: dict[str, Any], names: tuple[str, ...], where: str) -> str | None:
+    """Return the first of the columns that a row has, as text; NaN, as tables write it, is none.
+
+    Raises:
+        UsageError: It is a list or an object.
+    """
+    for name in names:
+        value = row.get(name)
+        if value is None or value != value:
+            continue
+        if isinstance(value, list | dict):
+            raise UsageError(f"{where}: {name} has to be a text, in quotation marks")
+        return str(value)
+    return None

@@ -176,6 +176,12 @@ def data_remarks(data: Data, findings: Findings) -> list[str]:
             f"Of no use: {counted(findings.n_too_dense, 'recording')} with more letters than the "
             f"network has frames."
         )
+    if findings.n_crowded:
+        crowded = counted(findings.n_crowded, "recording")
+        remarks.append(
+            f"With more speakers than --num-speakers: {crowded} of train; where more than so many "
+            f"speak in a stretch, those who speak least count as silence."
+        )
     weights = [example.weight for example in data.train.examples if example.weight != 1]
     if weights:
         remarks.append(

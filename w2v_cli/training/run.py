@@ -82,6 +82,7 @@ class Findings:
         n_skipped_texts: Examples that were left out for such characters.
         n_too_dense: Examples with more letters than the network has frames.
         n_without_target: Examples without a text or a label.
+        n_crowded: Conversations of train with more speakers than are told apart.
     """
 
     outside: Counter[str] = field(default_factory=Counter)
@@ -89,6 +90,7 @@ class Findings:
     n_skipped_texts: int = 0
     n_too_dense: int = 0
     n_without_target: int = 0
+    n_crowded: int = 0
 
 
 def gather(
