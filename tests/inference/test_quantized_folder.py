@@ -80,6 +80,12 @@ def test_it_is_a_half_to_a_quarter_of_the_size_of_32_bits(tmp_path):
     assert types == {torch.int8, torch.float32}
 
 
+def test_what_had_16_bits_keeps_them(tmp_path):
+    """Or convolutions would take twice the space: the folder was larger than the model's."""
+    before, after = quantize_folder("mini", tmp_path / "mini")
+    assert after < 0.8 * before
+
+
 def test_all_else_that_the_model_consists_of_is_there(folder):
     names = {path.name for path in folder.iterdir()}
     assert names >= {"vocab.json", "preprocessor_config.json", "LICENSE", "config.json"}

@@ -77,7 +77,7 @@ def refuse_whole_numbers(name: str | os.PathLike[str], config: Any, kind: str) -
 
 
 def read_quantized(name: str | os.PathLike[str], options: HubOptions) -> dict[str, torch.Tensor]:
-    """Return the tensors of a folder by `w2v quantize`; they are mapped, not copied.
+    """Return the tensors of a folder by `w2v quantize`, mapped; those of 16 bits come as float32.
 
     Raises:
         ModelNotFoundError: The file is not there.
@@ -86,11 +86,17 @@ def read_quantized(name: str | os.PathLike[str], options: HubOptions) -> dict[st
     path = resolve_file(name, QUANTIZED_FILE, options)
     if path is None:
         raise ModelNotFoundError(f"{name}: there is no {QUANTIZED_FILE}; quantize the model again")
-    return read_weight_file(path)
+    return {
+        key: tensor.float() if tensor.dtype == torch.float16 else tensor
+        for key, tensor in read_weight_file(path).items()
+    }
 
 
 def save_quantized(model: Any, folder: str | os.PathLike[str]) -> Path:
     """Write a model with whole numbers into a folder, and return the file of its weights.
+
+    What is no whole number, such as convolutions, is written in 16 bits where these hold it
+    exactly, as in a model whose weights had 16.
 
     Args:
         model: What `inference.quantization.quantize` made.
@@ -100,7 +106,7 @@ def save_quantized(model: Any, folder: str | os.PathLike[str]) -> Path:
         WriteError: The folder cannot be written, or the disk is full.
     """
     path = make_folder(folder)
-    weights = {key: tensor.detach().contiguous() for key, tensor in model.state_dict().items()}
+    weights = {key: _shortest(tensor.detach()) for key, tensor in model.state_dict().items()}
     with replacing(path / QUANTIZED_FILE) as partial:
         save_file(weights, partial, metadata=_METADATA)
     model.config.architectures = [type(model).__name__]
@@ -108,3 +114,15 @@ def save_quantized(model: Any, folder: str | os.PathLike[str]) -> Path:
     model.config.quantization_config = {"quant_method": METHOD, "version": VERSION}
     save_config(model.config, path)
     return path / QUANTIZED_FILE
+
+
+def _shortest(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor in 16 bits, if it is float32 and nothing of it is lost.
+
+    Vectors, such as biases and scales, stay as they are: they are small.
+    """
+    if tensor.dtype == torch.float32 and tensor.ndim > 1:
+        halved = tensor.half()
+        if torch.equal(halved.float(), tensor):
+            return halved.contiguous()
+    return tensor.contiguous()

@@ -48,7 +48,7 @@ def load_quantized(
     attn: str,
     target_lang: str | None = None,
 ) -> Model:
-    """Return the model of a folder by `w2v quantize`; its weights are mapped, not copied.
+    """Return the model of a folder by `w2v quantize`; its whole numbers are mapped, not copied.
 
     It can't be run as it is; `int8_form` makes of it what can.
 
