@@ -48,3 +48,13 @@ def test_utterances_without_words_leave_no_spaces():
         readings.add([Hypothesis(text, (), -1.0, -1.0)])
     (reading,) = readings.alternatives()
     assert (reading.text, reading.lm_score) == ("go left", -3.0)
+
+
+def test_a_text_that_is_put_together_in_two_ways_is_there_once():
+    readings = Readings(None)
+    readings.add([Hypothesis("go", (), -1.0, -1.0), Hypothesis("", (), -2.0, -2.0)])
+    readings.add([Hypothesis("left", (), -1.0, -1.0), Hypothesis("go left", (), -1.5, -1.5)])
+    assert [(r.text, r.lm_score) for r in readings.alternatives()] == [
+        ("go left", -2.0),
+        ("go go left", -2.5),
+    ]

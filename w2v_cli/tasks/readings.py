@@ -18,6 +18,7 @@ class _Joined(NamedTuple):
     lm_score: float | None
     text: str
     before: _Joined | None
+    words: int  # a hash of all words so far: whatever utterance they are in, they read the same
 
     @property
     def rank(self) -> float:
@@ -54,12 +55,16 @@ class Readings:
                 _sum(hypothesis.lm_score, before.lm_score if before else None),
                 hypothesis.text,
                 before,
+                _hash_words(before.words if before else 0, hypothesis.text),
             )
             for before in befores
             for hypothesis in hypotheses
         ]
         joined.sort(key=lambda reading: -reading.rank)  # equal ones keep their order
-        self._best = joined[: self._n_best]
+        best: dict[int, _Joined] = {}
+        for reading in joined:
+            best.setdefault(reading.words, reading)
+        self._best = list(best.values())[: self._n_best]
 
     def alternatives(self) -> list[Alternative]:
         """Return the best readings of all, best first."""
@@ -67,6 +72,12 @@ class Readings:
             Alternative(_text(joined), joined.logit_score, joined.lm_score, self._channel)
             for joined in self._best
         ]
+
+
+def _hash_words(before: int, text: str) -> int:
+    for word in text.split():
+        before = hash((before, word))
+    return before
 
 
 def _sum(score: float | None, before: float | None) -> float | None:
