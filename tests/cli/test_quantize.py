@@ -142,6 +142,7 @@ def test_a_model_without_its_head_is_not_made_one_with_random_numbers(w2v, tmp_p
         {"num_attention_heads": 3},
         {"num_attention_heads": 0},
         {"hidden_act": "foo"},
+        {"hidden_act": 3},
         {"feat_extract_norm": "batch"},
         {"hidden_size": "256"},
         {"vocab_size": None},

@@ -68,7 +68,7 @@ def activation(name: str | Callable[[torch.Tensor], torch.Tensor]) -> nn.Module:
     """
     if isinstance(name, nn.Module):
         return name
-    if not isinstance(name, str):
+    if not isinstance(name, str) and callable(name):
         return _Wrapped(name)
     if name not in _ACTIVATIONS:
         raise ValueError(f"unknown activation {name!r}; known are {', '.join(_ACTIVATIONS)}")
