@@ -23,7 +23,7 @@ def test_a_quantized_folder_is_a_model(w2v, tmp_path):
     folder = tmp_path / "small"
     done = w2v("quantize", "mini", "--output", str(folder))
     assert done.exit_code == 0
-    assert "9.8 MB instead of 7.9 MB" in done.stdout  # which has 16 bits for each weight
+    assert "6.0 MB instead of 7.9 MB" in done.stdout  # which has 16 bits for each weight
     heard = w2v("transcribe", "--model", str(folder), "--verbose", SEVEN)
     assert heard.stdout == "seven\n"
     assert "in whole numbers of 8 bits" in heard.stderr
