@@ -142,7 +142,7 @@ def test_an_unreachable_hub_is_told_at_once_with_an_offer():
     assert time.monotonic() - began < 5
     assert "http://127.0.0.1:9" in message
     assert "cannot be reached" in message
-    assert "check the network" in message
+    assert "check the path, or the network" in message
 
 
 def test_a_hub_that_does_not_answer_in_time_cannot_be_reached(hub, monkeypatch):

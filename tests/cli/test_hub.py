@@ -71,7 +71,9 @@ def test_the_default_model_out_of_reach_offers_what_is_embedded(w2v_process, rec
     run = w2v_process("transcribe", recording(), env=home("http://127.0.0.1:9", W2V_MODEL=""))
     assert (run.exit_code, run.stdout) == (4, "")
     assert len(run.stderr.splitlines()) == 1
-    assert run.stderr.startswith("w2v: facebook/wav2vec2-base-960h: the Hub (http://127.0.0.1:9) ")
+    assert run.stderr.startswith(
+        "w2v: facebook/wav2vec2-base-960h: no such folder here, the Hub (http://127.0.0.1:9) "
+    )
     assert "--model mini, embedded in w2v (35 command words and digits)" in run.stderr
 
 

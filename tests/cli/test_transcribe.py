@@ -128,7 +128,9 @@ def test_the_default_model_offline_offers_what_is_embedded(w2v, recording, monke
     monkeypatch.delenv("W2V_MODEL")
     run = w2v("transcribe", recording(), "--offline", "--cache-dir", tmp_path / "cache")
     assert run.exit_code == 4
-    assert run.stderr.startswith("w2v: facebook/wav2vec2-base-960h: not in the cache")
+    assert run.stderr.startswith(
+        "w2v: facebook/wav2vec2-base-960h: no such folder here, and not in the cache"
+    )
     assert len(run.stderr.splitlines()) == 1
     assert "--model mini" in run.stderr
 

@@ -181,9 +181,10 @@ class _WantedFile:
         if known or self.snapshot().is_dir():
             return path
         raise ModelNotFoundError(
-            f"{self.model_id}: not in the cache ({self.cache_dir}) at revision "
-            f"{self.options.revision}, and the network is off (--offline, HF_HUB_OFFLINE or "
-            f"local_files_only); fetch it once with the network on{self._alternatives()}"
+            f"{self.model_id}: no such folder here, and not in the cache ({self.cache_dir}) at "
+            f"revision {self.options.revision}, and the network is off (--offline, HF_HUB_OFFLINE "
+            f"or local_files_only); check the path, or fetch it once with the network "
+            f"on{self._alternatives()}"
         )
 
     def snapshot(self) -> Path:
@@ -316,9 +317,9 @@ class _WantedFile:
 
     def _explain_unreachable(self, error: Exception) -> HubError:
         return HubError(
-            f"{self.model_id}: the Hub ({constants.ENDPOINT}) cannot be reached "
-            f"({_first_line(error)}) and the cache has no {self.filename} of it; check the "
-            f"network{self._alternatives()}"
+            f"{self.model_id}: no such folder here, the Hub ({constants.ENDPOINT}) cannot be "
+            f"reached ({_first_line(error)}) and the cache has no {self.filename} of it; check the "
+            f"path, or the network{self._alternatives()}"
         )
 
     def _explain_disk(self, error: OSError) -> HubError:
