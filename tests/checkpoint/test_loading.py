@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from hub_server import HubModel
 from safetensors.torch import load_file, save_file
 from small_models import (
@@ -184,6 +185,34 @@ def test_arguments_of_older_code_are_taken(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        {"fusion_config": None, "distributed_config": None, "gguf_file": None},
+        {"adapter_name": "default", "allow_all_kernels": False},
+        {"dtype": {"": torch.float16}, "attn_implementation": {"": "eager"}},
+        {"key_mapping": {"^lm_head": "lm_head"}},
+    ],
+    ids=str,
+)
+def test_forms_of_arguments_that_the_reference_takes(tmp_path, arguments):
+    model = our_model("ForCTC")
+    model.save_pretrained(tmp_path)
+    ours = load("ForCTC", tmp_path, **arguments)
+    reference = transformers.Wav2Vec2ForCTC.from_pretrained(tmp_path, **arguments)
+    assert ours.dtype == reference.dtype
+    assert ours.config._attn_implementation == reference.config._attn_implementation
+    assert_same_weights(ours, model.to(ours.dtype))
+
+
+def test_weights_have_the_names_that_a_mapping_gives_them(tmp_path):
+    model = our_model("ForCTC")
+    weights = {f"old.{key}": value for key, value in model.state_dict().items()}
+    given = {"state_dict": weights, "config": model.config, "key_mapping": {r"^old\.": ""}}
+    loaded = load("ForCTC", None, **given)
+    assert_same_weights(loaded, model)
+
+
+@pytest.mark.parametrize(
     "where",
     [
         {},
@@ -192,6 +221,7 @@ def test_arguments_of_older_code_are_taken(tmp_path):
         {"device_map": "auto"},
         {"device_map": "cpu"},
         {"device_map": {"": "cpu"}},
+        {"device_map": {"wav2vec2": "cpu", "lm_head": "cpu"}},
     ],
 )
 def test_a_device_may_be_named_in_every_form(tmp_path, where):
@@ -212,7 +242,8 @@ def test_a_model_on_the_meta_device_has_no_weights_yet(tmp_path):
     ("arguments", "message"),
     [
         ({"device": "cpu", "device_map": "cpu"}, "give one of them"),
-        ({"device_map": {"wav2vec2": "cpu", "lm_head": "cpu"}}, "one device"),
+        ({"device_map": {"wav2vec2": "cpu", "lm_head": "meta"}}, "one device"),
+        ({"dtype": {"lm_head": "float16"}}, "give 'auto', a torch.dtype or its name"),
         ({"weights_only": False}, "always True"),
         ({"state_dict": {}}, "either a name or"),
         ({"tp_plan": "auto"}, "tp_plan=...: there is no such thing here"),

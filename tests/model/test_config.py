@@ -6,8 +6,10 @@ import math
 import pytest
 import torch
 import transformers
+from transformers import GenerationConfig
 
 from w2v_cli import Wav2Vec2Config
+from w2v_cli.model.generation_fields import GENERATION_FIELDS
 
 CHANGES = [
     {},
@@ -99,6 +101,14 @@ def test_update_from_string_reads_values_as_their_fields_types():
         config.update_from_string("conv_bias=perhaps")
     with pytest.raises(TypeError, match="conv_dim"):
         config.update_from_string("conv_dim=1")
+
+
+def test_fields_about_making_texts_are_neither_kept_nor_saved():
+    fields = GenerationConfig._get_default_generation_params()
+    assert set(GENERATION_FIELDS) == set(fields)
+    ours, reference = Wav2Vec2Config(**fields), transformers.Wav2Vec2Config(**fields)
+    assert ours.to_json_string() == reference.to_json_string()
+    assert not hasattr(Wav2Vec2Config(top_k=5), "top_k")
 
 
 def test_ratio_of_samples_to_frames():

@@ -38,3 +38,20 @@ def test_lengths_of_many_recordings_at_once(pair):
         ours._get_feature_vector_attention_mask(62, attention_mask),
         reference._get_feature_vector_attention_mask(62, attention_mask),
     )
+
+
+@pytest.mark.parametrize("kernels", [[5, 3], [5, 3, 1, 1, 1, 3]])
+def test_layers_of_a_head_are_as_many_as_it_has_widths(pair, batch, kernels):
+    """Though lists for more layers, as by default, stay in the configuration."""
+    changes = {"tdnn_dim": [24, 24], "tdnn_kernel": kernels}
+    reference, ours = pair("ForXVector", **changes)
+    input_values, attention_mask = batch
+    for model in (reference, ours):
+        model.eval()
+    expected = reference(input_values, attention_mask=attention_mask)
+    got = ours(input_values, attention_mask=attention_mask)
+    torch.testing.assert_close(got.embeddings, expected.embeddings, atol=1e-5, rtol=1e-4)
+    ours.padding_invariant = True
+    alone = ours(input_values[2:, :8000], attention_mask=attention_mask[2:, :8000])
+    got = ours(input_values, attention_mask=attention_mask)
+    torch.testing.assert_close(got.embeddings[2:], alone.embeddings, atol=1e-5, rtol=1e-4)

@@ -18,15 +18,11 @@ def test_gradient_checkpointing_gives_the_same_gradients(pair, batch, norm, reen
             model.gradient_checkpointing_enable({"use_reentrant": reentrant})
         assert model.is_gradient_checkpointing is enable
         model.zero_grad()
-        input_values = (
-            batch[0].clone().requires_grad_(reentrant)
-        )  # its way to reach the first layer
-        model(
-            input_values, attention_mask=batch[1], labels=torch.tensor([[1, 2]] * 3)
-        ).loss.backward()
+        model(batch[0], attention_mask=batch[1], labels=torch.tensor([[1, 2]] * 3)).loss.backward()
         gradients.append(
             {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
         )
+    assert not batch[0].requires_grad
     assert gradients[0].keys() == gradients[1].keys()
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], gradient, msg=name)
@@ -187,6 +183,26 @@ def test_newer_names_of_gradient_checkpointing(pair):
     assert not model.is_gradient_checkpointing
     with pytest.raises(ValueError, match="every_n_layers"):
         model.activation_checkpointing_enable(every_n_layers=2)
+
+
+@pytest.mark.parametrize("head", ["Model", "ForCTC"])
+def test_parts_are_found_by_their_published_names(pair, head):
+    for model in pair(head):
+        network = model if head == "Model" else model.wav2vec2
+        assert model.get_encoder() is network.encoder
+        assert model.get_encoder(modality="audio") is model
+        assert model.get_decoder() is network
+        weight = network.encoder.layer_norm.weight
+        name = next(name for name, p in model.named_parameters() if p is weight)
+        assert model.get_parameter_or_buffer(name) is weight
+        with pytest.raises(AttributeError):
+            model.get_parameter_or_buffer("encoder.nothing")
+        assert model.model_tags is None
+        model.add_model_tags("speech")
+        model.add_model_tags(["speech", "mine"])
+        assert model.model_tags == ["speech", "mine"]
+        model.set_attn_implementation({"": "eager"})
+        assert model.config._attn_implementation == "eager"
 
 
 def test_masks_may_be_floats(pair, batch):

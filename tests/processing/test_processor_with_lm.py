@@ -114,6 +114,10 @@ def test_options_mean_what_they_mean_there(folder, processor, logits, options):
         assert_same(processor.decode(matrix, output_word_offsets=True, **options), theirs)
 
 
+def test_names_of_inputs(processor, published):
+    assert processor.model_input_names == published.model_input_names
+
+
 def test_options_of_a_call_end_with_it(processor, logits):
     plain = processor.decode(logits[0], n_best=3)
     before = vars(processor.language_model).copy()

@@ -39,9 +39,12 @@ logger = logging.getLogger(__name__)
 _WITHOUT_EFFECT = (
     *("low_cpu_mem_usage", "_fast_init", "offload_state_dict", "from_tf", "from_flax"),
     *("offload_folder", "offload_buffers", "max_memory", "disable_mmap", "use_kernels"),
-    *("generation_config", "experts_implementation"),
+    *("generation_config", "experts_implementation", "adapter_name"),
 )
-_NOT_HERE = ("key_mapping", "adapter_kwargs", "tp_plan", "tp_size", "device_mesh")
+_NOT_HERE = (
+    *("adapter_kwargs", "tp_plan", "tp_size", "device_mesh", "distributed_config"),
+    *("fusion_config", "gguf_file", "allow_all_kernels"),
+)
 
 _BEST_DEVICE = ("auto", "balanced", "balanced_low_0", "sequential")
 
@@ -70,7 +73,7 @@ def load_model(
     *model_args: Any,
     config: Wav2Vec2Config | str | os.PathLike[str] | None = None,
     state_dict: dict[str, torch.Tensor] | None = None,
-    dtype: torch.dtype | str | None = None,
+    dtype: torch.dtype | str | dict[str, Any] | None = None,
     device: torch.device | str | int | None = None,
     device_map: Any = None,
     ignore_mismatched_sizes: bool = False,
@@ -79,6 +82,7 @@ def load_model(
     use_safetensors: bool | None = None,
     variant: str | None = None,
     weights_only: bool = True,
+    key_mapping: dict[str, str] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Return a model with the weights of a checkpoint, in evaluation mode.
@@ -94,8 +98,8 @@ def load_model(
         *model_args: Passed to the class after the configuration.
         config: The configuration, or where to load it from instead of `name`.
         state_dict: Weights to use instead of a file.
-        dtype: A type or its name. None and "auto": what config.json says, else the type the
-            weights are stored in. `torch_dtype` is its older name.
+        dtype: A type or its name, or {"": type}. None and "auto": what config.json says, else
+            the type the weights are stored in. `torch_dtype` is its older name.
         device: Where the weights go; the CPU by default.
         device_map: The same in the published form: a device, {"": device}, or "auto" for the
             best one there is.
@@ -108,6 +112,8 @@ def load_model(
         use_safetensors: True: no pickle; False: no safetensors; None: what is there.
         variant: The middle of the weights' file name, as in model.fp16.safetensors.
         weights_only: Must be true: a pickle is never allowed to run code.
+        key_mapping: Other names of weights: regular expressions, and what takes the place of
+            what they match in the checkpoint's names.
         **kwargs: `load_in_8bit=True`, or a `quantization_config` that says so: the encoder's
             linear layers in 8 bits (see `put_into_8_bits`). Where to look (see HubOptions);
             fields of the configuration to replace, such as vocab_size or attn_implementation;
@@ -154,6 +160,8 @@ def load_model(
         weights = read_weights(files)
     else:
         weights = state_dict
+    for pattern, replacement in (key_mapping or {}).items():
+        weights = {re.sub(pattern, replacement, key): value for key, value in weights.items()}
     settings.dtype = _choose_dtype(dtype if dtype is not None else older_dtype, settings, weights)
 
     with skip_init(), torch.device("meta"):
@@ -208,11 +216,11 @@ def _choose_device(device: torch.device | str | int | None, device_map: Any) -> 
     if device is not None and device_map is not None:
         raise ValueError("device and device_map say the same; give one of them")
     if isinstance(device_map, dict):
-        if set(device_map) != {""}:
+        if len({str(place) for place in device_map.values()}) != 1:
             raise ValueError(
                 "device_map puts a model on one device here: {'': 'cuda:0'}, 'cuda:0' or 'auto'"
             )
-        device_map = device_map[""]
+        device_map = next(iter(device_map.values()))
     chosen = device if device is not None else device_map
     if chosen in _BEST_DEVICE:
         if torch.cuda.is_available():
@@ -223,9 +231,11 @@ def _choose_device(device: torch.device | str | int | None, device_map: Any) -> 
 
 
 def _choose_dtype(
-    dtype: torch.dtype | str | None, config: Any, weights: dict[str, torch.Tensor]
+    dtype: torch.dtype | str | dict[str, Any] | None, config: Any, weights: dict[str, torch.Tensor]
 ) -> torch.dtype:
     """Return the type the floating-point weights will have."""
+    if isinstance(dtype, dict) and set(dtype) == {""}:
+        dtype = dtype[""]
     if isinstance(dtype, torch.dtype):
         return dtype
     if dtype is None or dtype == "auto":

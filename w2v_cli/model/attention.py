@@ -148,8 +148,10 @@ class Wav2Vec2Attention(nn.Module):
         attention_mask: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         query, key, value = (x.transpose(1, 2) for x in (query, key, value))
-        frames = range(key.shape[2])
-        visible = self._visible(attention_mask, frames, frames, key.device)
+        visible = _shown(attention_mask)
+        if self.window is not None:
+            frames = range(key.shape[2])
+            visible = self._visible(attention_mask, frames, frames, self.window, key.device)
         weights = self._weights(query, key, visible)
         return (weights @ value).transpose(1, 2), weights
 
@@ -167,20 +169,20 @@ class Wav2Vec2Attention(nn.Module):
         attention_mask: torch.Tensor | None,
         queries: range,
         keys: range,
+        window: int,
         device: torch.device,
     ) -> torch.Tensor | None:
         """Return which of some frames attend to which, bool (batch or 1, 1, queries, keys).
 
         None where all attend to all.
         """
-        visible = None
-        if attention_mask is not None:
-            visible = attention_mask[:, None, None, keys.start : keys.stop]
+        visible = None if attention_mask is None else attention_mask[:, keys.start : keys.stop]
+        visible = _shown(visible)
         farthest = max(queries.stop - 1 - keys.start, keys.stop - 1 - queries.start)
-        if self.window is not None and self.window < farthest:
+        if window < farthest:
             places = torch.arange(keys.start, keys.stop, device=device)
             distances = places - torch.arange(queries.start, queries.stop, device=device)[:, None]
-            near = (distances.abs() <= self.window)[None, None]
+            near = (distances.abs() <= window)[None, None]
             # Padding far from all that is real attends to itself: nothing at all would be NaN.
             visible = near if visible is None else (visible & near) | (distances == 0)
         return visible
@@ -193,18 +195,19 @@ class Wav2Vec2Attention(nn.Module):
         attention_mask: torch.Tensor | None,
     ) -> torch.Tensor:
         query, key, value = (x.transpose(1, 2) for x in (query, key, value))
+        if self.window is None:  # no count of frames is looked at: traced, it takes any length
+            return self._attend(query, key, value, _shown(attention_mask)).transpose(1, 2)
         n_frames = key.shape[2]
-        window = n_frames if self.window is None else self.window
         attended = []
         # Blocks as long as the window: no frame looks at more than its neighbours' blocks.
-        for start in range(0, n_frames, max(window, _SHORTEST_BLOCK)):
-            queries = range(start, min(start + max(window, _SHORTEST_BLOCK), n_frames))
-            keys = range(max(start - window, 0), min(queries.stop + window, n_frames))
+        for start in range(0, n_frames, max(self.window, _SHORTEST_BLOCK)):
+            queries = range(start, min(start + max(self.window, _SHORTEST_BLOCK), n_frames))
+            keys = range(max(start - self.window, 0), min(queries.stop + self.window, n_frames))
             block = self._attend(
                 query[:, :, queries.start : queries.stop],
                 key[:, :, keys.start : keys.stop],
                 value[:, :, keys.start : keys.stop],
-                self._visible(attention_mask, queries, keys, key.device),
+                self._visible(attention_mask, queries, keys, self.window, key.device),
             )
             attended.append(block)
         joined = attended[0] if len(attended) == 1 else torch.cat(attended, dim=2)
@@ -268,3 +271,8 @@ class Wav2Vec2Attention(nn.Module):
         attended = torch.zeros_like(query)
         attended[attention_mask] = packed
         return attended
+
+
+def _shown(attention_mask: torch.Tensor | None) -> torch.Tensor | None:
+    """Return which frames (batch, frames) all others attend to, (batch, 1, 1, frames)."""
+    return None if attention_mask is None else attention_mask[:, None, None]

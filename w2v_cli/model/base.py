@@ -74,6 +74,8 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, NotUploaded, nn.Module):
                 f"{type(config).__name__}; for a folder or a model id use "
                 f"{type(self).__name__}.from_pretrained(name)"
             )
+        if isinstance(config._attn_implementation, dict):  # of several networks; this is the one
+            config._attn_implementation = config._attn_implementation.get("")
         if config._attn_implementation is None:
             config._attn_implementation = DEFAULT_ATTN_IMPLEMENTATION
             config._attn_is_default = True
@@ -89,6 +91,25 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, NotUploaded, nn.Module):
         """The network without its head; itself where there is no head."""
         base: Wav2Vec2PreTrainedModel = getattr(self, self.base_model_prefix, self)
         return base
+
+    def get_encoder(self, modality: str | None = None) -> nn.Module:
+        """Return the layers over frames; for any modality by name, the model, as published."""
+        return self if modality else self.base_model.get_submodule("encoder")
+
+    def get_decoder(self) -> nn.Module:
+        """Return the network without its head, as published: it has no decoder."""
+        return self.base_model
+
+    def get_parameter_or_buffer(self, target: str) -> torch.Tensor:
+        """Return the weight or the buffer of that name.
+
+        Raises:
+            AttributeError: there is neither.
+        """
+        try:
+            return self.get_parameter(target)
+        except AttributeError:
+            return self.get_buffer(target)
 
     @property
     def device(self) -> torch.device:
@@ -127,15 +148,18 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, NotUploaded, nn.Module):
             if isinstance(module, Wav2Vec2Attention):
                 module.window = value
 
-    def set_attn_implementation(self, attn_implementation: str) -> None:
-        """Choose eager, sdpa or flash_attention_2.
+    def set_attn_implementation(self, attn_implementation: str | dict[str, str]) -> None:
+        """Choose eager, sdpa or flash_attention_2; in a dictionary, under the name "".
 
         Raises:
             ValueError: the name is unknown.
             ImportError: it can't run here; the message names one that can.
         """
-        check_attn_implementation(attn_implementation)
-        self.config._attn_implementation = attn_implementation
+        chosen = attn_implementation
+        if isinstance(chosen, dict):
+            chosen = chosen.get("", self.config._attn_implementation or DEFAULT_ATTN_IMPLEMENTATION)
+        check_attn_implementation(chosen)
+        self.config._attn_implementation = chosen
         self.config._attn_is_default = False
 
     def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:

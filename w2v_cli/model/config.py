@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from w2v_cli.model.generation_fields import GENERATION_FIELDS
+
 if TYPE_CHECKING:
     import torch
 
@@ -36,8 +38,7 @@ _OMITTED_DEFAULTS: dict[str, Any] = {
     "label2id": {"LABEL_0": 0, "LABEL_1": 1},
     "problem_type": None,
 }
-# Internal state that never reaches a file.
-_NOT_SERIALIZED = ("_attn_implementation", "_attn_is_default", "_commit_hash")
+_NOT_SERIALIZED = ("_attn_implementation", "_attn_is_default", "_commit_hash")  # never in a file
 # JSON has no word for these; the published files spell them as tagged objects.
 _FLOAT_TAG = "__float__"
 _SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -163,8 +164,7 @@ class Wav2Vec2Config:
         self._output_attentions: bool = bool(kwargs.pop("output_attentions", False))
         self._attn_implementation: str | None = kwargs.pop("attn_implementation", None)
         self._attn_is_default = False  # set by a model that had to choose
-        kwargs.pop("model_type", None)
-        for name in _NOT_SERIALIZED:
+        for name in ("model_type", *_NOT_SERIALIZED, *GENERATION_FIELDS):
             kwargs.pop(name, None)
         for name, value in kwargs.items():
             setattr(self, name, value)

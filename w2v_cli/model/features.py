@@ -185,6 +185,15 @@ class Wav2Vec2FeatureEncoder(nn.Module):
         for parameter in self.parameters():
             parameter.requires_grad = False
 
+    @property
+    def _checkpoints_first_layer(self) -> bool:
+        return (
+            self.gradient_checkpointing
+            and self.training
+            and torch.is_grad_enabled()
+            and any(parameter.requires_grad for parameter in self.conv_layers[0].parameters())
+        )
+
     def forward(
         self, input_values: torch.Tensor, input_lengths: torch.Tensor | None = None
     ) -> torch.Tensor:
@@ -195,6 +204,9 @@ class Wav2Vec2FeatureEncoder(nn.Module):
             input_lengths: Real samples (batch,): makes the group norm look at these alone.
         """
         hidden_states = input_values[:, None]  # (batch, 1, samples)
+        if self._checkpoints_first_layer and not hidden_states.requires_grad:
+            # What is calculated again the reentrant way learns only if what it is given does.
+            hidden_states.requires_grad_()
         lengths = input_lengths
         for layer, (kernel_size, stride) in zip(self.conv_layers, self.spans, strict=True):
             if lengths is not None:

@@ -11,6 +11,7 @@ from torch import nn
 class PublishedTraits:
     """Capabilities by their published names: what can be chosen, shared, ignored, split."""
 
+    model_tags: list[str] | None = None
     supports_gradient_checkpointing: ClassVar[bool] = True
     _supports_sdpa: ClassVar[bool] = True
     _supports_flash_attn: ClassVar[bool] = True
@@ -69,6 +70,12 @@ class PublishedTraits:
 
     def tie_weights(self, **kwargs: Any) -> None:
         """Do nothing: no weights are shared."""
+
+    def add_model_tags(self, tags: list[str] | str) -> None:
+        """Add to `model_tags` those that it lacks; programs that upload models read them."""
+        known = self.model_tags or []
+        added = [tags] if isinstance(tags, str) else tags
+        self.model_tags = [*known, *(tag for tag in dict.fromkeys(added) if tag not in known)]
 
     @property
     def dummy_inputs(self) -> dict[str, torch.Tensor]:

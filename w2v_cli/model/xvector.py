@@ -91,10 +91,13 @@ class Wav2Vec2ForXVector(ModelWithLayerSum):
         with `padding_invariant` the lengths are exact.
         """
         lengths = torch.as_tensor(input_lengths)
-        spans = zip(self.config.tdnn_kernel, self.config.tdnn_dilation, strict=True)
+        config = self.config
+        spans = [(kernel_size, 1) for kernel_size in config.tdnn_kernel]
+        if self.padding_invariant:
+            layers = range(len(config.tdnn_dim))
+            spans = [(config.tdnn_kernel[i], config.tdnn_dilation[i]) for i in layers]
         for kernel_size, dilation in spans:
-            used_dilation = dilation if self.padding_invariant else 1
-            lengths = conv_output_length(lengths, kernel_size, 1, used_dilation)
+            lengths = conv_output_length(lengths, kernel_size, 1, dilation)
         return lengths
 
     def forward(

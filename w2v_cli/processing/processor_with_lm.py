@@ -144,6 +144,11 @@ class Wav2Vec2ProcessorWithLM(Wav2Vec2Processor):
         return decoder_files.save_processor_with_lm(self, save_directory, push_to_hub=push_to_hub)
 
     @property
+    def model_input_names(self) -> list[str]:
+        """What the feature extractor and the tokenizer return, one after the other."""
+        return [*self.feature_extractor.model_input_names, *self.tokenizer.model_input_names]
+
+    @property
     def language_model(self) -> Any:
         """pyctcdecode's language model; None without one."""
         return self.decoder._language_model
