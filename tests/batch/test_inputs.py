@@ -51,6 +51,13 @@ def places(result):
     return [(item.source, item.relative.as_posix()) for item in result.items]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_in_a_folder_is_no_recording(tree):
+    os.mkfifo(tree / "calls/live.wav")
+    assert "calls/live.wav" not in dict(places(found("calls", recursive=True)))
+    assert places(found("calls/live.wav")) == [("calls/live.wav", "live.wav")]
+
+
 def test_a_folder_and_the_folders_in_it(tree):
     result = found("calls", recursive=True)
     assert places(result) == [

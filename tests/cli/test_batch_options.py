@@ -273,6 +273,27 @@ def test_skip_existing_and_overwrite(w2v, calls):
     assert (calls / "out" / "a.txt").read_text() != "by hand\n"
 
 
+@pytest.mark.parametrize("more", [[], ["--retry-failed"]])
+def test_an_error_that_is_written_down_is_no_result_to_skip(w2v, calls, more):
+    good = (calls / "calls/a.wav").read_bytes()
+    (calls / "calls/a.wav").write_text("no sound")
+    arguments = ("transcribe", "-r", "calls", "-f", "jsonl", "-o", "out/")
+    assert w2v(*arguments).exit_code == 3
+    assert "error" in (calls / "out" / "a.jsonl").read_text()
+    assert w2v(*arguments, "--skip-existing").exit_code == 3
+    (calls / "calls/a.wav").write_bytes(good)
+    w2v(*arguments, "--skip-existing", *more)
+    assert "error" not in (calls / "out" / "a.jsonl").read_text()
+
+
+def test_names_that_end_with_nul_need_the_option(w2v, calls):
+    (calls / "list").write_bytes(b"calls/a.wav\0calls/../calls/a.wav\0")
+    run = w2v("transcribe", "--files-from", "list")
+    assert (run.exit_code, run.stderr.count("\n")) == (2, 1)
+    assert "add --null (-0)" in run.stderr
+    assert w2v("transcribe", "--files-from", "list", "-0").exit_code == 0
+
+
 def test_names_that_are_no_utf8(w2v_process, calls):
     name = b"calls/caf\xe9.wav"
     (calls / "calls/a.wav").rename(calls / os.fsdecode(name))

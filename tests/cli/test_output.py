@@ -1,6 +1,7 @@
 """Where results end up: stdout or a file, one or several, whole or not at all."""
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -186,3 +187,80 @@ def test_an_input_is_not_overwritten(tmp_path, monkeypatch):
         check_output(str(recording), ["other.wav", "talk.wav"])
     check_output("-", ["talk.wav"])
     check_output("new.txt", ["talk.wav", "-"])
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_stdout_by_another_name_is_stdout(w2v_process, recording, tmp_path, name):
+    """A file that it is redirected to keeps what is there already."""
+    kept = tmp_path / "log.txt"
+    kept.write_text("first\n")
+    with kept.open("a") as log:
+        command = [sys.executable, "-m", "w2v_cli", "transcribe", "-m", "mini", recording()]
+        done = subprocess.run([*map(str, command), "-o", name], stdout=log, check=False)
+    assert done.returncode == 0
+    assert kept.read_text().startswith("first\n")
+    piped = w2v_process("transcribe", "-m", "mini", recording(), "-f", "jsonl", "-o", name)
+    assert (piped.exit_code, piped.stdout.count("\n")) == (0, 1)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+def test_a_pipe_that_a_shell_has_opened_is_written_to(w2v_process, recording, tmp_path):
+    reads, writes = os.pipe()
+    run = w2v_process(
+        *("transcribe", "-m", "mini", recording(), "-f", "jsonl", "-o", f"/dev/fd/{writes}"),
+        pass_fds=(writes,),
+    )
+    os.close(writes)
+    assert run.exit_code == 0, run.stderr
+    with os.fdopen(reads) as pipe:
+        assert pipe.read().startswith("{")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("models",),
+        ("--version",),
+        ("--help",),
+        ("classify", "-m", "mini-keywords", "--list-labels"),
+        ("transcribe", "-m", "mini", "-r", ".", "--dry-run"),
+    ],
+)
+def test_a_full_stdout_is_told_in_a_line(recording, tmp_path, arguments):
+    recording()
+    with FULL.open("w") as full:
+        command = [sys.executable, "-m", "w2v_cli", *arguments]
+        run = subprocess.run(
+            command,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+        )
+    assert run.returncode == 1
+    assert run.stderr.startswith("w2v: stdout: cannot be written: No space left")
+    assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("score", "NAME", "foo"),
+        ("transcribe", "a.wav", "-o", "NAME"),
+        ("transcribe", "a.wav", "-o", "NAME/"),
+        ("transcribe", "-m", "mini", "--lm", "NAME", "a.wav"),
+        ("transcribe", "-r", "NAME"),
+        ("classify", "a.wav", "--plot", "NAME.png"),
+    ],
+)
+def test_a_text_in_place_of_a_name_is_told_in_a_line(w2v, recording, arguments):
+    talk = str(recording())
+    written = [text.replace("NAME", "once upon a time " * 20) for text in arguments]
+    run = w2v(*(text.replace("a.wav", talk) for text in written))
+    assert run.exit_code == 2, run.stderr
+    assert run.stderr.count("\n") == 1
+    assert "once upon a time" in run.stderr

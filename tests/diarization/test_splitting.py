@@ -5,8 +5,8 @@ import pytest
 
 from w2v_cli.diarization.clustering import VoiceRules, link_by_voices
 from w2v_cli.diarization.linking import sure_pairs
-from w2v_cli.diarization.pieces import Piece
-from w2v_cli.diarization.splitting import columns_of, split, windows_of
+from w2v_cli.diarization.pieces import HeardWindows, Piece
+from w2v_cli.diarization.splitting import columns_of, link_divided, split, windows_of
 from w2v_cli.diarization.stitching import stitch
 
 STEP = 0.02
@@ -93,3 +93,19 @@ def test_a_network_that_hears_one_speaker_where_there_are_two():
     stitched = stitch(pieces, labels, 2, len(who))
     heard = stitched.argmax(axis=1)
     assert min(np.mean(heard != who), np.mean(heard == who)) < 0.02
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3])
+def test_as_many_speakers_as_are_asked_for(asked):
+    """Of one output that three voices share, alike by the cosine that is enough for one."""
+    voices = np.array([[1, 0, 0.2, 0], [1, 0.3, 0, 0], [1, 0, -0.4, 0]])
+    voices = voices[[0, 1, 2, 0, 1, 2]] / np.linalg.norm(voices, axis=1)[[0, 1, 2, 0, 1, 2], None]
+    spans = tuple((75 * n, 75 * (n + 1)) for n in range(6))
+    heard = HeardWindows(spans, voices.astype(np.float32))
+    piece = Piece(0, np.ones((450, 1), np.float32), windows=(heard,))
+    divided, labels, n_speakers = link_divided([piece], VoiceRules(0.5, asked, asked), STEP)
+    assert n_speakers == asked
+    who = stitch(divided, labels, n_speakers, 450)[::75].argmax(axis=1)
+    if asked == 3:
+        assert len(set(who[:3])) == 3
+        assert who[:3].tolist() == who[3:].tolist()

@@ -169,6 +169,14 @@ def test_channels_that_speak_at_once_share_a_cue():
     assert (cue.start_ms, cue.end_ms) == (1000, 3000)
 
 
+def test_who_answers_at_once_shares_the_cue_which_would_flash_by():
+    one = Segment(0, 0.3, 0.54, "stop", (Word("stop", 0.3, 0.54, 1),), 1)
+    two = Segment(1, 0.58, 0.9, "why", (Word("why", 0.58, 0.9, 1),), 2)
+    (cue,) = cues(Transcript("", (one, two), 5.0, "mini"), SubtitleOptions())
+    assert shown(cue) == ["[channel 1] stop", "[channel 2] why"]
+    assert cue.start_ms == 300
+
+
 def test_who_interrupts_later_has_a_cue_of_their_own():
     one = Segment(0, 1.0, 6.0, "good morning", (Word("good", 1, 2, 1), Word("morning", 2, 6, 1)), 1)
     two = Segment(1, 4.0, 7.0, "hello", (Word("hello", 4, 7, 1),), 2)

@@ -59,6 +59,8 @@ def test_other_lines_are_left_out():
         ("SPEAKER talk 1 nan 1.0 <NA> <NA> anna", "no times"),
         ("SPEAKER talk 1 -1 1.0 <NA> <NA> anna", "from 0 on"),
         ("SPEAKER talk 1 1 -1.0 <NA> <NA> anna", "below 0"),
+        ("hello world", "begins with hello"),
+        ("talk 1 0 30.5", "begins with talk"),
     ],
 )
 def test_what_is_no_rttm(line, reason):

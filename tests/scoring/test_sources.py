@@ -171,6 +171,11 @@ def test_a_folder_has_a_text_for_each_name(tmp_path):
     assert read_texts(str(tmp_path)) == [NamedText("b.txt", "b"), NamedText("sub/a.json", "a")]
 
 
+def test_times_of_labels_are_no_words(tmp_path):
+    with pytest.raises(UsageError, match="what its lines have besides words would be counted"):
+        read_texts(write(tmp_path / "talk.labels.txt", "0\t1\tgo"))
+
+
 @pytest.mark.parametrize("text", ["go left", lines({"source": "a", "text": "go left"})])
 def test_standard_input(monkeypatch, text):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))

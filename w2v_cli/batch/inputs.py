@@ -9,6 +9,7 @@ import fnmatch
 import glob
 import os
 import re
+import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -162,17 +163,22 @@ def _walk(found: Found, folder: str, selection: Selection) -> Iterator[tuple[str
             # A link to a folder is not followed: it may lead back up.
             if entry.is_dir(follow_symlinks=False):
                 folders.append((entry.path, f"{below}/"))
-            elif selection.takes(entry.name, below) and not _leads_to_folder(entry):
+            elif selection.takes(entry.name, below) and _may_be_file(entry):
                 yield entry.path, below
         waiting += reversed(folders)
 
 
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder or a link to one; a link that leads nowhere is none."""
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a file, a link to one, or a link that leads nowhere.
+
+    A named pipe that lies in a folder may have nobody who writes to it.
+    """
+    if entry.is_file(follow_symlinks=False):
+        return True
     try:
-        return entry.is_dir()
-    except OSError:  # a link to itself: whoever opens it says so
-        return False
+        return stat.S_ISREG(entry.stat().st_mode)
+    except OSError:  # whoever opens it says so
+        return True
 
 
 def _add_glob(found: Found, pattern: str, selection: Selection) -> None:

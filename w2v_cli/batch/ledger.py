@@ -185,7 +185,9 @@ class Ledger:
         if self._files is None:
             return aside
         if aside is None:
-            exists = self._policy.skip_existing and self._has_files(item.source)
+            record = self.journal.get(item.source)
+            is_result = record is None or record.error is None  # files say errors, too, in jsonl
+            exists = self._policy.skip_existing and is_result and self._has_files(item.source)
             return SetAside(item, None) if exists else None
         failed = aside.record is not None and aside.record.error is not None
         return aside if failed or self._has_files(item.source) else None

@@ -21,7 +21,12 @@ def read_names(content: bytes, *, null: bool) -> list[str]:
     The mark that some editors put before a text is no part of the first name.
 
     Names are bytes, and not always text: they come back as Python's file functions take them.
+
+    Raises:
+        UsageError: NULs are in it that end no names.
     """
+    if not null and b"\0" in content:
+        raise UsageError("--files-from: names in the list end with NUL; add --null (-0)")
     separator = b"\0" if null else b"\n"
     names = content.split(separator)
     if not null:

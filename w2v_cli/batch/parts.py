@@ -16,13 +16,24 @@ from pathlib import Path
 _KEPT_LETTERS = 40
 
 
+def true_path(path: str | os.PathLike[str]) -> Path:
+    """Return where a file is, or will be: a link stays a link, what it points to is replaced.
+
+    A pipe or a device keeps its name: /dev/fd/63 leads to no other.
+    """
+    mode = _mode(path)
+    if mode is None or stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return Path(os.path.realpath(path))
+    return Path(path)
+
+
 def part_path(path: Path) -> Path:
     """Return the name under which a file is written, in the folder where it will be.
 
     >>> part_path(Path("texts/talk.srt")).name
     '.talk.srt.ad162e7a.w2v-part'
     """
-    target = Path(os.path.realpath(path))  # a link stays a link: what it points to is replaced
+    target = true_path(path)
     number = zlib.crc32(os.fsencode(target.name))
     return target.with_name(f".{target.name[:_KEPT_LETTERS]}.{number:08x}.w2v-part")
 
@@ -60,7 +71,7 @@ def finish_part(path: Path) -> bool:
     Raises:
         OSError: It cannot be renamed.
     """
-    target = Path(os.path.realpath(path))
+    target = true_path(path)
     try:
         part_path(path).replace(target)
     except FileNotFoundError:
@@ -74,8 +85,8 @@ def drop_part(path: Path) -> None:
         part_path(path).unlink()
 
 
-def _mode(path: Path) -> int | None:
+def _mode(path: str | os.PathLike[str]) -> int | None:
     try:
-        return path.stat().st_mode
+        return os.stat(path).st_mode  # noqa: PTH116  # Path raises for names that are too long
     except OSError:
         return None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import errno
 import gc
 import os
 import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -20,7 +22,7 @@ from typer.core import TyperGroup
 from w2v_cli import __version__
 from w2v_cli.cli.console import print_error
 from w2v_cli.cli.grouped_help import GroupedCommand
-from w2v_cli.errors import W2VError
+from w2v_cli.errors import UsageError, W2VError
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -123,6 +125,9 @@ def _fill_in_closed_streams() -> None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
+# What a write to stdout fails with.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 # Between two searches for what nobody refers to. Imports make as many objects, and let go of none:
 # with Python's own number, 700, searches are a tenth of what they take.
 _NEW_OBJECTS = 20_000
@@ -144,6 +149,19 @@ def _keep_interrupts(unraisable: Any) -> None:
         sys.__unraisablehook__(unraisable)
 
 
+def _explain(error: OSError) -> W2VError | None:
+    """Return what to say about a failure that any command can have; None for any other."""
+    if error.errno == errno.ENAMETOOLONG:
+        name = textwrap.shorten(os.fsdecode(error.filename or ""), 60, placeholder="...")
+        return UsageError(f"{name[:60]}: too long for the name of a file; give a file's name")
+    if error.filename is None and error.errno in _NO_ROOM:  # files are written with care
+        from w2v_cli.cli.output import STDOUT, cannot_write, drop_stdout
+
+        drop_stdout()
+        return cannot_write(STDOUT, error)
+    return None
+
+
 def main() -> None:
     """Run `w2v` on the command line's arguments and end with the exit code that fits."""
     _fill_in_closed_streams()
@@ -158,3 +176,9 @@ def main() -> None:
     except W2VError as error:
         print_error(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        said = _explain(error)
+        if said is None:
+            raise
+        print_error(said)
+        sys.exit(said.exit_code)

@@ -173,8 +173,9 @@ Formats = Annotated[
         parser=options.format_parser(ALL_NAMES),
         autocompletion=options.format_completer(ALL_NAMES),
         help="npy, npz, safetensors: for numpy and torch. parquet: for data frames. jsonl: text. "
-        "usearch: an index. May be repeated; all is each of them. What is compared is written as "
-        "txt or jsonl, and --matrix as txt or csv. [default: as --output ends, else jsonl or txt]",
+        "usearch: an index of all. May be repeated; all is each of them, in a folder all but "
+        "usearch. What is compared is written as txt or jsonl, and --matrix as txt or csv. "
+        "[default: as --output ends, else jsonl or txt]",
         show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),

@@ -28,6 +28,19 @@ DEFAULT_FORMAT = "txt"
 _TIME = re.compile(r"(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d*)?|\.\d+)")
 
 
+# What stdout is called as a file. Opened by such a name it would be written from its beginning.
+_STDOUT_NAMES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+def parse_output(name: str) -> str:
+    """Return a file's name, or - for any name of stdout.
+
+    >>> parse_output("/dev/stdout")
+    '-'
+    """
+    return "-" if name in _STDOUT_NAMES else name
+
+
 def parse_seconds(text: str) -> float:
     """Return the seconds in ``90.5``, ``1:30.5`` or ``1:02:30``.
 
@@ -259,6 +272,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE|DIR/|-",
+        callback=parse_output,
         help="The file to write, replaced only when all is done; - is stdout. In a folder each "
         "recording has a file of its name for each format; one recording in several formats "
         "may also be given a name without suffix.",
@@ -271,6 +285,7 @@ OutputFile = Annotated[
         "--output",
         "-o",
         metavar="FILE|-",
+        callback=parse_output,
         help="The file to write, replaced only when all is done; - is stdout.",
         rich_help_panel=OUTPUT_GROUP,
     ),

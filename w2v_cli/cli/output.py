@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from w2v_cli.batch.parts import part_path
+from w2v_cli.batch.parts import part_path, true_path
 from w2v_cli.errors import UsageError, W2VError
 from w2v_cli.recording_parts import split_part
 
@@ -141,7 +141,7 @@ class Results:
             raise
         except OSError as error:
             if self._file is None:
-                _drop_stdout()
+                drop_stdout()
             raise cannot_write(self._target, error) from error
 
 
@@ -163,8 +163,7 @@ class AtomicFile:
 
     def __init__(self, target: str, *, in_part: bool = False) -> None:
         self._target = target
-        # A link stays a link: what it points to is replaced.
-        path = Path(os.path.realpath(target))
+        path = true_path(target)
         check_place(target)
         self._path = path
         self._temporary: Path | None = None
@@ -221,7 +220,7 @@ def check_place(target: str) -> None:
         UsageError: It is a folder, or its folder is not there.
         OutputError: Its folder takes no new files.
     """
-    path = Path(os.path.realpath(target))
+    path = true_path(target)
     if path.is_dir():
         raise UsageError(f"--output {target}: a directory; name a file in it")
     if not path.parent.is_dir():
@@ -331,7 +330,7 @@ def utf8_stdout() -> TextIO:
     return sys.stdout
 
 
-def _drop_stdout() -> None:
+def drop_stdout() -> None:
     """Send what is still buffered for stdout nowhere, or Python would fail again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -12,7 +11,7 @@ from typing import Generic, TypeVar
 
 from w2v_cli.batch.ledger import Files, Ledger
 from w2v_cli.batch.outcome import Item
-from w2v_cli.batch.parts import drop_part, finish_part, write_part
+from w2v_cli.batch.parts import drop_part, finish_part, true_path, write_part
 from w2v_cli.cli.output import (
     ENCODING_ERRORS,
     STDOUT,
@@ -133,7 +132,7 @@ class StreamDestination(Destination[Result]):
         self.prints = target == STDOUT
         self.formats = formats
         if several and is_plain_file(target):
-            path = Path(os.path.realpath(target))
+            path = true_path(target)
             self.journal_path = path.with_name(f".{path.name[:60]}.w2v-journal")
 
     def __enter__(self) -> StreamDestination[Result]:

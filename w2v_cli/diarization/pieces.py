@@ -16,6 +16,23 @@ SPEAKS = 0.5
 _BLOCK_NUMBERS = 2**18  # a megabyte
 
 
+Window = tuple[int, int]
+"""The first frame of a stretch, and the frame after its last."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeardWindows:
+    """Where one output of a piece speaks alone, and with which voice.
+
+    Attributes:
+        windows: By their first frame.
+        voices: Their vectors, of unit length, (windows, dimensions).
+    """
+
+    windows: tuple[Window, ...]
+    voices: FloatArray
+
+
 @dataclass(frozen=True, eq=False)
 class Piece:
     """One chunk's probabilities. Which of its speakers is which of another chunk's is not known.
@@ -26,12 +43,14 @@ class Piece:
         voices: A vector of unit length for each output that spoke alone for long enough, zeros
             for the others, (outputs, dimensions); None where voices are not compared.
         voice_seconds: How long each output spoke alone, (outputs,); None as well.
+        windows: What of each output its voice is told by, before that is done; None likewise.
     """
 
     first_frame: int
     probabilities: npt.NDArray[Any]
     voices: FloatArray | None = None
     voice_seconds: FloatArray | None = None
+    windows: tuple[HeardWindows, ...] | None = None
 
     @property
     def n_frames(self) -> int:
@@ -72,13 +91,17 @@ class Blocks:
 
     def kept_piece(self, piece: Piece) -> Piece:
         """Return a piece with copies of its arrays."""
-        voices, seconds = piece.voices, piece.voice_seconds
+        voices, seconds, windows = piece.voices, piece.voice_seconds, piece.windows
         return replace(
             piece,
             probabilities=self.kept(piece.probabilities),
             voices=None if voices is None else self.kept(voices),
             voice_seconds=None if seconds is None else self.kept(seconds),
+            windows=None if windows is None else tuple(map(self._kept_windows, windows)),
         )
+
+    def _kept_windows(self, heard: HeardWindows) -> HeardWindows:
+        return replace(heard, voices=self.kept(heard.voices))
 
 
 def shared_frames(earlier: Piece, later: Piece) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

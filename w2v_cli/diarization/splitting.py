@@ -8,23 +8,24 @@ becomes two outputs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from w2v_cli.diarization.clustering import VoiceRules, cluster
+from w2v_cli.diarization.clustering import VoiceRules, cluster, link_by_voices
+from w2v_cli.diarization.pieces import Piece, Window
 from w2v_cli.diarization.turns import BoolArray, runs_of
-
-Window = tuple[int, int]
-"""The first frame of a stretch, and the frame after its last."""
 
 # As long as a voice needs to be told from others; pauses are shorter.
 _WINDOW_SECONDS = 1.5
 _SHORTEST_SECONDS = 0.5
 # Less than this of a voice in a piece is none of its own.
 _LEAST_SECONDS = 1.0
+# By so much more alike have voices to be, as long as fewer are told apart than are asked for.
+_STRICTER = 0.05
 
 
 def windows_of(alone: BoolArray, step_seconds: float) -> list[Window]:
@@ -92,3 +93,59 @@ def columns_of(
     of_frame = np.searchsorted(np.array(borders), np.arange(len(column)), side="right")
     voice_of_frame = np.array(labels)[of_frame]
     return np.where(voice_of_frame[:, None] == np.arange(n_voices), column[:, None], 0)
+
+
+def divide(piece: Piece, threshold: float, step_seconds: float) -> Piece:
+    """Return a piece whose outputs have a voice each: one of two voices is split.
+
+    Args:
+        piece: With `windows`.
+        threshold: Voices of at least this mean cosine are one.
+        step_seconds: From frame to frame.
+    """
+    assert piece.windows is not None
+    columns, voices, seconds = [], [], []
+    for output, heard in enumerate(piece.windows):
+        labels = np.array(split(heard.windows, heard.voices, threshold, step_seconds))
+        column = piece.probabilities[:, output]
+        divided = columns_of(column, heard.windows, labels.tolist())
+        columns.append(divided)
+        lengths = np.array([end - first for first, end in heard.windows]) * step_seconds
+        for number in range(divided.shape[1]):
+            voices.append(lengths[labels == number] @ heard.voices[labels == number])
+            seconds.append(lengths[labels == number].sum())
+    return Piece(
+        piece.first_frame,
+        np.concatenate(columns, axis=1),
+        _of_unit_length(np.array(voices, dtype=np.float32)),
+        np.array(seconds, dtype=np.float32),
+    )
+
+
+def link_divided(
+    pieces: Sequence[Piece], rules: VoiceRules, step_seconds: float
+) -> tuple[list[Piece], list[list[int]], int]:
+    """Return the pieces with a voice for each output, the speaker of each, and how many there are.
+
+    Where that are fewer than the rules ask for, voices have to be more alike to be one.
+
+    Args:
+        pieces: By their first frame, with `windows`.
+        rules: How many speakers there are.
+        step_seconds: From frame to frame.
+    """
+    threshold = rules.threshold
+    while True:
+        divided = [divide(piece, threshold, step_seconds) for piece in pieces]
+        labels = link_by_voices(divided, replace(rules, threshold=threshold))
+        n_speakers = max((number for row in labels for number in row), default=-1) + 1
+        if n_speakers >= rules.least or threshold >= 1:
+            return divided, labels, n_speakers
+        threshold = min(threshold + _STRICTER, 1.0)
+
+
+def _of_unit_length(voices: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    exact = voices.astype(np.float64)
+    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+    scaled: npt.NDArray[Any] = (exact / np.where(lengths > 0, lengths, 1.0)).astype(voices.dtype)
+    return scaled

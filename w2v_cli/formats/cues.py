@@ -182,7 +182,7 @@ def _cue(words: Sequence[Word], voice: str | None, options: SubtitleOptions) -> 
 
 
 def _shared(pieces: Sequence[Cue], options: SubtitleOptions) -> list[Cue]:
-    """Return the cues with those joined in which two voices speak at once."""
+    """Return the cues with those joined in which two voices begin soon after each other."""
     joined: list[Cue] = []
     for cue in pieces:
         last = joined[-1] if joined else cue
@@ -191,7 +191,7 @@ def _shared(pieces: Sequence[Cue], options: SubtitleOptions) -> list[Cue]:
         if (
             joined
             and cue.lines[0].voice not in voices
-            and cue.start_ms < min(last.start_ms + SHARED_CUE_MS, last.end_ms)
+            and cue.start_ms < last.start_ms + SHARED_CUE_MS
             and end_ms - last.start_ms <= options.max_cue_seconds * 1000
         ):
             joined[-1] = Cue(last.start_ms, end_ms, last.lines + cue.lines)

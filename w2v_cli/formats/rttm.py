@@ -43,6 +43,13 @@ def rttm(diarization: Diarization) -> str:
     return "".join(lines)
 
 
+# Of the Rich Transcription evaluations (NIST, RT-09, appendix A).
+_OTHER_TYPES = (
+    *("SEGMENT", "NOSCORE", "NO_RT_METADATA", "LEXEME", "NON-LEX", "NON-SPEECH", "FILLER"),
+    *("EDIT", "SU", "IP", "CB", "A/P", "SPKR-INFO"),
+)
+
+
 def parse_rttm(text: str, label: str) -> dict[str, tuple[Turn, ...]]:
     """Return the turns of each recording; lines of other types than SPEAKER are left out.
 
@@ -58,8 +65,10 @@ def parse_rttm(text: str, label: str) -> dict[str, tuple[Turn, ...]]:
     """
     found: dict[str, list[Turn]] = {}
     for where, fields in _rows(text, label):
-        if fields[0] != "SPEAKER":
+        if fields[0] in _OTHER_TYPES:
             continue
+        if fields[0] != "SPEAKER":
+            raise UsageError(f"{where}: begins with {fields[0]}, which no line of RTTM does")
         if len(fields) < 8:
             raise UsageError(
                 f"{where}: {counted(len(fields), 'column')}; a SPEAKER line of RTTM has eight "

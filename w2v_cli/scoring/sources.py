@@ -15,6 +15,7 @@ from w2v_cli.audio.manifests import PATH_COLUMNS, row_recording_part
 from w2v_cli.errors import UsageError
 from w2v_cli.recording_parts import part_name
 from w2v_cli.scoring.timed_texts import (
+    LABELS,
     SUBTITLES,
     TABLES,
     refuse_times,
@@ -27,7 +28,6 @@ STDIN = "-"
 
 # In a folder with several files of one name the first of these is read.
 _SUFFIXES = (".txt", ".json", ".jsonl")
-_OTHER_TEXTS = (".labels.txt",)  # Audacity's
 # What manifests and transcripts call a recording and its text.
 _NAME_FIELDS = ("audio_filepath", "source", "audio", "path", "id", *PATH_COLUMNS)
 _TEXT_FIELDS = ("text", "transcript", "sentence")
@@ -75,7 +75,7 @@ def _files(folder: Path) -> Iterator[Path]:
     for suffix in reversed(_SUFFIXES):
         for path in folder.rglob(f"*{suffix}"):
             hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-            if not hidden and not path.name.endswith(_OTHER_TEXTS) and path.is_file():
+            if not hidden and not path.name.endswith(LABELS) and path.is_file():
                 found[path.with_suffix("")] = path
     if not found:
         raise UsageError(f"{folder}: no {', '.join(_SUFFIXES)} files in this folder")

@@ -15,6 +15,8 @@ SUBTITLES = (".srt", ".vtt")
 TABLES = (".csv", ".tsv")
 OTHERS = (".ctm", ".stm", ".lrc", ".textgrid", ".rttm")
 """What has times or fields in its lines that would count as words."""
+LABELS = ".labels.txt"
+"""So do Audacity's labels."""
 
 _TIMED_HEAD = "start\tend\ttext"
 _TAG = re.compile(r"</?[A-Za-z][^>]*>|<[\d:.]+>")  # of voices, colours, words; times of words
@@ -92,7 +94,7 @@ def refuse_times(suffix: str, source: str) -> None:
     Raises:
         UsageError: It is such a file.
     """
-    if suffix in OTHERS:
+    if suffix in OTHERS or source.lower().endswith(LABELS):
         raise UsageError(
             f"{source}: what its lines have besides words would be counted; score txt, json, "
             f"jsonl, srt, vtt, tsv or csv"

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from w2v_cli.diarization.clustering import link_by_voices
 from w2v_cli.diarization.linking import link_by_overlap
-from w2v_cli.diarization.pieces import SPEAKS, Blocks, Piece
-from w2v_cli.diarization.splitting import Window, columns_of, split, windows_of
+from w2v_cli.diarization.pieces import SPEAKS, Blocks, HeardWindows, Piece, Window
+from w2v_cli.diarization.splitting import link_divided, windows_of
 from w2v_cli.diarization.stitching import stitch
 from w2v_cli.diarization.turns import Spans, speaker_spans, within
 from w2v_cli.errors import AudioError
 from w2v_cli.formats.spoken import recording_name
-from w2v_cli.inference.pooling import unit_length
 from w2v_cli.recording_parts import split_part
 from w2v_cli.results import Diarization, FrameActivity, Turn
 from w2v_cli.tasks.recording import Hearing, Ready
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from w2v_cli.inference.chunks import Chunk
     from w2v_cli.inference.network import FloatArray
     from w2v_cli.tasks.diarize import Diarizer
+
+log = logging.getLogger(__name__)
 
 # Of a waveform for a picture, which has several lines of a long recording.
 _MOST_STRETCHES = 32768
@@ -153,36 +154,32 @@ class DiarizationSession:
         if self._diarizer.voices is None:
             labels, n_speakers = link_by_overlap(pieces), self._network.n_speakers
         else:
-            labels = link_by_voices(pieces, self._diarizer.voice_rules)
-            n_speakers = max((number for row in labels for number in row), default=-1) + 1
+            rules = self._diarizer.voice_rules
+            step_seconds = self._network.hop_samples / self._network.sample_rate
+            pieces, labels, n_speakers = link_divided(pieces, rules, step_seconds)
+            if n_speakers < rules.least:
+                log.warning(
+                    "%s: only %d of %d speakers could be told apart",
+                    self._hearing.source or "the recording",
+                    n_speakers,
+                    rules.least,
+                )
         return stitch(pieces, labels, n_speakers, n_frames)
 
     def _with_voices(self, chunk: Chunk, probabilities: FloatArray) -> Piece:
-        """Return a piece whose outputs have voices; one of two voices is split."""
+        """Return a piece with the voices of what each output says alone."""
         speaks = probabilities > SPEAKS
         alone = speaks & (speaks.sum(axis=1, keepdims=True) == 1)
         step_seconds = self._network.hop_samples / self._network.sample_rate
-        threshold = self._diarizer.voice_rules.threshold
-        columns, voices, seconds = [], [], []
-        for output, of_one in enumerate(alone.T):
-            windows = windows_of(of_one, step_seconds)
-            heard = self._voices(chunk, windows)
-            known = heard.any(axis=1)
-            windows, heard = [w for w, k in zip(windows, known, strict=True) if k], heard[known]
-            labels = split(windows, heard, threshold, step_seconds)
-            divided = columns_of(probabilities[:, output], windows, labels)
-            columns.append(divided)
-            lengths = np.array([end - first for first, end in windows]) * step_seconds
-            for number in range(divided.shape[1]):
-                of_voice = np.array(labels) == number
-                voices.append(lengths[of_voice] @ heard[of_voice])
-                seconds.append(lengths[of_voice].sum())
-        return Piece(
-            chunk.first_frame - chunk.keep_start,
-            np.concatenate(columns, axis=1),
-            unit_length(np.array(voices, dtype=np.float32)),
-            np.array(seconds, dtype=np.float32),
-        )
+        windows = []
+        for of_one in alone.T:
+            found = windows_of(of_one, step_seconds)
+            voices = self._voices(chunk, found)
+            known = voices.any(axis=1)
+            spans = tuple(span for span, is_known in zip(found, known, strict=True) if is_known)
+            windows.append(HeardWindows(spans, voices[known]))
+        first_frame = chunk.first_frame - chunk.keep_start
+        return Piece(first_frame, probabilities, windows=tuple(windows))
 
     def _voices(self, chunk: Chunk, windows: Sequence[Window]) -> FloatArray:
         """Return the voice in each window of a chunk, (windows, dimensions); zeros for none."""
