@@ -125,8 +125,8 @@ def _fill_in_closed_streams() -> None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
-# What a write to stdout fails with.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+# What a write to a full disk fails with.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Between two searches for what nobody refers to. Imports make as many objects, and let go of none:
 # with Python's own number, 700, searches are a tenth of what they take.
