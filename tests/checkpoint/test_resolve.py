@@ -91,8 +91,8 @@ def test_a_misspelt_embedded_name_is_recognised(embedded, hub, name):
 def test_an_unreachable_hub_is_told_with_what_the_embedded_model_knows(embedded):
     with pytest.raises(HubError) as caught:
         resolve.resolve_file("facebook/wav2vec2-base-960h", "config.json")
-    wanted = "check the network, or use --model mini, embedded in w2v (35 command words and digits)"
-    assert str(caught.value).endswith(wanted)
+    offer = "or use --model mini, embedded in w2v (35 command words and digits)"
+    assert str(caught.value).endswith(f"check the path, or the network, {offer}")
 
 
 def test_offline_a_misspelt_embedded_name_is_recognised_too(embedded):
@@ -102,7 +102,7 @@ def test_offline_a_misspelt_embedded_name_is_recognised_too(embedded):
 
 def test_a_package_without_embedded_models_offers_none(tmp_path, monkeypatch):
     monkeypatch.setattr(resolve, "EMBEDDED_FOLDER", tmp_path)
-    with pytest.raises(HubError, match=r"check the network$"):
+    with pytest.raises(HubError, match=r"check the path, or the network$"):
         resolve.resolve_file("owner/name", "config.json")
 
 

@@ -55,6 +55,7 @@ def shorter_and_longer(batch):
     return [shorter, (longer[0], torch.ones_like(longer[1]))]
 
 
+# torch.jit is deprecated, and still what many deploy.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 def test_a_traced_network_takes_other_lengths(network, batch, shorter_and_longer):
     traced = torch.jit.trace(network, batch, strict=False, check_trace=False)
