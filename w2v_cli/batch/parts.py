@@ -87,6 +87,6 @@ def drop_part(path: Path) -> None:
 
 def _mode(path: str | os.PathLike[str]) -> int | None:
     try:
-        return os.stat(path).st_mode  # noqa: PTH116  # Path raises for names that are too long
+        return Path(path).stat().st_mode
     except OSError:
         return None

@@ -126,6 +126,8 @@ def check_used(name: str, shared: SharedOptions) -> None:
         raise UsageError("--final-dropout: only a head that writes texts has it; leave it out")
     if name == "pretrain" and shared.balance != 1:
         raise UsageError("--balance: is about texts and labels, which are not heard; leave it out")
+    if name in ("speakers", "frames", "pretrain") and shared.cut_off:
+        raise UsageError("--cut-off: is for words, of ctc, keywords and adapter; leave it out")
     if name in ("speakers", "frames") and shared.balance_speakers != 1:
         raise UsageError("--balance-speakers: speakers are the labels here; use --balance")
 

@@ -60,11 +60,6 @@ def _speeds(listed: str | None) -> list[float]:
     return speeds
 
 
-def _refuse_cuts(shared: SharedOptions) -> None:
-    if shared.cut_off:
-        raise UsageError("--cut-off: is for words, of ctc, keywords and adapter; leave it out")
-
-
 @with_shared_options
 def speakers(
     manifests: Manifests,
@@ -110,7 +105,6 @@ def speakers(
     """
 
     speeds = _speeds(other_speeds)
-    _refuse_cuts(shared)
 
     def prepare(kind: Kind) -> Any:
         from w2v_cli.training.run import keep_only
@@ -202,7 +196,6 @@ def frames(
         model, objective = start_frames(kind.start, mixing)
         return model, objective, findings, dict(vars(mixing))
 
-    _refuse_cuts(shared)
     if shared.trim:
         raise UsageError("--trim: times would not hold any more; leave it out")
     train("frames", shared, manifests, prepare, max_seconds=math.inf)  # long ones are cropped
@@ -277,7 +270,6 @@ def pretrain(
         particular = {"crop_seconds": crop_seconds, **vars(falls), "mask_time_prob": prob}
         return model, objective, Findings(), particular
 
-    _refuse_cuts(shared)
     # It is the pretraining's: what is trained later masks fewer, as the network says.
     unmasked = replace(shared, mask_time_prob=None)
     train("pretrain", unmasked, manifests, prepare, crop_seconds=crop_seconds, max_seconds=math.inf)
