@@ -42,6 +42,17 @@ def test_tokens_that_the_vocabulary_lacks_come_after_it(make):
     assert alphabet.ignored_ids == {3, 4, 5}
 
 
+def test_tokens_beyond_the_outputs_are_left_out(make):
+    alphabet = Alphabet.from_tokenizer(make(["<pad>", "|", "A"]), 3)
+    assert alphabet == Alphabet(("<pad>", "|", "A"), blank_id=0, word_delimiter_id=1)
+
+
+def test_a_space_stands_in_for_a_word_delimiter_beyond_the_outputs(make):
+    tokenizer = make(["<pad>", " ", "A"])
+    assert Alphabet.from_tokenizer(tokenizer, 3).word_delimiter_id == 1
+    assert Alphabet.from_tokenizer(make(["<pad>", "B", "A"]), 3).word_delimiter_id is None
+
+
 def test_ids_that_the_vocabulary_leaves_out_write_nothing(make):
     vocab = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, "|": 4, "E": 7}
     alphabet = Alphabet.from_tokenizer(make(vocab))

@@ -229,6 +229,11 @@ def test_emissions_that_make_no_sense_are_refused(engine):
     decoder = make_decoder(SMALL, None, BeamOptions(), engine)
     with pytest.raises(ValueError, match="NaN"):
         decoder.decode(np.full((3, 4), np.nan, np.float32))
+    for number in (-np.inf, np.inf):
+        senseless = np.zeros((3, 4), np.float32)
+        senseless[1] = number
+        with pytest.raises(ValueError, match=r"emissions of frame 1 add up to (0|inf)"):
+            decoder.decode(senseless)
     for shape in ((3, 3), (4,), (1, 3, 4)):
         with pytest.raises(ValueError, match="must be"):
             decoder.decode(np.zeros(shape, np.float32))
@@ -323,6 +328,23 @@ def test_a_file_that_kenlm_cannot_read_is_told(engine, tmp_path):
     path.write_bytes(b"mmap lm http://kheafield.com/code" + b"\x00\x01not a model" * 20)
     with pytest.raises(CheckpointError, match="KenLM cannot read it"):
         make_decoder(SMALL, NGram.load(path), BeamOptions(), engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_kenlm_s_own_reason_is_told_and_not_where_its_source_lay(engine, tmp_path):
+    path = tmp_path / "order1.arpa"
+    path.write_text("\\data\\\nngram 1=3\n\n\\1-grams:\n-1\t<s>\n-1\t</s>\n-1\tA\n\n\\end\\\n")
+    with pytest.raises(CheckpointError, match=f"{path.name}: KenLM cannot read it: This ngram imp"):
+        make_decoder(SMALL, NGram.load(path), BeamOptions(), engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_arpa_file_without_the_unknown_word_is_read_silently(engine, tmp_path, capfd):
+    path = tmp_path / "no-unk.arpa"
+    grams = "\\1-grams:\n-1\t<s>\t0\n-1\t</s>\n-1\tA\t0\n\n\\2-grams:\n-0.5\tA A\n\n\\end\\\n"
+    path.write_text("\\data\\\nngram 1=3\nngram 2=1\n\n" + grams)
+    make_decoder(SMALL, NGram.load(path), BeamOptions(), engine)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_loading_an_arpa_file_is_silent(capfd, trigram_arpa, lm_alphabet):

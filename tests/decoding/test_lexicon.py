@@ -123,6 +123,30 @@ def test_tokens_of_several_letters():
     assert (found.words[0].start_frame, found.words[0].end_frame) == (0, 3)
 
 
+@pytest.mark.parametrize("entries", [["ab"], ["ab", "ba"], ["bb", "bab"], ["abab a", "b"]])
+def test_tokens_of_several_letters_may_be_said_in_any_way(entries):
+    pieces = Alphabet(("_", "|", "a", "b", "ab"), blank_id=0, word_delimiter_id=1)
+    decoder = LexiconDecoder(pieces, entries)
+    rng = np.random.default_rng(len(entries))
+    for n_frames in (2, 4, 5):
+        for _ in range(4):
+            emissions = random_emissions(rng, n_frames, 5, 2.0)
+            score, text = best_by_force(emissions, pieces, entries)
+            found = decoder.decode(emissions)
+            assert (found.text, found.logit_score) == (text, pytest.approx(score, abs=1e-4))
+
+
+def test_a_word_of_too_many_spellings_is_refused():
+    pieces = Alphabet(("_", "|", "a", "aa"), blank_id=0, word_delimiter_id=1)
+    with pytest.raises(UsageError, match="in more than 4,096 ways"):
+        LexiconDecoder(pieces, ["a" * 40])
+
+
+def test_a_hyphen_that_the_model_lacks_is_a_space():
+    decoder = LexiconDecoder(LETTERS, ["twenty-one", "x"])
+    assert decoder.decode(spoken("twenty one", LETTERS)).text == "twenty one"
+
+
 def test_ignored_outputs_count_as_blanks():
     alphabet = Alphabet(("_", "|", "o", "n", ""), 0, 1, ignored_ids=frozenset({4}))
     emissions = np.log(np.full((3, 5), 0.01))

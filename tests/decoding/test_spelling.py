@@ -55,6 +55,9 @@ def spelled(word, letters=LETTERS + "'"):
         ("<pad>", "PAD"),
         ("|", ""),
         ("♪", ""),
+        ("zusammen\u00adarbeiten", "ZUSAMMENARBEITEN"),
+        ("zero\u200bwidth", "ZEROWIDTH"),
+        ("cola™", "COLA"),
         ("1+1=2", "*"),
     ],
 )
@@ -89,6 +92,59 @@ def test_the_vocabulary_s_own_signs_are_letters():
 def test_accents_that_the_vocabulary_has_are_kept(word, said):
     assert spelled(word, LETTERS + "\u0301") == said
     assert spelled("ké", LETTERS + "\u0301É") == "KÉ"
+
+
+@pytest.mark.parametrize(
+    ("word", "letters", "said"),
+    [
+        ("tiếng", "tiêng", "tiêng"),
+        ("được", "đươc", "đươc"),
+        ("tiế", "tiê\u0301", "tiê\u0301"),
+        ("lǜ", "lüu", "lü"),
+        ("Μαΐου", "μαιϊου", "μαϊου"),
+        ("각", "가ㄱ", "*"),
+    ],
+)
+def test_a_letter_loses_only_the_accents_that_the_vocabulary_lacks(word, letters, said):
+    assert spelled(word, letters) == said
+
+
+def test_letters_that_are_two_characters_when_composed():
+    for word in ("স\u09df", "স\u09af\u09bc"):
+        assert spelled(word, "সয\u09df") == "স\u09df"
+
+
+def test_marks_that_the_vocabulary_lacks_part_no_word():
+    assert spelled("आँख", "आख") == "आख"
+    assert spelled("محمـــد", "محد") == "محمد"
+    assert spelled("می\u200cخواهم", "میخواهم") == "می خواهم"
+
+
+@pytest.mark.parametrize("typed", "'’‘ʼʻ")
+@pytest.mark.parametrize("letter", "'ʻ")
+def test_any_apostrophe_is_the_vocabulary_s(typed, letter):
+    assert spelled(f"o{typed}zbek", "ozbek" + letter) == f"o{letter}zbek"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("‘Stop,’ he said. ‘I won’t go.’", "Stop, he said. I won’t go."),
+        ("'Stop,' he said. 'I won't go.'", "Stop, he said. I won't go."),
+        ("`Stop´ (‘the end’)", "Stop (the end)"),
+        ("'tis the dogs' dinner", "'tis the dogs' dinner"),
+        ("’Tis ‘Tis", "’Tis ‘Tis"),
+        ("'tis so, he said, 'go.'", "'tis so, he said, go."),
+        ("\"'yes'\", 'no'.", '"yes", no.'),
+        ("' x '", " x "),
+    ],
+)
+def test_quotation_marks_are_no_apostrophes(text, said):
+    assert " ".join(Speller(alphabet()).unquoted(text.split(" "))) == said
+
+
+def test_a_turned_comma_of_the_vocabulary_is_a_letter():
+    assert Speller(alphabet("okinaʻ")).unquoted(["‘okina’"]) == ["‘okina’"]
 
 
 def test_pieces_of_several_letters_are_preferred():

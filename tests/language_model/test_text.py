@@ -27,6 +27,14 @@ def test_words_are_written_as_the_model_does(tmp_path, pack, start):
     assert (corpus.n_left_out, corpus.left_out) == (1, ["5"])
 
 
+def test_quotation_marks_and_marks_of_sentences_are_no_words(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("<s> 'Stop,' he said. ' </s>\n‘I won’t’ <unk>\n")
+    corpus = read_corpus([path], ALPHABET)
+    assert list(corpus.lines()) == ["STOP HE SAID\nI WON'T\n"]
+    assert (corpus.n_left_out, corpus.left_out) == (1, ["<unk>"])
+
+
 def test_a_lower_case_alphabet_gives_lower_case(tmp_path):
     path = tmp_path / "text"
     path.write_text("Go ON\n")

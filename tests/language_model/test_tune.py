@@ -41,3 +41,9 @@ def test_every_pair_is_tried_and_scored():
 def test_of_equals_the_middle_is_best():
     grid = [Point(a, b, int(b == 9), 10) for a in (0, 1, 2) for b in (0, 1, 2, 9)]
     assert best_point(grid) == Point(1, 1, 0, 10)
+
+
+def test_equals_that_lie_apart_have_no_common_middle():
+    good = {(0, 0), (3, 0), (3, 1), (3, 2), (4, 1)}
+    grid = [Point(a, b, int((a, b) not in good), 9) for a in range(6) for b in range(3)]
+    assert best_point(grid) == Point(3, 1, 0, 9)

@@ -44,6 +44,7 @@ class ScriptedEmitter:
 
     name = "scripted"
     sample_rate = RATE
+    vocab_size = len(TOKENS)
     hop_samples = 320
     processor = SimpleNamespace(tokenizer=ScriptedTokenizer())
 

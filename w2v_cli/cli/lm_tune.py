@@ -233,11 +233,11 @@ def surface(
     """
     from w2v_cli.audio import SAMPLE_RATE
     from w2v_cli.checkpoint.progress import show_progress
-    from w2v_cli.decoding.alphabet import Alphabet
     from w2v_cli.decoding.options import BeamOptions
     from w2v_cli.decoding.pool import DecoderPool
     from w2v_cli.inference.emitter import CTC_HEAD, Emitter
     from w2v_cli.language_model.tune import search
+    from w2v_cli.tasks.decoding import spaced_alphabet
     from w2v_cli.training.examples import Recordings
 
     beam = BeamOptions(**ngram.own_options() | {"beam_width": beam_width})
@@ -247,7 +247,7 @@ def surface(
         head = replace(CTC_HEAD, job="lm tune")
         emitter = Emitter.load(model, runtime=runtime, hub=hub, head=head)
         console.note(emitter.description)
-        alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
+        alphabet = spaced_alphabet(emitter)
         recordings, emissions, texts = Recordings(), [], []
         for clip in clips:
             progress.begin(Path(clip.audio).name)

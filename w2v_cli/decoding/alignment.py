@@ -44,7 +44,13 @@ def align_tokens(
     )
 
 
-def align_words(emissions: FloatArray, words: Sequence[str], alphabet: Alphabet) -> Hypothesis:
+def align_words(
+    emissions: FloatArray,
+    words: Sequence[str],
+    alphabet: Alphabet,
+    *,
+    spoken: Sequence[str] | None = None,
+) -> Hypothesis:
     """Return the most probable place of known words in the emissions.
 
     Before, between and after words the emissions may say the word delimiter or the blank, in
@@ -59,6 +65,8 @@ def align_words(emissions: FloatArray, words: Sequence[str], alphabet: Alphabet)
         emissions: Natural-log probabilities, (frames, vocab).
         words: The words, without spaces, as they are to come back.
         alphabet: What each output writes.
+        spoken: What is said in place of each word, as `Speller.unquoted` has it; None for the
+            words as they are.
 
     Returns:
         A hypothesis with exactly these words. Words that are not heard, such as a dash that
@@ -71,7 +79,7 @@ def align_words(emissions: FloatArray, words: Sequence[str], alphabet: Alphabet)
         ValueError: `emissions` is not a matrix, holds NaN, or has fewer columns than needed.
     """
     speller = Speller(alphabet)
-    spellings = [speller.spell(word) for word in words]
+    spellings = [speller.spell(word) for word in (words if spoken is None else spoken)]
     if not words:
         return Hypothesis("", (), 0.0)
     sample = " ".join(words[:5])

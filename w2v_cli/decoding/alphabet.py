@@ -66,7 +66,13 @@ class Alphabet:
             raise ValueError(f"an alphabet of {len(self.tokens)} tokens has no ids {outside}")
 
     @classmethod
-    def from_tokenizer(cls, tokenizer: CTCTokenizer) -> Alphabet:
+    def from_tokenizer(
+        cls,
+        tokenizer: CTCTokenizer,
+        n_outputs: int | None = None,
+        *,
+        word_separator: str | None = None,
+    ) -> Alphabet:
         """Return the alphabet of a tokenizer, in its current language.
 
         Its text is what the tokenizer's `decode` makes of the same ids when all special
@@ -74,29 +80,39 @@ class Alphabet:
 
         Args:
             tokenizer: A Wav2Vec2CTCTokenizer.
+            n_outputs: How many outputs the network has, if that is known. Tokens beyond them, which
+                tokenizers add (<s>, </s>, a word delimiter), are never written, and left out.
+            word_separator: What the word delimiter is written as; None for what the tokenizer
+                makes of it.
 
         Raises:
-            AlphabetError: It has no pad token, which CTC models use as blank.
+            AlphabetError: It has no pad token, which CTC models use as blank, or not among the
+                outputs.
         """
         if tokenizer.pad_token is None:
             raise AlphabetError("the tokenizer has no pad token, and CTC needs it as blank")
-        vocab = tokenizer.get_vocab()
-        tokens = list(tokenizer.convert_ids_to_tokens(list(range(max(vocab.values()) + 1))))
+        n_tokens = max(tokenizer.get_vocab().values()) + 1
+        n_tokens = n_tokens if n_outputs is None else min(n_tokens, n_outputs)
+        tokens = list(tokenizer.convert_ids_to_tokens(list(range(n_tokens))))
         if tokenizer.pad_token not in tokens:
             raise AlphabetError(
                 f"the vocabulary has no {tokenizer.pad_token!r} with a number of its own, and CTC "
                 f"needs it as blank"
             )
         delimiter = tokenizer.word_delimiter_token
+        if delimiter not in tokens and " " in tokens:
+            delimiter = " "  # of a vocabulary that has the space itself
         spoken = {tokenizer.pad_token, delimiter}
         # An id that a vocabulary leaves out comes back as the unknown token, or as None.
         silent = {*tokenizer.all_special_tokens, None} - spoken
         return cls(
             tokens=tuple("" if token in silent else token for token in tokens),
             blank_id=tokens.index(tokenizer.pad_token),
-            word_delimiter_id=vocab.get(delimiter) if delimiter is not None else None,
+            word_delimiter_id=tokens.index(delimiter) if delimiter in tokens else None,
             ignored_ids=frozenset(i for i, token in enumerate(tokens) if token in silent),
-            word_separator=tokenizer.replace_word_delimiter_char,
+            word_separator=(
+                tokenizer.replace_word_delimiter_char if word_separator is None else word_separator
+            ),
             lower_case=tokenizer.do_lower_case,
         )
 

@@ -105,7 +105,8 @@ class Labels:
             emissions: (frames, outputs); natural-log probabilities, or logits.
 
         Raises:
-            ValueError: It is not a matrix, has fewer outputs than the alphabet, or holds NaN.
+            ValueError: It is not a matrix, has fewer outputs than the alphabet, or holds NaN,
+                infinity, or a frame of nothing but minus infinity.
         """
         if emissions.ndim != 2 or emissions.shape[1] < self.n_outputs:
             raise ValueError(f"emissions must be (frames, {self.n_outputs}), not {emissions.shape}")
@@ -115,7 +116,11 @@ class Labels:
         beyond = ((index, 0) for index in range(self.n_outputs, emissions.shape[1]))
         for output, column in (*self.added, *beyond):
             scores[:, column] = np.logaddexp(scores[:, column], emissions[:, output])
-        scores -= np.logaddexp.reduce(scores, axis=1, keepdims=True)
+        sums = np.logaddexp.reduce(scores, axis=1, keepdims=True)
+        if not np.isfinite(sums).all():
+            frame = int(np.flatnonzero(~np.isfinite(sums[:, 0]))[0])
+            raise ValueError(f"emissions of frame {frame} add up to {np.exp(sums[frame, 0])}")
+        scores -= sums
         return scores.astype(np.float32)
 
     def spell(self, word: str) -> str:

@@ -9,7 +9,8 @@ Thornton 1989, "Token passing: a simple conceptual model for connected speech re
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from w2v_cli.decoding.hypothesis import Hypothesis
 from w2v_cli.decoding.labels import BLANK, SPACE, Labels
 from w2v_cli.decoding.reading_times import timed_hypothesis
 from w2v_cli.decoding.spelling import Speller
+from w2v_cli.decoding.spelling_lattice import ways_to_write
 from w2v_cli.errors import UsageError
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -29,6 +31,8 @@ IntArray = npt.NDArray[np.intp]
 
 _ROOT = 0
 _NOT_YET = -1
+# Of pieces of several letters; each way is a branch of its own.
+_MOST_WAYS = 4096
 
 
 class LexiconDecoder:
@@ -63,7 +67,8 @@ class LexiconDecoder:
         speller = Speller(alphabet)
         self._tree = _Tree(self._labels)
         for entry in entries:
-            self._tree.add(self._spell(entry, speller))
+            for spelled in self._spellings(entry, speller):
+                self._tree.add(spelled)
         if not self._tree.texts:
             raise UsageError("the lexicon has no word in it; give a file with a word a line")
 
@@ -88,11 +93,30 @@ class LexiconDecoder:
         reading = Reading(text, (), score, None)
         return timed_hypothesis(columns, reading, self._labels, self._alphabet)
 
+    def _spellings(self, entry: str, speller: Speller) -> Iterator[list[int]]:
+        """Yield the columns that write an entry, in all ways, a space between its words."""
+        spelled = self._spell(entry, speller)
+        if self._labels.has_only_letters:
+            yield spelled
+            return
+        columns, space = self._labels.column_of, self._labels.column_of[SPACE]
+        words = "".join(self._labels.texts[column] for column in spelled).split(SPACE)
+        ways = [islice(ways_to_write(word, columns), _MOST_WAYS + 1) for word in words]
+        for number, parts in enumerate(product(*ways), start=1):
+            if number > _MOST_WAYS:
+                raise UsageError(
+                    f"the lexicon's {entry!r}: the model's pieces write it in more than "
+                    f"{_MOST_WAYS:,} ways; give a shorter one"
+                )
+            first, *others = parts
+            yield [*first, *(column for part in others for column in (space, *part))]
+
     def _spell(self, entry: str, speller: Speller) -> list[int]:
         """Return the columns that write an entry, a space between its words."""
         spelled: list[int] = []
         for word in entry.split():
-            pieces = speller.spell(word).pieces
+            spelling = speller.spell(word)
+            pieces = spelling.pieces
             lacking = [piece.text for piece in pieces if piece.token_id is None]
             if lacking or not pieces:
                 raise UsageError(
@@ -102,8 +126,10 @@ class LexiconDecoder:
                 )
             if spelled:
                 spelled.append(self._labels.column_of[SPACE])
-            tokens = [self._alphabet.tokens[piece.token_id or 0] for piece in pieces]
-            spelled += [self._labels.column_of[token] for token in tokens]
+            for place, piece in enumerate(pieces):
+                if place in spelling.gaps:  # a hyphen: models write two words, or one without it
+                    spelled.append(self._labels.column_of[SPACE])
+                spelled.append(self._labels.column_of[self._alphabet.tokens[piece.token_id or 0]])
         return spelled
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from w2v_cli.decoding.engine import Reading
+from w2v_cli.decoding.kenlm_files import refusal, silent_stderr
 from w2v_cli.decoding.labels import Labels
 from w2v_cli.decoding.options import BeamOptions
-from w2v_cli.errors import CheckpointError, MissingDependencyError
+from w2v_cli.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.ngram import NGram
@@ -76,7 +75,7 @@ class NativeEngine:
         # None says that words are not known, [] that there are none: then all are unknown.
         words = list(self._ngram.unigrams or ()) or None
         try:
-            with _silent_stderr(), _model_file(path, with_words=words is not None) as file:
+            with silent_stderr(), _model_file(path, with_words=words is not None) as file:
                 return package.BeamSearchDecoder(
                     list(self._labels.texts),
                     kenlm_model_path=str(file),
@@ -87,8 +86,7 @@ class NativeEngine:
                     score_boundary=options.lm_score_boundary,
                 )
         except (ValueError, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise CheckpointError(f"{path}: KenLM cannot read it: {reason}") from error
+            raise refusal(path, error) from error
 
 
 def import_native() -> Any:
@@ -126,22 +124,3 @@ def _model_file(path: Path, *, with_words: bool) -> Iterator[Path]:
         except OSError:  # links are not for everyone on Windows
             shutil.copyfile(path, other_name)
         yield other_name
-
-
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Keep KenLM's progress bar, which it writes to the process's stderr, from the terminal."""
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no stderr to keep quiet
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)

@@ -10,7 +10,6 @@ The published layout, as pyctcdecode and Wav2Vec2ProcessorWithLM write it:
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import mmap
@@ -220,35 +219,6 @@ def _check_is_model(path: Path) -> None:
             f"{path}: neither an ARPA file nor a KenLM binary; 'w2v lm build' makes a language "
             f"model of texts"
         )
-
-
-def open_kenlm(path: Path) -> Any:
-    """Return KenLM's own model of a file.
-
-    Raises:
-        ImportError: kenlm is not installed.
-        CheckpointError: KenLM cannot read the file.
-    """
-    import kenlm
-
-    config = kenlm.Config()
-    config.show_progress = False
-    config.arpa_complain = kenlm.ARPALoadComplain.NONE
-    try:
-        return kenlm.Model(str(path), config)
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"{path}: KenLM cannot read it: {reason}") from error
-
-
-def check_readable(ngram: NGram) -> None:
-    """Let KenLM read a language model, where its package is there.
-
-    Raises:
-        CheckpointError: It cannot.
-    """
-    with contextlib.suppress(ImportError):
-        open_kenlm(ngram.path)
 
 
 def _read_unigrams(path: Path, encoding: str) -> tuple[str, ...]:

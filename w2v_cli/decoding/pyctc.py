@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from w2v_cli.decoding.engine import Reading
+from w2v_cli.decoding.kenlm_files import open_kenlm
 from w2v_cli.decoding.labels import Labels
-from w2v_cli.decoding.ngram import open_kenlm
 from w2v_cli.decoding.options import BeamOptions
 from w2v_cli.errors import MissingDependencyError
 

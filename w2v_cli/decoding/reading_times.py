@@ -8,6 +8,7 @@ frames few, so this does in one sweep what `alignment` does for an hour and any 
 from __future__ import annotations
 
 import math
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.engine import Reading
 from w2v_cli.decoding.hypothesis import Hypothesis, HypothesisCharacter, HypothesisWord
 from w2v_cli.decoding.labels import BLANK, SPACE, Labels
+from w2v_cli.decoding.spelling_lattice import SpellingLattice
 from w2v_cli.decoding.trellis import label_spans
 from w2v_cli.errors import AlignmentError
 
@@ -59,6 +61,10 @@ def timed_words(
     words = reading.text.split()
     if not words:
         return ()
+    if not labels.has_only_letters and len(columns) * sum(map(len, words)) <= _MOST_CELLS:
+        placed = _best_spelled(columns, words, labels)
+        if placed is not None:
+            return placed
     spelled = [_pieces(word, labels) for word in words]
     n_labels = sum(len(pieces or ()) for pieces in spelled)
     if any(pieces is None for pieces in spelled) or len(columns) * 2 * n_labels > _MOST_CELLS:
@@ -74,6 +80,22 @@ def timed_words(
     for word, pieces in zip(words, spelled, strict=True):
         timed.append(_word(word, [(p, *next(spans)) for p in pieces or ()], columns, labels))
     return tuple(timed)
+
+
+def _best_spelled(
+    columns: FloatArray, words: list[str], labels: Labels
+) -> tuple[HypothesisWord, ...] | None:
+    """Return the words on the best path of all spellings; None where none says them."""
+    lattice = SpellingLattice(words, labels.column_of)
+    scores = np.maximum(columns, _LOG_ZERO)
+    said = lattice.best_path(scores, scores[:, labels.column_of[BLANK]], _gap(scores, labels))
+    if not said:
+        return None
+    placed = groupby(said, key=lambda output: output.word)
+    spans = ([(p.column, p.start_frame, p.end_frame) for p in outputs] for _, outputs in placed)
+    return tuple(
+        _word(word, some, columns, labels) for word, some in zip(words, spans, strict=True)
+    )
 
 
 def _pieces(word: str, labels: Labels) -> list[int] | None:
@@ -127,15 +149,20 @@ def _states(
     columns: FloatArray, letters: npt.NDArray[np.intp], lengths: list[int], labels: Labels
 ) -> npt.NDArray[np.float64]:
     """Return what each frame gives each state, (frames, 2 x letters + 1)."""
-    blank = columns[:, labels.column_of[BLANK]]
-    gap = blank
-    if SPACE in labels.column_of:
-        gap = np.maximum(blank, columns[:, labels.column_of[SPACE]])
+    blank, gap = columns[:, labels.column_of[BLANK]], _gap(columns, labels)
     scores = np.empty((len(columns), 2 * len(letters) + 1))
     scores[:, 1::2] = columns[:, letters]
     scores[:, ::2] = blank[:, np.newaxis]
     scores[:, 2 * np.cumsum([0, *lengths])] = gap[:, np.newaxis]
     return np.maximum(scores, _LOG_ZERO, out=scores)
+
+
+def _gap(columns: FloatArray, labels: Labels) -> FloatArray:
+    """Return what each frame gives silence around words: the better of blank and space."""
+    blank = columns[:, labels.column_of[BLANK]]
+    if SPACE in labels.column_of:
+        return np.maximum(blank, columns[:, labels.column_of[SPACE]])
+    return blank
 
 
 def _word(

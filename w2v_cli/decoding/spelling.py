@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from w2v_cli.decoding.alphabet import Alphabet
 
-APOSTROPHES = "'’‘ʼ`´＇"
+APOSTROPHES = "'’‘ʼʻ`´＇"
 """Typists mean the same letter by all of them, vocabularies have one of them or none."""
 
 # Letters, numbers and currencies are read aloud, and of the other signs these. An asterisk
 # stands for any speech, by choice. Notes and emoji, which subtitles have, are not read.
 _SPOKEN_CATEGORIES = ("L", "N", "Sc")
 _SPOKEN_SIGNS = "&%‰@#§°+=±×÷*"
+_SILENT_SIGNS = "™℠ـ"  # the last is Arabic tatweel, which makes words longer on paper only
+# It keeps parts of a word apart, in Persian for one; other invisible characters do not.
+_NON_JOINER = "\u200c"
+
+_OPENING, _CLOSING = "'‘`", "'’´"
+_TURNED = "‘ʻ`"  # letters of their own, in Uzbek and Hawaiian
+_ENDS_SPEECH = frozenset(".,;:!?…—–-")
+_AROUND = '()[]{}"“”„«»'
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,9 @@ class Speller:
             for index, token in reversed(list(enumerate(alphabet.tokens)))
             if index not in silent and token
         }
+        for token, index in list(self._ids.items()):  # some letters are two characters in NFC
+            self._ids.setdefault(unicodedata.normalize("NFC", token), index)
+        self._opening = _OPENING if self._ids.keys().isdisjoint(_TURNED) else "'"
         self._longest = max(map(len, self._ids), default=0)
 
     def spell(self, word: str) -> Spelling:
@@ -82,7 +94,7 @@ class Speller:
             elif ids:
                 # ß is two letters of the alphabet, and one of the text's.
                 pieces += [Piece(text if i == 0 else "", index) for i, index in enumerate(ids)]
-            elif text not in APOSTROPHES and not unicodedata.combining(text):
+            elif _parts_a_word(text):
                 gaps.add(len(pieces))
         return Spelling(tuple(pieces), frozenset(gaps) & frozenset(range(1, len(pieces))))
 
@@ -113,14 +125,75 @@ class Speller:
         if character in APOSTROPHES:
             found = [self._ids[other] for other in APOSTROPHES if other in self._ids]
             return found[:1]
-        decomposed, compatible = (unicodedata.normalize(f, character) for f in ("NFD", "NFKD"))
-        for variant in (decomposed, character.casefold(), compatible):
+        if character in _SILENT_SIGNS:
+            return []
+        compatible = unicodedata.normalize("NFKD", character)
+        for variant in (*_less_composed(character), character.casefold(), compatible):
             ids = [(letter, self._known(letter)) for letter in variant]
             known = [index for _, index in ids if index is not None]
             lacking = [letter for letter, index in ids if index is None]
-            if known and all(map(unicodedata.combining, lacking)):
+            if known and all(map(_is_mark, lacking)):
                 return known
         return None if _is_spoken(character) else []
+
+    def unquoted(self, words: Sequence[str]) -> list[str]:
+        """Return the words of a text without single quotation marks, which look like apostrophes.
+
+        A mark at a word's beginning is one if another closes it: at the same word's end, after
+        punctuation, or anywhere at a word's end if the first is none but that (‘). An apostrophe
+        stands at a word's beginning or end, too ('tis, dogs'). A mark that stands alone is no word.
+
+        >>> speller = Speller(Alphabet(("_", "|", "D", "O", "G", "S", "'"), 0, 1))
+        >>> speller.unquoted("'Go,' he said. 'The dogs' dinner.' ‘’Tis so’".split())
+        ['Go,', 'he', 'said.', 'The', "dogs'", 'dinner.', '’Tis', 'so']
+        """
+        unquoted = list(words)
+        opened: tuple[int, int] | None = None  # the word and the place of the last one that opens
+        for index, word in enumerate(words):
+            if not any(mark in word for mark in APOSTROPHES):
+                continue
+            if word in APOSTROPHES:
+                unquoted[index] = ""
+                continue
+            begin = len(word) - len(word.lstrip(_AROUND))
+            end = len(word.rstrip(_AROUND + "".join(_ENDS_SPEECH))) - 1
+            if begin < end and word[begin] in self._opening:
+                opened = index, begin
+            if opened is None or end <= begin or word[end] not in _CLOSING:
+                continue
+            mark = words[opened[0]][opened[1]]
+            if opened[0] == index or mark == "‘" or word[end - 1] in _ENDS_SPEECH:
+                unquoted[index] = word[:end] + word[end + 1 :]
+                first, place = opened
+                unquoted[first] = unquoted[first][:place] + unquoted[first][place + 1 :]
+                opened = None
+        return unquoted
+
+
+def _less_composed(character: str) -> Iterator[str]:
+    """Yield a letter's ways to be written with fewer of its accents in it, most of them first.
+
+    Those that are taken out follow it: ế is ê and an acute, é and a circumflex, or e and both.
+    """
+    decomposed = unicodedata.normalize("NFD", character)
+    base, marks = decomposed[0], decomposed[1:]
+    for n_kept in range(len(marks), -1, -1):
+        for kept in combinations(range(len(marks)), n_kept):
+            letter = unicodedata.normalize("NFC", base + "".join(marks[i] for i in kept))
+            if len(letter) == 1:
+                yield letter + "".join(m for i, m in enumerate(marks) if i not in kept)
+
+
+def _is_mark(character: str) -> bool:
+    """Return whether a character belongs to the letter before it, as accents do."""
+    return unicodedata.category(character).startswith("M")
+
+
+def _parts_a_word(character: str) -> bool:
+    """Return whether what comes after a silent character may be a word of its own."""
+    is_invisible = unicodedata.category(character) == "Cf" and character != _NON_JOINER
+    is_within = is_invisible or _is_mark(character) or character in _SILENT_SIGNS
+    return character not in APOSTROPHES and not is_within
 
 
 def _is_spoken(character: str) -> bool:

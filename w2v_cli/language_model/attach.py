@@ -14,8 +14,9 @@ from w2v_cli.checkpoint.quantized import QUANTIZED_FILE
 from w2v_cli.checkpoint.resolve import COMPANIONS, locate, pin, resolve_file
 from w2v_cli.checkpoint.weights import remove_weights_but
 from w2v_cli.decoding.alphabet import Alphabet
+from w2v_cli.decoding.kenlm_files import check_readable
 from w2v_cli.decoding.labels import fitting_labels
-from w2v_cli.decoding.ngram import ALPHABET_FILE, FOLDER, NGram, check_readable
+from w2v_cli.decoding.ngram import ALPHABET_FILE, FOLDER, NGram
 from w2v_cli.errors import ModelNotFoundError, UsageError
 from w2v_cli.language_model.layout import alphabet_json, attrs_json, check_unused, write_layout
 

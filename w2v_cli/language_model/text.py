@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 
 from w2v_cli.decoding.alphabet import Alphabet
-from w2v_cli.decoding.spelling import Speller
+from w2v_cli.decoding.spelling import APOSTROPHES, Speller
 from w2v_cli.errors import UsageError
 from w2v_cli.language_model.ngram_counts import BEGIN_ID, END_ID, IdArray
 
@@ -39,6 +39,7 @@ class WordSpeller:
 
     def __init__(self, alphabet: Alphabet) -> None:
         self._speller = Speller(alphabet)
+        self.unquoted = self._speller.unquoted
         self._tokens = alphabet.tokens
         self._lower_case = alphabet.lower_case
 
@@ -112,10 +113,14 @@ def read_corpus(
         UsageError: A file cannot be read or is no text, or there are no words at all.
     """
     corpus = Corpus()
-    ids = _Ids(WordSpeller(alphabet), corpus)
+    speller = WordSpeller(alphabet)
+    ids = _Ids(speller, corpus)
     piece: list[int] = []
     for line in _all_lines(sources, tell):
-        sentence = [index for word in line.split() for index in ids[word]]
+        words = line.split()
+        if any(mark in line for mark in APOSTROPHES):
+            words = speller.unquoted(words)
+        sentence = [index for word in words for index in ids[word]]
         if not sentence:
             continue
         corpus.n_sentences += 1
@@ -145,7 +150,9 @@ class _Ids(dict[str, tuple[int, ...]]):
         self._known = {word: index for index, word in enumerate(corpus.vocabulary)}
 
     def __missing__(self, word: str) -> tuple[int, ...]:
-        written = self._speller.words(word)
+        if word in (MARKS[BEGIN_ID], MARKS[END_ID]):  # of a text that was made for another tool
+            return ()
+        written = None if word == MARKS[0] else self._speller.words(word)
         if written is None or not {*written}.isdisjoint(MARKS):
             # Not remembered, so that the next one is counted, too.
             self._corpus.n_left_out += 1

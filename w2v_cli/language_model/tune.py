@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -83,13 +83,35 @@ def search(
 def best_point(points: Sequence[Point]) -> Point:
     """Return the point with the fewest errors; of equals the one in the middle of its equals.
 
-    Where many weights do equally well, those at the edge are the least sure to do so elsewhere.
+    Where many weights do equally well, those at the edge are the least sure to do so elsewhere. The
+    middle is that of the largest group of neighbours.
     """
     fewest = min(point.errors for point in points)
-    equals = [point for point in points if point.errors == fewest]
+    best = {(point.alpha, point.beta): point for point in points if point.errors == fewest}
+    equals = max(_groups(best, points), key=len)
     alpha = float(np.mean([point.alpha for point in equals]))
     beta = float(np.mean([point.beta for point in equals]))
     return min(equals, key=lambda p: (p.alpha - alpha) ** 2 + (p.beta - beta) ** 2)
+
+
+def _groups(
+    best: dict[tuple[float, float], Point], points: Sequence[Point]
+) -> Iterator[list[Point]]:
+    """Yield the groups of points that are next to each other in the grid of all points."""
+    alphas = sorted({point.alpha for point in points})
+    betas = sorted({point.beta for point in points})
+    places = {(alphas.index(alpha), betas.index(beta)): p for (alpha, beta), p in best.items()}
+    while places:
+        edge = [next(iter(places))]
+        group = [places.pop(edge[0])]
+        while edge:
+            row, column = edge.pop()
+            beside = ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1))
+            for place in beside:
+                if place in places:
+                    group.append(places.pop(place))
+                    edge.append(place)
+        yield group
 
 
 def weights_json(ngram: NGram, point: Point) -> str:

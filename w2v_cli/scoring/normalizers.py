@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from w2v_cli.scoring.spoken_english import CONTRACTIONS, FILLERS, SPELLINGS, TITLES, spoken_numbers
 
-_APOSTROPHES = re.compile("[’‘ʼ`´＇]")
+_APOSTROPHES = re.compile("[’‘ʼʻ`´＇]")
 # What captioners put in brackets was not said: [laughter], <noise>. In round ones it may have been.
 _REMARKS = re.compile(r"\[[^\]]*\]|<[^>]*>")
 # Letters, their marks and digits stay, and an apostrophe or a middle dot inside of a word.

@@ -12,12 +12,13 @@ import numpy as np
 
 from w2v_cli.audio.waveforms import HeldStream
 from w2v_cli.decoding.alignment import align_words
-from w2v_cli.decoding.alphabet import Alphabet
+from w2v_cli.decoding.spelling import Speller
 from w2v_cli.decoding.utterances import blank_emissions
 from w2v_cli.errors import AlignmentError, AudioError
 from w2v_cli.inference.chunks import Chunk, Chunker, Chunking
 from w2v_cli.inference.emitter import CTC_HEAD, Emitter
 from w2v_cli.results import Segment, Transcript, Word
+from w2v_cli.tasks.decoding import spaced_alphabet
 from w2v_cli.tasks.session import Clock
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Aligner:
     def __init__(self, emitter: Emitter, chunking: Chunking | None = None) -> None:
         self.emitter = emitter
         self.chunking = chunking or Chunking()
-        self.alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
+        self.alphabet = spaced_alphabet(emitter)
 
     @classmethod
     def load(
@@ -94,7 +95,8 @@ class Aligner:
         words = [word for line in lines for word in line]
         emissions = self._emissions(stream, words, source)
         with _naming(source):
-            hypothesis = align_words(emissions, words, self.alphabet)
+            spoken = Speller(self.alphabet).unquoted(words)
+            hypothesis = align_words(emissions, words, self.alphabet, spoken=spoken)
         duration_seconds = stream.duration_seconds
         end_seconds = stream.start_seconds + duration_seconds
         clock = Clock.of(self.emitter, stream.start_seconds, end_seconds)

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from w2v_cli.decoding.ngram import NGram
     from w2v_cli.decoding.options import Hotword
     from w2v_cli.decoding.pool import DecoderPool
+    from w2v_cli.inference.emitter import Emitter
+
+
+def spaced_alphabet(emitter: Emitter) -> Alphabet:
+    """Return what a model's outputs write, in its current language, a space between words.
+
+    Results have one, whatever the tokenizer's `decode` makes of the word delimiter.
+    """
+    tokenizer = emitter.processor.tokenizer
+    return Alphabet.from_tokenizer(tokenizer, emitter.vocab_size, word_separator=" ")
 
 
 @dataclass(frozen=True)

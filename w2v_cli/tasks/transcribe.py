@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from w2v_cli.checkpoint.language_models import LANGUAGE_MODEL_FOLDER, language_model_folder
 from w2v_cli.checkpoint.lexicons import own_lexicon
-from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.inference.chunks import Chunking, SpeechFinder
 from w2v_cli.inference.emitter import Emitter
-from w2v_cli.tasks.decoding import DecodingChoice, greedy_decoder, make_decoder
+from w2v_cli.tasks.decoding import (
+    DecodingChoice,
+    greedy_decoder,
+    make_decoder,
+    spaced_alphabet,
+)
 from w2v_cli.tasks.recording import HearingTask, RecordingJob
 from w2v_cli.tasks.segments import Segmentation, cut, in_time_order
 from w2v_cli.tasks.session import PendingTranscript, TranscriptionSession
@@ -60,7 +64,7 @@ class Transcriber(HearingTask["Transcript"]):
     ) -> None:
         super().__init__(emitter, chunking, find_speech)
         self.emitter = emitter
-        self.alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
+        self.alphabet = spaced_alphabet(emitter)
         self.segmentation = segmentation or Segmentation()
         self.decoder = decoder or greedy_decoder(self.alphabet)
 
@@ -99,7 +103,7 @@ class Transcriber(HearingTask["Transcript"]):
         ngram = find_language_model(name, decoding, hub)
         lexicon = find_lexicon(name, decoding, ngram, hub)
         emitter = Emitter.load(name, runtime=runtime, hub=hub, target_lang=target_lang)
-        alphabet = Alphabet.from_tokenizer(emitter.processor.tokenizer)
+        alphabet = spaced_alphabet(emitter)
         decoder = make_decoder(alphabet, decoding, ngram, lexicon)
         return cls(emitter, segmentation, decoder, chunking, find_speech)
 

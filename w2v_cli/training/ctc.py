@@ -46,6 +46,7 @@ class CTCObjective(Objective):
         lexicon: The words that can be read, and nothing else; none to read the best letters.
         flat_start_steps: On so many steps letters are also learnt frame by frame, less and less,
             as if those of a word were said equally long (see `flat_start`).
+        n_outputs: How many outputs the network has, where the tokenizer may have more tokens.
     """
 
     name = "ctc"
@@ -65,6 +66,7 @@ class CTCObjective(Objective):
         mwer_samples: int = 8,
         lexicon: Sequence[str] = (),
         flat_start_steps: int = 0,
+        n_outputs: int | None = None,
     ) -> None:
         self.processor = processor
         self.feature_extractor = processor.feature_extractor
@@ -76,7 +78,7 @@ class CTCObjective(Objective):
         self.mwer_samples = mwer_samples
         self.flat_start_steps = flat_start_steps
         self._by_frame_share = 0.0
-        self._alphabet = Alphabet.from_tokenizer(processor.tokenizer)
+        self._alphabet = Alphabet.from_tokenizer(processor.tokenizer, n_outputs, word_separator=" ")
         self._with_lexicon = LexiconDecoder(self._alphabet, lexicon) if lexicon else None
 
     def kind(self, example: Example) -> str:

@@ -128,7 +128,9 @@ def load_measured(
         processor = Wav2Vec2Processor.from_pretrained(name, **pinned.arguments())
         lexicon = own_lexicon(name, pinned) if choice.use_lexicon else None
         rules = _rules(name, pinned, choice)
-        objective = CTCObjective(processor, rules, lexicon=lexicon or ())
+        objective = CTCObjective(
+            processor, rules, lexicon=lexicon or (), n_outputs=config.vocab_size
+        )
     elif architecture == KeywordsObjective.model_class.__name__:
         objective = KeywordsObjective(start.feature_extractor(config), names_of(config))
     elif architecture == SpeakersObjective.model_class.__name__:
