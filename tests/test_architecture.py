@@ -22,6 +22,7 @@ LEVELS = {
     "results": 0,
     "uploads": 0,
     "audio": 1,
+    "encodings": 1,
     "formats": 1,
     "model": 1,
     "decoding": 1,

@@ -15,11 +15,11 @@ TEXT = "Don’t stop!\n\nA well-known café, no. 5\n...\nStop\n"
 LINES = ["DON'T STOP\n", "A WELL KNOWN CAFE NO\n", "STOP\n"]
 
 
-@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_words_are_written_as_the_model_does(tmp_path, pack, start):
+def test_words_are_written_as_the_model_does(tmp_path, pack, encoding):
     path = tmp_path / "text"
-    path.write_bytes(pack(start + TEXT.encode()))
+    path.write_bytes(pack(TEXT.encode(encoding)))
     corpus = read_corpus([path], ALPHABET)
     assert list("".join(corpus.lines()).splitlines(keepends=True)) == LINES
     assert corpus.n_sentences == 3
@@ -67,6 +67,8 @@ def test_several_files_are_one_text(tmp_path):
     [
         (None, "cannot be read"),
         (b"\xe9t\xe9\n", "iconv -f latin1"),
+        ("Go\n".encode("utf-16-le"), "iconv -f utf-16 "),
+        (b"\xfd7zXZ\x00\x00\x04\xe6", "packed; unpack it with unxz before"),
         (b"12 34\n", "no words in letters"),
         (gzip.compress(b"a b c\n" * 999)[:-9], "cannot be read"),
     ],

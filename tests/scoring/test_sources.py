@@ -191,13 +191,19 @@ def test_standard_input(monkeypatch, text):
         ("a.jsonl", b'{"source": "a.wav"}\n', r"object 1: no text; a row needs one of text"),
         ("a.json", b"[1]", r"object 1: no text"),
         ("a.json", b'{"error": "lost"}', r"object 1: no name"),
-        ("a.txt", "grün".encode("latin1"), r"a\.txt: not in UTF-8"),
+        ("a.trn", b"go left (s1-u1)\nstop\n", r"a\.trn:2: no \(name\) at the line's end"),
+        ("a.txt", "grün".encode("latin1"), r"a\.txt: the text is not in UTF-8"),
     ],
 )
 def test_what_cannot_be_read(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UsageError, match=message):
         read_texts(str(tmp_path / name))
+
+
+def test_trn_files_name_each_line(tmp_path):
+    path = write(tmp_path / "a.trn", "go (um) left (s1-u1)\n\n(s1-u2)\n")
+    assert read_texts(path) == [NamedText("s1-u1", "go (um) left"), NamedText("s1-u2", "")]
 
 
 def test_what_is_not_there(tmp_path):

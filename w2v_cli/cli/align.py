@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from w2v_cli.cli.console import Console
 from w2v_cli.cli.destinations import destination
 from w2v_cli.cli.inputs import STDIN, check_inputs, for_each_input
 from w2v_cli.cli.output import STDOUT, format_of_name
+from w2v_cli.encodings import decoded_text
 from w2v_cli.errors import UsageError
 from w2v_cli.formats import FORMATS, transcript_formats
 
@@ -204,17 +204,12 @@ def read_text(name: str) -> str:
     shown = "standard input" if name == STDIN else name
     try:
         content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
-        text = content.decode("utf-8-sig")  # with or without the mark that Windows puts first
     except OSError as error:
         raise UsageError(
             f"{shown}: the text cannot be read: {error.strerror or error}; for a text on the "
             f"command line use --text"
         ) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{shown}: the text is not in UTF-8; convert it, for instance: "
-            f"iconv -f latin1 -t utf-8 {shlex.quote(shown)}"
-        ) from error
+    text = decoded_text(content, shown)
     if not text.split():
         raise UsageError(f"{shown}: the text has no words; there is nothing to align")
     return text

@@ -10,18 +10,17 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import shlex
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.spelling import APOSTROPHES, Speller
+from w2v_cli.encodings import START_BYTES, encoding_of, undecodable
 from w2v_cli.errors import UsageError
 from w2v_cli.language_model.ngram_counts import BEGIN_ID, END_ID, IdArray
 
@@ -173,33 +172,33 @@ def _all_lines(sources: Iterable[str | os.PathLike[str]], tell: Tell) -> Iterato
         shown = _shown(source)
         try:
             with _opened(source) as file:
-                text = io.TextIOWrapper(_unpacked(file), encoding="utf-8-sig")
+                unpacked = _unpacked(file)
+                start = unpacked.peek(START_BYTES)[:START_BYTES]
+                text = io.TextIOWrapper(unpacked, encoding=encoding_of(start))
                 for number, line in enumerate(text):
                     if number % 4096 == 0:
                         tell(n_bytes + (file.tell() if file.seekable() else 0))
+                    if "\0" in line:
+                        raise undecodable(shown, start)
                     yield line
                 n_bytes += file.tell() if file.seekable() else 0
                 text.detach()
         except UnicodeDecodeError as error:
-            raise UsageError(
-                f"{shown}: the text is not in UTF-8; convert it, for instance: "
-                f"iconv -f latin1 -t utf-8 {shlex.quote(shown)}"
-            ) from error
+            raise undecodable(shown, start) from error
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or error
             raise UsageError(f"{shown}: the text cannot be read: {reason}") from error
 
 
-def _opened(source: str | os.PathLike[str]) -> BinaryIO:
+def _opened(source: str | os.PathLike[str]) -> io.BufferedReader:
     if source == STDIN:
         return open(sys.stdin.fileno(), "rb", closefd=False)
     return Path(source).open("rb")
 
 
-def _unpacked(file: BinaryIO) -> BinaryIO:
+def _unpacked(file: io.BufferedReader) -> io.BufferedReader | gzip.GzipFile:
     """Return the file's content, unpacked if it starts as gzip's files do."""
-    peeked = file.peek(2)[:2] if isinstance(file, io.BufferedReader) else b""
-    return gzip.GzipFile(fileobj=file) if peeked == _GZIP_MAGIC else file  # type: ignore[return-value]  # reads alike
+    return gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == _GZIP_MAGIC else file
 
 
 def _shown(source: str | os.PathLike[str]) -> str:

@@ -12,7 +12,14 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from w2v_cli.scoring.spoken_english import CONTRACTIONS, FILLERS, SPELLINGS, TITLES, spoken_numbers
+from w2v_cli.scoring.spoken_english import (
+    CONTRACTIONS,
+    FILLERS,
+    SPELLINGS,
+    TITLES,
+    spoken_numbers,
+    spoken_signs,
+)
 
 _APOSTROPHES = re.compile("[’‘ʼʻ`´＇]")
 # What captioners put in brackets was not said: [laughter], <noise>. In round ones it may have been.
@@ -71,7 +78,7 @@ def english_normalizer(text: str) -> str:
     >>> english_normalizer("Dr. Gray won't pay $1,250 – uh, she's 42.")
     'doctor gray will not pay one thousand two hundred fifty dollars she is forty two'
     """
-    text = unicodedata.normalize("NFKC", _REMARKS.sub(" ", text))
+    text = unicodedata.normalize("NFKC", spoken_signs(_REMARKS.sub(" ", text)))
     text = basic_normalizer(spoken_numbers(_APOSTROPHES.sub("'", text)))
     text = " ".join(TITLES.get(word, word) for word in text.split())
     for pattern, written in CONTRACTIONS:

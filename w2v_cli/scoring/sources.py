@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import shlex
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v_cli.audio.manifests import PATH_COLUMNS, row_recording_part
+from w2v_cli.encodings import decoded_text
 from w2v_cli.errors import UsageError
 from w2v_cli.recording_parts import part_name
 from w2v_cli.scoring.timed_texts import (
@@ -28,6 +29,8 @@ STDIN = "-"
 
 # In a folder with several files of one name the first of these is read.
 _SUFFIXES = (".txt", ".json", ".jsonl")
+UTTERANCES = ".trn"
+_UTTERANCE = re.compile(r"(?P<text>.*?)\s*\((?P<name>[^()\s]+)\)")
 # What manifests and transcripts call a recording and its text.
 _NAME_FIELDS = ("audio_filepath", "source", "audio", "path", "id", *PATH_COLUMNS)
 _TEXT_FIELDS = ("text", "transcript", "sentence")
@@ -51,7 +54,7 @@ def read_texts(source: str, *, by_line: bool = False) -> list[NamedText]:
 
     Args:
         source: A text file, which is one text, as subtitles are (srt, vtt); a folder, whose
-            texts are named by their paths in it; a manifest (jsonl, csv or tsv, with
+            texts are named by their paths in it; sclite's trn; a manifest (jsonl, csv or tsv, with
             audio_filepath and text); the json, jsonl, csv or tsv of `w2v transcribe`; or "-"
             for text or JSON on standard input.
         by_line: Each line of a text file is a text, named by its number.
@@ -101,23 +104,8 @@ def content_of(path: Path) -> bytes:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def decoded(content: bytes, source: str) -> str:
-    """Return what a file holds as text.
-
-    Raises:
-        UsageError: It is none in UTF-8.
-    """
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{source}: not in UTF-8; convert it, for instance: "
-            f"iconv -f latin1 -t utf-8 {shlex.quote(source)}"
-        ) from error
-
-
 def _texts(content: bytes, source: str, suffix: str, by_line: bool) -> list[NamedText]:
-    text = decoded(content, source)
+    text = decoded_text(content, source)
     refuse_times(suffix, source)
     if suffix in SUBTITLES:
         text = text_of_subtitles(text, suffix)
@@ -126,6 +114,10 @@ def _texts(content: bytes, source: str, suffix: str, by_line: bool) -> list[Name
             raise _no_lines(source)
         rows = enumerate(table_rows(text, source), start=1)
         return [_named_text(row, f"{source}, row {n}") for n, row in rows]
+    elif suffix == UTTERANCES:
+        if by_line:
+            raise _no_lines(source)
+        return [_utterance(line, f"{source}:{n}") for n, line in _filled_lines(text)]
     # What comes by a pipe has no suffix; a spoken text does not begin with a bracket and a quote.
     is_json = suffix in (".json", ".jsonl") or (not suffix and _looks_like_json(text))
     if not is_json:
@@ -136,6 +128,19 @@ def _texts(content: bytes, source: str, suffix: str, by_line: bool) -> list[Name
     if by_line:
         raise _no_lines(source)
     return [_named_text(row, where) for row, where in _rows(text, source)]
+
+
+def _filled_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are not empty, with their numbers."""
+    return ((n, line) for n, line in enumerate(_lines(text), start=1) if line.strip())
+
+
+def _utterance(line: str, where: str) -> NamedText:
+    """Return a line of sclite's trn files, which ends with the utterance's name in brackets."""
+    match = _UTTERANCE.fullmatch(line.strip())
+    if match is None:
+        raise UsageError(f"{where}: no (name) at the line's end, as trn files have it")
+    return NamedText(match["name"], match["text"])
 
 
 def _no_lines(source: str) -> UsageError:
@@ -163,9 +168,7 @@ def _rows(text: str, source: str) -> Iterator[tuple[Any, str]]:
         rows = whole if isinstance(whole, list) else [whole]
         yield from ((row, f"{source}, object {n}") for n, row in enumerate(rows, start=1))
         return
-    for number, line in enumerate(_lines(text), start=1):
-        if not line.strip():
-            continue
+    for number, line in _filled_lines(text):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:

@@ -100,9 +100,31 @@ _ORDINALS = MappingProxyType(
 )
 _CURRENCIES = MappingProxyType({"$": "dollars", "€": "euros", "£": "pounds", "¥": "yen"})
 
+_SHORT_SCALES = MappingProxyType(
+    {"k": "thousand", "m": "million", "mn": "million", "bn": "billion", "b": "billion"}
+)
+
+# What normal forms would join with the digits before it: 5½ to 51/2, 10² to 102.
+_FRACTIONS = MappingProxyType(
+    {
+        "½": "half",
+        "¼": "quarter",
+        "¾": "three quarters",
+        "⅓": "third",
+        "⅔": "two thirds",
+        "⅛": "eighth",
+        "⅜": "three eighths",
+        "⅝": "five eighths",
+        "⅞": "seven eighths",
+    }
+)
+_POWERS = MappingProxyType({"²": "squared", "³": "cubed"})
+_SIGN = re.compile(f"(\\d\\s?)?([{''.join(_FRACTIONS)}])|([{''.join(_POWERS)}])")
+
 _NUMBER = re.compile(
     r"(?P<currency>[$€£¥])?(?<!\d)(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<fraction>\d+))?"
-    r"(?P<ordinal>st|nd|rd|th)?(?P<plural>'?s\b)?(?P<percent>\s?%)?",
+    r"(?P<ordinal>st|nd|rd|th)?(?P<plural>'?s\b)?(?P<percent>\s?%)?"
+    r"(?(currency)(?:\s?(?P<scale>thousand|million|billion|trillion|k|mn?|bn?)\b)?)",
     re.IGNORECASE,
 )
 
@@ -116,6 +138,26 @@ def spoken_numbers(text: str) -> str:
     'third of one thousand  and  twelve point five percent in nineteen oh six'
     """
     return _NUMBER.sub(_in_words, text.replace("&", " and "))
+
+
+def spoken_signs(text: str) -> str:
+    """Return a text with fractions and powers that are one character in words.
+
+    >>> spoken_signs("5½ cups, ¾ of 10²")
+    '5 and a half  cups,  three quarters  of 10 squared '
+    """
+    return _SIGN.sub(_sign_in_words, text)
+
+
+def _sign_in_words(match: re.Match[str]) -> str:
+    number, fraction, power = match.groups()
+    if power:
+        return f" {_POWERS[power]} "
+    words = _FRACTIONS[fraction]
+    if number is None:
+        return f" {words} "
+    article = "" if " " in words else "a "
+    return f"{number.strip()} and {article}{words} "
 
 
 def _in_words(match: re.Match[str]) -> str:
@@ -136,6 +178,9 @@ def _in_words(match: re.Match[str]) -> str:
         words = stem + ("es" if words.endswith(("x", "y")) else "s")
     if match["percent"]:
         words += " percent"
+    if match["scale"]:
+        scale = match["scale"].lower()
+        words += f" {_SHORT_SCALES.get(scale, scale)}"
     if match["currency"]:
         one = words == "one" and match["currency"] != "¥"
         words += " " + _CURRENCIES[match["currency"]].removesuffix("s" if one else "")

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from w2v_cli.encodings import decoded_text
 from w2v_cli.errors import UsageError
 from w2v_cli.formats.rttm import parse_rttm, parse_uem
 from w2v_cli.results import Turn
-from w2v_cli.scoring.sources import STDIN, content_of, decoded
+from w2v_cli.scoring.sources import STDIN, content_of
 
 Turns = dict[str, tuple[Turn, ...]]
 """The turns of each recording, by its name."""
@@ -52,12 +53,12 @@ def _contents(source: str, suffix: str) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each file."""
     path = Path(source)
     if source == STDIN:
-        yield "standard input", decoded(sys.stdin.buffer.read(), "standard input")
+        yield "standard input", decoded_text(sys.stdin.buffer.read(), "standard input")
     elif suffix and path.is_dir():
         files = [f for f in sorted(path.rglob("*")) if f.suffix.lower() == suffix and f.is_file()]
         if not files:
             raise UsageError(f"{source}: no {suffix} files in this folder")
         for file in files:
-            yield str(file), decoded(content_of(file), str(file))
+            yield str(file), decoded_text(content_of(file), str(file))
     else:
-        yield source, decoded(content_of(path), source)
+        yield source, decoded_text(content_of(path), source)
