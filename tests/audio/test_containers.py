@@ -163,7 +163,9 @@ def test_integers_reach_full_scale_at_one(codec):
     )
 
 
-@pytest.mark.parametrize(("form", "codec"), [("mp4", "aac"), ("matroska", "pcm_s16le")])
+@pytest.mark.parametrize(
+    ("form", "codec"), [("mp4", "aac"), ("matroska", "pcm_s16le"), ("mpegts", "aac")]
+)
 def test_a_track_that_starts_after_the_picture_keeps_its_time(form, codec):
     """A player shows the first word two seconds in, so that is its time."""
     content = contain(chirp(), form, codec, first_seconds=2.0, video=True)
@@ -174,6 +176,50 @@ def test_a_track_that_starts_after_the_picture_keeps_its_time(form, codec):
     assert lag_seconds(waveform, chirp(16000)) == pytest.approx(2, abs=DELAY_SECONDS)
     (part,) = read_waveforms(io.BytesIO(content), start_seconds=4).channels
     assert abs(lag_seconds(part, waveform[64000:])) <= 0.001
+
+
+@pytest.mark.parametrize(("form", "codec"), [("mov", "pcm_s16le"), ("mp4", "aac")])
+@pytest.mark.parametrize("start_seconds", [1.0, 4.0, 4.6])
+def test_a_range_that_begins_before_the_sound_does(form, codec, start_seconds):
+    content = contain(chirp(), form, codec, first_seconds=5.0, video=True)
+    (whole,) = read_waveforms(io.BytesIO(content)).channels
+    (part,) = read_waveforms(io.BytesIO(content), start_seconds=start_seconds).channels
+    n_left_out = round(start_seconds * 16000)
+    assert len(part) == pytest.approx(len(whole) - n_left_out, abs=160)
+    assert abs(lag_seconds(part, whole[n_left_out:])) <= 0.001
+
+
+@pytest.mark.parametrize("codec", ["pcm_s16le", "flac"])
+def test_matroska_says_how_long_a_track_is_apart_from_the_picture(codec):
+    """FFmpeg takes the whole's length for that of a track that starts late."""
+    content = contain(chirp(seconds=2), "matroska", codec, first_seconds=5.0, video=True)
+    assert read_waveforms(io.BytesIO(content)).duration_seconds == pytest.approx(7, abs=0.01)
+
+
+@pytest.mark.parametrize(("kind", "subtype"), [("MP3", None), ("OGG", "VORBIS"), ("OGG", "OPUS")])
+@pytest.mark.parametrize("tag", [b"", b"ID3\4\0\0\0\0\2\0" + bytes(256)])
+def test_all_of_several_recordings_in_one_file_is_heard(encoded, sound, kind, subtype, tag, capfd):
+    tag = tag if kind == "MP3" else b""
+    first, second = (
+        encoded(sound(seconds=seconds, seed=seed), kind=kind, subtype=subtype)
+        for seed, seconds in enumerate((2.0, 3.0))
+    )
+    (waveform,) = read_waveforms(io.BytesIO(tag + first + tag + second)).channels
+    assert len(waveform) / 16000 == pytest.approx(5, abs=0.3)
+    parts = [read_waveforms(io.BytesIO(part)).channels[0] for part in (first, second)]
+    assert lag_seconds(waveform, parts[1]) == pytest.approx(2, abs=0.2)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_part_that_begins_in_the_middle_of_a_frame(encoded, sound):
+    content = encoded(sound(seconds=20), kind="MP3")
+    longer = read_waveforms(io.BytesIO(content + content[-20000:]))
+    assert 22 < longer.duration_seconds < 26
+
+
+def test_the_same_ogg_stream_twice_is_two(encoded, sound):
+    content = encoded(sound(), kind="OGG", subtype="VORBIS")
+    assert read_waveforms(io.BytesIO(content * 2)).duration_seconds == pytest.approx(6, abs=0.1)
 
 
 def test_suffix_does_not_matter(tmp_path):
@@ -248,6 +294,10 @@ class TestWithoutPyAV:
             "install it with: pip install 'w2v[containers]'"
         )
         assert caught.value.exit_code == 5
+
+    def test_the_extra_is_named_for_several_recordings_in_one_file(self, encoded, sound):
+        with pytest.raises(MissingDependencyError, match=r"pip install 'w2v\[containers\]'"):
+            read_waveforms(io.BytesIO(encoded(sound(), kind="MP3") * 2))
 
     def test_other_formats_need_it_not(self, encoded, sound):
         assert read_waveforms(io.BytesIO(encoded(sound()))).duration_seconds == 3

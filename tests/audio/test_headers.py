@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from w2v_cli.audio import read_waveforms
+from w2v_cli.audio import decoders, read_waveforms
 from w2v_cli.audio.headers import (
     Extent,
     examine,
@@ -127,12 +127,102 @@ def test_mp3_length(encoded, sound):
 @pytest.mark.parametrize("tag", [b"", b"ID3\4\0\0\0\0\2\0" + bytes(256)])
 def test_a_decoder_has_nothing_to_say_about_an_mp3_file(encoded, sound, capfd, tag):
     content = tag + encoded(sound(seconds=20), kind="MP3")
-    longer = content + content[-20000:]
-    assert read_waveforms(io.BytesIO(longer)).duration_seconds == 20
+    assert read_waveforms(io.BytesIO(content)).duration_seconds == 20
     cut = io.BytesIO(content[: len(content) // 2])
     with pytest.raises(AudioError, match="cut short or damaged"):
         read_waveforms(cut)
     assert capfd.readouterr() == ("", "")
+
+
+class TestAnMp3FileThatSaysNoLength:
+    """One that was written into a pipe; libsndfile guesses a length and stops there."""
+
+    @pytest.fixture
+    def untagged(self, encoded, sound):
+        content = encoded(sound(seconds=20), kind="MP3")
+        return content.replace(b"Xing", b"\0\0\0\0").replace(b"Info", b"\0\0\0\0")
+
+    @pytest.fixture
+    def without_av(self, monkeypatch):
+        monkeypatch.setattr(decoders, "find_spec", lambda name: None)
+
+    def test_is_heard_to_its_end(self, untagged):
+        assert read_waveforms(io.BytesIO(untagged)).duration_seconds == pytest.approx(20, abs=0.2)
+
+    def test_does_not_end_at_a_damage_without_a_word(self, untagged):
+        middle = len(untagged) // 2
+        damaged = bytes(byte ^ 0xA5 for byte in untagged[middle : middle + 3000])
+        content = untagged[:middle] + damaged + untagged[middle + 3000 :]
+        with pytest.raises(AudioError, match=r"cut short or damaged: 10\... s can be read"):
+            read_waveforms(io.BytesIO(content))
+
+    def test_is_no_shorter_one_without_ffmpeg(self, untagged, without_av):
+        with pytest.raises(AudioError, match=r"cut short or damaged: 9\.5. s can be read"):
+            read_waveforms(io.BytesIO(untagged))
+
+    def test_that_is_short_is_heard_without_ffmpeg(self, encoded, without_av):
+        content = encoded(np.zeros(48000, np.float32), kind="MP3").replace(b"Info", bytes(4))
+        assert read_waveforms(io.BytesIO(content)).duration_seconds == pytest.approx(3, abs=0.2)
+
+
+def test_tags_behind_the_sound_are_no_sound(encoded, sound):
+    picture = np.random.default_rng(3).bytes(100_000)
+    for kind in ("MP3", "FLAC", "OGG"):
+        content = encoded(sound(), kind=kind)
+        for tag in (b"TAG" + bytes(125), b"APETAGEX" + picture, bytes(5000)):
+            waveforms = read_waveforms(io.BytesIO(content + tag))
+            assert waveforms.duration_seconds == pytest.approx(3, abs=0.1)
+
+
+def test_a_tag_of_no_frames_says_no_length(encoded, sound):
+    content = bytearray(encoded(sound(), kind="MP3"))
+    place = max(content.find(b"Xing"), content.find(b"Info")) + 8
+    content[place : place + 4] = bytes(4)
+    assert not mp3_states_length(ByteSource(io.BytesIO(content), "x"))
+    assert read_waveforms(io.BytesIO(content)).duration_seconds == pytest.approx(3, abs=0.1)
+
+
+def test_mp3_in_a_wav_file_does_not_end_where_libsndfile_guesses(encoded, sound):
+    mp3 = encoded(sound(44100), 44100, kind="MP3")
+    assert read_waveforms(io.BytesIO(contained_mp3(mp3))).duration_seconds == 3
+    untagged = contained_mp3(mp3.replace(b"Info", bytes(4)).replace(b"Xing", bytes(4)))
+    with pytest.raises(AudioError, match=r"cut short or damaged: 1\... s can be read"):
+        read_waveforms(io.BytesIO(untagged))
+
+
+def contained_mp3(mp3):
+    """Return an MP3 file of 44.1 kHz in a WAV file."""
+    form = struct.pack("<HHIIHHHHIHHH", 0x55, 1, 44100, 8000, 1, 0, 12, 1, 2, 417, 1, 1393)
+    chunks = b"".join(
+        name + struct.pack("<I", len(content)) + content
+        for name, content in ((b"fmt ", form), (b"data", mp3 + b"\0" * (len(mp3) % 2)))
+    )
+    return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WAVE" + chunks
+
+
+@pytest.mark.parametrize("kind", ["AU", "RF64"])
+def test_a_stream_s_header_of_other_formats(encoded, sound, kind):
+    content = bytearray(encoded(sound(), kind=kind))
+    expected = read_waveforms(io.BytesIO(content)).channels[0]
+    place, length = {"AU": (8, 4), "RF64": (20, 24)}[kind]
+    content[place : place + length] = bytes(length)
+    (waveform,) = read_waveforms(io.BytesIO(content)).channels
+    np.testing.assert_array_equal(waveform, expected)
+
+
+def test_more_than_an_au_header_says_is_told(encoded, sound, caplog):
+    content = bytearray(encoded(sound(), kind="AU"))
+    content[8:12] = struct.pack(">I", 32000)
+    assert read_waveforms(io.BytesIO(content)).duration_seconds == 1
+    assert "goes on for 64000 bytes after what its header calls its end" in caplog.text
+
+
+def test_all_of_a_wave64_file_is_heard_without_a_warning(encoded, sound, caplog):
+    content = bytearray(encoded(sound(), kind="W64"))
+    place = content.index(b"data\xf3\xac") + 16
+    content[place : place + 8] = struct.pack("<Q", 32000 + 24)
+    assert read_waveforms(io.BytesIO(content)).duration_seconds == 3
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(

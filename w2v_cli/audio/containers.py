@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,13 @@ _JITTER_SECONDS = 0.1
 _LONGEST_GAP_SECONDS = 600.0
 
 # The formats whose headers say how long they are and where a time lies. For the others
-# (aac, mpegts, amr ...) FFmpeg guesses both from the bit rate.
+# (aac, mpegts, amr ...) FFmpeg guesses both from the bit rate; some of them have times in them.
 _INDEXED_FORMATS = frozenset({"mov", "matroska", "webm", "caf", "w64", "wav", "asf", "aiff"})
+_TIMED_FORMATS = _INDEXED_FORMATS | {"mpegts", "mpeg", "flv"}
+
+_TAG_TIME = re.compile(r"(\d+):(\d\d):(\d\d\.\d+)")
+_MOST_SKIPPED = 10  # half frames, a fortieth of a second each
+_TAGS = (b"ID3", b"TAG", b"APETAGEX")
 
 _MICROSECONDS = 1_000_000  # FFmpeg's unit where a time belongs to no stream
 
@@ -76,10 +82,13 @@ class ContainerRecording:
             self._container.close()
             raise AudioError(f"{source.label}: {_UNKNOWN_CODING}")
         self._stream = stream
-        self._indexed = not _INDEXED_FORMATS.isdisjoint(self._container.format.name.split(","))
+        formats = self._container.format.name.split(",")
+        self._indexed = not _INDEXED_FORMATS.isdisjoint(formats)
+        self._timed = not _TIMED_FORMATS.isdisjoint(formats)
         self._zero_seconds = (self._container.start_time or 0) / _MICROSECONDS
         self.sample_rate: int = self._stream.rate
         self.channels: int = self._stream.channels
+        self._is_joined = extent.is_joined
         self.frames = self._promised_frames()
         self.breaks_off = extent.breaks_off or extent.present < 1
 
@@ -93,6 +102,9 @@ class ContainerRecording:
         """Return how many samples the header promises, None where it only guesses."""
         if not self._indexed:
             return None
+        tag = _seconds_of_tag(self._stream.metadata.get("DURATION", ""))  # Matroska's own
+        if tag is not None:
+            return round((tag - self._zero_seconds) * self.sample_rate)
         if self._stream.duration is not None and self._stream.time_base is not None:
             ticks = (self._stream.start_time or 0) + self._stream.duration
             end_seconds = float(ticks * self._stream.time_base) - self._zero_seconds
@@ -117,7 +129,7 @@ class ContainerRecording:
         A gap in the timestamps is filled with silence, so that a word's time is the time at
         which a player shows it.
         """
-        jitter = _JITTER_SECONDS * self.sample_rate
+        jitter = 0.0  # of the first frame, which may follow a seek
         position: int | None = None if self._seek(start_frame) else 0
         for frame in self._decoded():
             stamp = self._stamp(frame)
@@ -125,14 +137,15 @@ class ContainerRecording:
                 self._container.seek(0)
                 yield from self._placed(0)
                 return
-            if position is None:
-                position = stamp or 0
+            if position is None:  # the sound may begin behind what was looked for
+                position = min(stamp or 0, start_frame)
             gap = 0 if stamp is None else stamp - position
-            if (jitter if position else 0) < gap < _LONGEST_GAP_SECONDS * self.sample_rate:
+            if jitter < gap < _LONGEST_GAP_SECONDS * self.sample_rate:
                 for start in range(position, position + gap, self.sample_rate):
                     length = min(self.sample_rate, position + gap - start)
                     yield start, np.zeros((length, self.channels), np.float32)
                 position += gap
+            jitter = _JITTER_SECONDS * self.sample_rate
             block = self._samples(frame)
             if len(block):
                 yield position, block
@@ -151,14 +164,22 @@ class ContainerRecording:
         return True
 
     def _decoded(self) -> Iterator[AudioFrame]:
+        n_skipped = 0
         try:
-            yield from self._container.decode(self._stream)
+            for packet in self._container.demux(self._stream):
+                try:
+                    yield from packet.decode()
+                except self._errors:
+                    # Of MP3 files that were joined, tags and half frames lie between the parts.
+                    if not self._is_joined or n_skipped == _MOST_SKIPPED:
+                        raise
+                    n_skipped += not any(name in bytes(packet) for name in _TAGS)
         except self._errors as error:
             raise BrokenRecordingError(str(error)) from error
 
     def _stamp(self, frame: AudioFrame) -> int | None:
         """Return where a frame says it lies, in samples from the start of the recording."""
-        if frame.pts is None or frame.time_base is None or not self._indexed:
+        if frame.pts is None or frame.time_base is None or not self._timed:
             return None
         seconds = float(frame.pts * frame.time_base) - self._zero_seconds
         return round(seconds * self.sample_rate)
@@ -177,3 +198,13 @@ class ContainerRecording:
         if samples.dtype.name in _FULL_SCALE:
             floats /= np.float32(_FULL_SCALE[samples.dtype.name])
         return floats
+
+
+def _seconds_of_tag(text: str) -> float | None:
+    """Return the seconds of a time such as 00:00:12.250000000, None where it is none.
+
+    >>> _seconds_of_tag("00:01:12.250000000")
+    72.25
+    """
+    match = _TAG_TIME.fullmatch(text)
+    return None if match is None else int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])

@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Iterator
-from typing import Protocol
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from w2v_cli.audio.headers import examine, starts_like_container, starts_like_text
+from w2v_cli.audio.headers import Extent, examine, starts_like_container, starts_like_text
 from w2v_cli.audio.sources import STDIN_LABEL, ByteSource
 from w2v_cli.errors import AudioError
+
+if TYPE_CHECKING:
+    from w2v_cli.audio.containers import ContainerRecording
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -67,17 +71,30 @@ def open_recording(source: ByteSource) -> Iterator[Recording]:
         extent = examine(source)
         head = source.read_at(0, _HEAD_BYTES)
         recording: Recording
+        if extent.is_joined or (extent.is_guessed and find_spec("av") is not None):
+            yield stack.enter_context(_in_container(source, extent))
+            return
         try:
             recording = stack.enter_context(SoundfileRecording(source, extent))
         except BrokenRecordingError as error:
             source.check()
             if not starts_like_container(head):
                 raise AudioError(f"{source.label}: {_unreadable(source, head)}") from error
-            from w2v_cli.audio.containers import ContainerRecording
-
-            source.seek(0)
-            recording = stack.enter_context(ContainerRecording(source, extent))
+            recording = stack.enter_context(_in_container(source, extent))
         yield recording
+
+
+def _in_container(source: ByteSource, extent: Extent) -> ContainerRecording:
+    """Return the recording as FFmpeg reads it.
+
+    Raises:
+        AudioError: It cannot.
+        MissingDependencyError: PyAV is not installed.
+    """
+    from w2v_cli.audio.containers import ContainerRecording
+
+    source.seek(0)
+    return ContainerRecording(source, extent)
 
 
 def _unreadable(source: ByteSource, head: bytes) -> str:

@@ -11,7 +11,9 @@ import logging
 import re
 import shlex
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from w2v_cli.audio.sources import ByteSource
 
@@ -29,10 +31,14 @@ class Extent:
         present: The part of the promised sound data that is there, 0 to 1; 1 where the
             file promises nothing, as a stream's header does.
         breaks_off: The file ends inside a block, whose size nobody knows.
+        is_joined: Several recordings lie in it one after another.
+        is_guessed: libsndfile guesses how long it is, and hears no more than that.
     """
 
     present: float = 1.0
     breaks_off: bool = False
+    is_joined: bool = False
+    is_guessed: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,14 @@ _FAMILIES = {
 # (FFmpeg), 0x7FFFF000 (SoX), 0x7FFFFFFF and 0x80000000 (arecord), rounded to whole frames.
 _UNKNOWN_SIZES_32 = (range(0x7FFF_0000, 0x8000_0001), range(0xFFFF_0000, 0x1_0000_0000))
 _LARGEST_SIZE_64 = 2**62  # W64 and CAF write all ones
+_RF64_SIZE = 28  # where it is, in the chunk ds64, which comes first; the number of samples follows
 
 # No real file has as many chunks before its sound.
 _MAX_CHUNKS = 10_000
 
 _OGG_PAGE_HEADER = 27
 _OGG_LARGEST_PAGE = 65_307
+_OGG_FIRST_PAGE = re.compile(rb"OggS\x00[\x02\x03\x06\x07]")
 
 # How recordings start that FFmpeg reads and libsndfile does not, or not always. Playlists
 # and other text are left out on purpose: they may name files and addresses to open.
@@ -82,14 +90,20 @@ _CONTAINER_STARTS = re.compile(
     rb"....(?:ftyp|moov|mdat|wide|free|skip)"  # MP4, M4A, MOV
     rb"|\x1a\x45\xdf\xa3"  # Matroska, WebM
     rb"|\xff[\xf0\xf1\xf8\xf9]|ADIF|ID3"  # AAC, and MP3 behind a tag
-    rb"|\x30\x26\xb2\x75|FLV\x01|#!AMR|OggS|fLaC|caff|riff|FORM|RIFF|RIFX|RF64|\.snd"
+    rb"|\x30\x26\xb2\x75|FLV\x01|#!AMR|OggS|fLaC|caff|riff|FORM|RIFF|RIFX|RF64|BW64|\.snd"
     rb"|wvpk|MAC |TTA1|MP\+|MPCK|DSD |FRM8|\x0b\x77|\x7f\xfe\x80\x01"
-    rb"|\x00\x00\x01\xba|\x47.{187}\x47",  # MPEG program and transport streams
+    rb"|\x00\x00\x01\xba|\x47.{187}\x47|.{4}\x47.{191}\x47",  # MPEG program, transport streams
     re.DOTALL,
 )
 
 _MP3_SYNCS = (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2")
 _XING_HAS_FRAMES, _XING_HAS_BYTES = 1, 2
+_MP3_KILOBITS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_MP3_KILOBITS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_FRAMES_IN_A_ROW = 4  # no tag or picture looks like so many
+
+# Bytes. How far to look for more sound: behind tags, pictures among them.
+_LONGEST_LOOK = 2**20
 
 _TEXT_CONTROLS = frozenset(b"\t\n\f\r\x1b")
 
@@ -102,13 +116,19 @@ def examine(source: ByteSource) -> Extent:
     """
     start = source.read_at(0, 12)
     if start[:4] == b"OggS":
-        return Extent(breaks_off=_ogg_breaks_off(source))
+        return Extent(breaks_off=_ogg_breaks_off(source), is_joined=_ogg_is_joined(source))
     if start[:4] == b".snd":
         offset, size = struct.unpack(">II", start[4:12].ljust(8, b"\0"))
+        n_behind = source.size - offset - size
+        if size == 0 and n_behind > 0:
+            source.patch(8, b"\xff\xff\xff\xff")
+        elif n_behind >= _MUCH_BEHIND:
+            _tell_what_is_behind(source, n_behind)
         return _extent(size, source.size - offset)
     if start[:3] == b"ID3" or start[:2] in _MP3_SYNCS:
+        is_joined = _mp3_is_joined(source)
         _mend_mp3_size(source)
-        return Extent()
+        return Extent(is_joined=is_joined, is_guessed=not mp3_states_length(source))
     family = _FAMILIES.get(start[:4])
     if family is None or len(start) < 12:
         return Extent()
@@ -120,25 +140,29 @@ def examine(source: ByteSource) -> Extent:
     offset, size = chunk
     if start[:4] == b"RF64" and size == 0xFFFF_FFFF:
         size = _rf64_data_size(source)
+        if size == 0 and not _holds_chunks(source, offset, family):
+            # An RF64 file says its size elsewhere, and there how many samples it has.
+            source.patch(_RF64_SIZE, struct.pack("<QQ", source.size - offset, 0))
     if size == 0 and start[:4] == b"RIFF" and not _holds_chunks(source, offset, family):
         source.patch(offset - 4, b"\xff\xff\xff\xff")
-    if size > 0:
-        _tell_what_is_behind(source, offset + size, family)
+    end = offset + size
+    n_behind = source.size - end
+    # Of a Wave64 file libsndfile hears everything.
+    is_much = size > 0 and n_behind >= _MUCH_BEHIND and start[:4] != b"riff"
+    if is_much and not _holds_chunks(source, end + -end % family.alignment, family):
+        _tell_what_is_behind(source, n_behind)
     return _extent(size, source.size - offset)
 
 
-def _tell_what_is_behind(source: ByteSource, end: int, family: _ChunkFamily) -> None:
+def _tell_what_is_behind(source: ByteSource, n_bytes: int) -> None:
     """Warn of sound that a header doesn't know of: a recorder that crashed, or counted to 4 GB."""
-    n_bytes = source.size - end
-    aligned = end + -end % family.alignment
-    if n_bytes >= _MUCH_BEHIND and not _holds_chunks(source, aligned, family):
-        log.warning(
-            "%s: the file goes on for %d bytes after what its header calls its end, and they are "
-            "not heard; if they are sound, mend it: ffmpeg -ignore_length 1 -i %s mended.wav",
-            source.label,
-            n_bytes,
-            shlex.quote(source.label),
-        )
+    log.warning(
+        "%s: the file goes on for %d bytes after what its header calls its end, and they are "
+        "not heard; if they are sound, mend it: ffmpeg -ignore_length 1 -i %s mended.wav",
+        source.label,
+        n_bytes,
+        shlex.quote(source.label),
+    )
 
 
 def starts_like_container(head: bytes) -> bool:
@@ -161,7 +185,79 @@ def starts_like_text(head: bytes) -> bool:
 
 def mp3_states_length(source: ByteSource) -> bool:
     """Return whether an MP3 file says how long it is; if not, its length is a guess."""
-    return _find_mp3_tag(source) is not None
+    found = _find_mp3_tag(source)
+    return found is not None and _mp3_counts(source, found[1])[0] > 0
+
+
+def goes_on(source: ByteSource) -> bool:
+    """Return whether sound lies behind the place where a decoder of MP3 or Ogg has stopped.
+
+    They stop at the end of the first of several recordings, and at some damages, as if that were
+    the end of the file. What is behind the end of others are tags.
+    """
+    rest = source.read_at(source.tell(), _LONGEST_LOOK)
+    if source.read_at(0, 4) == b"OggS":
+        return b"OggS" in rest
+    return any(map(partial(_starts_mp3_frames, rest), _places(rest, b"\xff")))
+
+
+def _places(piece: bytes, byte: bytes) -> Iterator[int]:
+    """Yield the places of a byte."""
+    place = piece.find(byte)
+    while place >= 0:
+        yield place
+        place = piece.find(byte, place + 1)
+
+
+def _starts_mp3_frames(piece: bytes, place: int) -> bool:
+    """Return whether several whole frames of MPEG audio, layer 3, follow each other at a place."""
+    for _ in range(_FRAMES_IN_A_ROW):
+        size = _mp3_frame_bytes(piece[place : place + 4])
+        if size is None:
+            return False
+        place += size
+    return place <= len(piece)
+
+
+def _mp3_frame_bytes(header: bytes) -> int | None:
+    """Return the size of the frame with this header, None if it is no header of layer 3."""
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
+        return None
+    version, padding = header[1] >> 3 & 3, header[2] >> 1 & 1
+    bit_rate, rate = header[2] >> 4, header[2] >> 2 & 3
+    if version == 1 or bit_rate in (0, 15) or rate == 3:
+        return None
+    is_first = version == 3  # MPEG 1; 2 and 2.5 have half the samples, and a half or a quarter
+    kilobits = (_MP3_KILOBITS_1 if is_first else _MP3_KILOBITS_2)[bit_rate]
+    sample_rate = (44_100, 48_000, 32_000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    return (144_000 if is_first else 72_000) * kilobits // sample_rate + padding
+
+
+def _mp3_is_joined(source: ByteSource) -> bool:
+    """Return whether more frames follow where an MP3 file's tag says that it ends."""
+    found = _find_mp3_tag(source)
+    if found is None:
+        return False
+    first_frame, tag = found
+    n_bytes = _mp3_counts(source, tag)[1]
+    end = first_frame + n_bytes
+    if not 0 < n_bytes < source.size - first_frame:
+        return False
+    behind = source.read_at(end, _LONGEST_LOOK)
+    # A tag counts with the frame that it is in, or without; some count wrong by a few bytes.
+    return any(map(partial(_starts_mp3_frames, behind), _places(behind, b"\xff")))
+
+
+def _mp3_counts(source: ByteSource, tag: int) -> tuple[int, int]:
+    """Return the frames and the bytes that an MP3 file's tag counts, 0 for what it doesn't."""
+    piece = source.read_at(tag, 18).ljust(18, b"\0")
+    if piece[:4] == b"VBRI":
+        n_bytes, n_frames = struct.unpack(">II", piece[10:18])
+        return n_frames, n_bytes
+    flags, first, second = struct.unpack(">III", piece[4:16])
+    n_frames = first if flags & _XING_HAS_FRAMES else 0
+    n_bytes = second if flags & _XING_HAS_FRAMES else first
+    return n_frames, n_bytes if flags & _XING_HAS_BYTES else 0
 
 
 def _find_mp3_tag(source: ByteSource) -> tuple[int, int] | None:
@@ -250,11 +346,44 @@ def _holds_chunks(source: ByteSource, position: int, family: _ChunkFamily) -> bo
 
 def _rf64_data_size(source: ByteSource) -> int:
     """Return the size of the sound data of an RF64 file, which has its own chunk for it."""
-    ds64 = source.read_at(12, 28)
-    if len(ds64) < 28 or ds64[:4] != b"ds64":
+    piece = source.read_at(_RF64_SIZE, 8)
+    if source.read_at(12, 4) != b"ds64" or len(piece) < 8:
         return 0
-    size: int = struct.unpack("<Q", ds64[16:24])[0]
+    size: int = struct.unpack("<Q", piece)[0]
     return size
+
+
+def _ogg_is_joined(source: ByteSource) -> bool:
+    """Return whether streams start in an Ogg file behind those that it starts with.
+
+    All streams that are heard at once have their first pages at the beginning of a file.
+    """
+    start = source.read_at(0, _LONGEST_LOOK)
+    serials, place = set(), 0
+    while _OGG_FIRST_PAGE.match(start, place):
+        serials.add(_ogg_serial(start, place))
+        place += _ogg_page_bytes(start[place:]) or len(start)
+    tail = _ogg_tail(source)
+    is_other = _ogg_serial(tail, max(tail.rfind(b"OggS"), 0)) not in serials
+    return is_other or _OGG_FIRST_PAGE.search(start, place) is not None
+
+
+def _ogg_serial(piece: bytes, place: int) -> bytes:
+    """Return which stream the page at a place belongs to."""
+    return piece[place + 14 : place + 18]
+
+
+def _ogg_page_bytes(page: bytes) -> int | None:
+    """Return the size of a page, None where its header is not whole."""
+    if len(page) < _OGG_PAGE_HEADER or len(page) < _OGG_PAGE_HEADER + page[26]:
+        return None
+    return _OGG_PAGE_HEADER + page[26] + sum(page[_OGG_PAGE_HEADER : _OGG_PAGE_HEADER + page[26]])
+
+
+def _ogg_tail(source: ByteSource) -> bytes:
+    """Return so much of the end of an Ogg file that a page begins in it."""
+    start = max(source.size - 2 * _OGG_LARGEST_PAGE, 0)
+    return source.read_at(start, source.size - start)
 
 
 def _ogg_breaks_off(source: ByteSource) -> bool:
@@ -263,10 +392,7 @@ def _ogg_breaks_off(source: ByteSource) -> bool:
     One that ends after a whole page without the end mark is a live stream that somebody
     stopped recording, and complete in every sense that matters here.
     """
-    tail_start = max(source.size - 2 * _OGG_LARGEST_PAGE, 0)
-    tail = source.read_at(tail_start, source.size - tail_start)
+    tail = _ogg_tail(source)
     page = tail[max(tail.rfind(b"OggS"), 0) :]
-    if len(page) < _OGG_PAGE_HEADER or len(page) < _OGG_PAGE_HEADER + page[26]:
-        return True
-    lacing = page[_OGG_PAGE_HEADER : _OGG_PAGE_HEADER + page[26]]
-    return len(page) < _OGG_PAGE_HEADER + page[26] + sum(lacing)
+    n_bytes = _ogg_page_bytes(page)
+    return n_bytes is None or len(page) < n_bytes

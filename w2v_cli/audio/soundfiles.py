@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from w2v_cli.audio.decoders import BrokenRecordingError, FloatArray
-from w2v_cli.audio.headers import Extent, mp3_states_length
+from w2v_cli.audio.headers import Extent, goes_on, mp3_states_length
 from w2v_cli.audio.sources import ByteSource
 
 _BLOCK_FRAMES = 4096  # the largest FLAC block; one that is damaged takes nothing else along
@@ -53,10 +53,15 @@ class SoundfileRecording:
         self.channels: int = self._file.channels
         self.frames: int | None = self._file.frames
         self.breaks_off = extent.breaks_off
-        estimated = self._file.format == "MP3" and not mp3_states_length(source)
+        self._source = source
+        is_mpeg = self._file.subtype.startswith("MPEG_LAYER")
+        self._may_stop_early = is_mpeg or self._file.format == "OGG"
+        states_length = self._file.format == "MP3" and mp3_states_length(source)
+        estimated = is_mpeg and not states_length  # in a WAV file, too
         alac = self._file.subtype.startswith("ALAC")  # its packets have no common size
         if self.frames == _LENGTH_UNKNOWN or estimated or alac:
             self.frames = None
+        self._known_end = self.frames
         if extent.present < 1:
             self._expect_more(extent.present)
 
@@ -77,15 +82,19 @@ class SoundfileRecording:
     def blocks(self, start_frame: int, end_frame: int | None) -> Iterator[FloatArray]:
         """Yield the samples from `start_frame` to `end_frame` or the end of the file."""
         position = self._seek(start_frame)
-        while end_frame is None or position < end_frame:
-            wanted = _BLOCK_FRAMES if end_frame is None else end_frame - position
-            block = self._read(min(wanted, _BLOCK_FRAMES))
+        # To ask for more than there is makes an error of what lies behind, such as tags.
+        ends = [end for end in (end_frame, self._known_end) if end is not None]
+        while not ends or position < min(ends):
+            block = self._read(min([_BLOCK_FRAMES, *(end - position for end in ends)]))
             if len(block) == 0:
-                return
+                break
             skipped = max(start_frame - position, 0)
             position += len(block)
             if skipped < len(block):
                 yield block[skipped:]
+        is_at_end = end_frame is None or position < end_frame
+        if is_at_end and self._may_stop_early and goes_on(self._source):
+            raise BrokenRecordingError("the decoder has stopped before the end of the file")
 
     def _seek(self, start_frame: int) -> int:
         """Move to a place some way before `start_frame` and return it."""
