@@ -26,12 +26,13 @@ def test_text(tmp_path, name, text):
     assert refusal(tmp_path / name) == "holds text, not sound; name a recording"
 
 
-def test_samples_without_a_header(tmp_path):
-    path = tmp_path / "talk.raw"
+@pytest.mark.parametrize(("suffix", "rate"), [("raw", 16000), ("sln", 8000)])
+def test_samples_without_a_header(tmp_path, suffix, rate):
+    path = tmp_path / f"talk.{suffix}"
     path.write_bytes(np.random.default_rng(0).bytes(20000))
     assert refusal(path) == (
         "has no header that says its rate and format; give it one with: "
-        f"ffmpeg -f s16le -ar 16000 -ac 1 -i {path} recording.wav"
+        f"ffmpeg -f s16le -ar {rate} -ac 1 -i {path} recording.wav"
     )
 
 

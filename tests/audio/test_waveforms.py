@@ -262,6 +262,12 @@ class TestSamplesThatAreNotNumbers:
             "export it again, as 16-bit for instance"
         )
 
+    def test_in_another_channel_do_no_harm(self, encoded, sound):
+        samples = sound(channels=2)
+        samples[20000, 1] = np.nan
+        source = io.BytesIO(encoded(samples, subtype="FLOAT"))
+        np.testing.assert_array_equal(read_one(source, channel=1), samples[:, 0])
+
     def test_outside_the_range_do_no_harm(self, encoded, sound):
         samples = sound()
         samples[20000] = np.nan

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +206,16 @@ def test_any_sample_rate(w2v, recording, sample_rate):
     run = w2v("transcribe", recording(sample_rate=sample_rate), "-f", "json")
     assert (run.exit_code, run.stderr) == (0, "")
     assert json.loads(run.stdout)["duration"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("command", [["transcribe"], ["align", "--text", "go"]])
+def test_a_model_of_another_sample_rate(w2v, recording, ctc_folder, tmp_path, command):
+    folder = shutil.copytree(ctc_folder, tmp_path / "narrow")
+    for path in folder.glob("*processor_config.json"):
+        path.write_text(path.read_text().replace("16000", "8000"))
+    run = w2v(*command, "-m", folder, recording(sample_rate=8000))
+    assert run.exit_code == 4
+    assert "this model hears 8000 Hz, and commands are for models of 16000 Hz" in run.stderr
 
 
 @pytest.mark.parametrize("name", ["with spaces.wav", "größe 🎙.wav", "-dash.wav", "$(x);.wav"])

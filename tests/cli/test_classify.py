@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -189,6 +192,25 @@ def test_a_stream(w2v_process, label_folder, babble):
     run = w2v_process(*command, "--quantize", "int8", "--verbose", stdin=samples)
     assert (run.exit_code, len(run.stdout.splitlines())) == (0, 4)
     assert "in whole numbers of 8 bits" in run.stderr
+
+
+def test_ctrl_c_labels_what_was_read(label_folder, babble):
+    samples = (babble(36000) * 32767).astype("<i2").tobytes()
+    command = [sys.executable, "-m", "w2v_cli", "classify", "-m", str(label_folder), "-", "--raw"]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(
+        [*command, "16000", "--window", "1", "-f", "jsonl"],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        **pipes,
+    ) as process:
+        process.stdin.write(samples)
+        process.stdin.flush()
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rows = [json.loads(line) for line in [first, *process.stdout]]
+        assert process.stderr.read() == b"w2v: interrupted; what was heard is kept\n"
+        assert process.wait(60) == 130
+    assert [(row["start"], row["end"]) for row in rows][-1] == (1.25, 2.25)
 
 
 @pytest.mark.parametrize(

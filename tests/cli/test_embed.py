@@ -305,6 +305,26 @@ def test_an_index_is_built_and_searched(embed, calls, vectors_of, name):
     assert json.loads(run.stdout)["closest"][0]["name"] == calls[1]
 
 
+@pytest.mark.parametrize("name", ["archive.usearch", "archive.npz", "archive.jsonl"])
+def test_what_is_searched_is_not_overwritten(embed, calls, tmp_path, name):
+    assert embed(*calls, "-o", name).exit_code == 0
+    before = (tmp_path / name).read_bytes()
+    for target in (name, f"{name}.names.json"):
+        if (tmp_path / target).exists():
+            run = embed("--search", name, calls[0], "-o", target)
+            assert run.exit_code == 2
+            assert "this is an input too, and would be overwritten" in run.stderr
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_an_enrolled_recording_is_not_overwritten(embed, calls, tmp_path):
+    before = (tmp_path / calls[0]).read_bytes()
+    run = embed("--enroll", "calls", "--identify", calls[1], "-o", calls[0], "-f", "txt")
+    assert run.exit_code == 2
+    assert "this is an input too" in run.stderr
+    assert (tmp_path / calls[0]).read_bytes() == before
+
+
 def test_vectors_of_another_layer_are_not_searched(embed, calls):
     assert embed(*calls, "-o", "archive.npz").exit_code == 0
     run = embed("--search", "archive.npz", calls[0], "--layer", "1")

@@ -146,6 +146,13 @@ def test_what_is_said_fast_stays_until_it_is_read():
     assert (cue.start_ms, cue.end_ms) == (0, 2000)
 
 
+def test_a_voice_s_label_is_read_too():
+    words = evenly("abcd efgh", every_seconds=0.1)
+    (cue,) = cues(transcript(*words, channel=1), SubtitleOptions(max_cps=10))
+    assert shown(cue) == ["[channel 1] abcd efgh"]
+    assert (cue.start_ms, cue.end_ms) == (0, 2100)
+
+
 def test_a_short_word_is_shown_long_enough_and_gives_way():
     words = [Word("go", 1.0, 1.2, 0.9)]
     (cue,) = cues(transcript(*words), SubtitleOptions())
@@ -166,7 +173,7 @@ def test_channels_that_speak_at_once_share_a_cue():
     both = Transcript("", (one, two), 5.0, "mini")
     (cue,) = cues(both, SubtitleOptions())
     assert shown(cue) == ["[channel 1] good morning", "[channel 2] hello"]
-    assert (cue.start_ms, cue.end_ms) == (1000, 3000)
+    assert (cue.start_ms, cue.end_ms) == (1000, 3100)  # the labels are read, too
 
 
 def test_who_answers_at_once_shares_the_cue_which_would_flash_by():

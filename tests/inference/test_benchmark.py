@@ -46,6 +46,15 @@ def test_every_setting_is_measured(monkeypatch, quantize):
     assert all(one.speed > 0 and one.peak_bytes > 10**7 for one in measured)
 
 
+def test_short_recordings_are_measured_with_every_number_of_threads(monkeypatch):
+    monkeypatch.setattr(benchmark, "set_threads", lambda threads: None)
+    plan = Plan("mini", HubOptions(), seconds=1.0, n_clips=1, rounds=1)
+    measured = benchmark._measure_here(plan, Way(Runtime(device="cpu"), (1, 2), (0.0, 2.0)))
+    assert [(one.threads, one.batch_seconds) for one in measured] == [
+        *((1, None), (2, None), (1, 0.0), (1, 2.0), (2, 0.0), (2, 2.0))
+    ]
+
+
 def test_a_model_of_another_head_is_measured_too(tmp_path, monkeypatch):
     from w2v_cli import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 
 _HEAD_BYTES = 4096
-_RAW_SUFFIXES = (".raw", ".pcm", ".sln", ".gsm")
+_RAW_RATES = {".raw": 16000, ".pcm": 16000, ".sln": 8000}
 
 
 class BrokenRecordingError(Exception):
@@ -101,10 +101,11 @@ def _unreadable(source: ByteSource, head: bytes) -> str:
     """Return what a file is that no decoder knows, and what to do with it."""
     if starts_like_text(head):
         return "holds text, not sound; name a recording"
-    if source.suffix in _RAW_SUFFIXES:
+    if source.suffix in _RAW_RATES:
+        rate = _RAW_RATES[source.suffix]
         return (
             "has no header that says its rate and format; give it one with: "
-            f"ffmpeg -f s16le -ar 16000 -ac 1 -i {shlex.quote(source.label)} recording.wav"
+            f"ffmpeg -f s16le -ar {rate} -ac 1 -i {shlex.quote(source.label)} recording.wav"
         )
     if source.label == STDIN_LABEL:
         return (

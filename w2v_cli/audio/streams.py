@@ -149,8 +149,7 @@ class RecordingStream:
             yield from self._read(self._span)
 
     def _span_of(self, recording: Recording) -> _Span:
-        seconds = self._stretch.start_seconds, self._stretch.end_seconds
-        return _Span(self._source.label, recording, *seconds)
+        return _Span(self._source.label, recording, self._stretch)
 
     def _read(self, span: _Span) -> Iterator[FloatArray]:
         chosen = _choose(span.blocks(), self._stretch.columns)
@@ -199,16 +198,15 @@ def _columns(label: str, count: int, channel: ChannelChoice) -> list[int] | None
 class _Span:
     """The stretch of a recording that was asked for, and how much of it was there."""
 
-    def __init__(
-        self, label: str, recording: Recording, start_seconds: float, end_seconds: float | None
-    ) -> None:
+    def __init__(self, label: str, recording: Recording, stretch: _Stretch) -> None:
         rate = recording.sample_rate
         self.sample_rate = rate
-        self.start_frame = round(start_seconds * rate)
+        self.start_frame = round(stretch.start_seconds * rate)
         self.read_frames = 0
+        self._columns = stretch.columns
         self._end_frame = None
-        if end_seconds is not None and end_seconds < math.inf:
-            self._end_frame = round(end_seconds * rate)
+        if stretch.end_seconds is not None and stretch.end_seconds < math.inf:
+            self._end_frame = round(stretch.end_seconds * rate)
         self._label = label
         self._recording = recording
         self._broken = recording.breaks_off
@@ -235,7 +233,8 @@ class _Span:
             self._broken = True
 
     def _check_finite(self, block: FloatArray) -> None:
-        finite = np.isfinite(block).all(axis=1)
+        chosen = block if self._columns is None else block[:, self._columns]
+        finite = np.isfinite(chosen).all(axis=1)
         if not finite.all():
             frame = self.start_frame + self.read_frames + int(np.argmin(finite))
             raise AudioError(

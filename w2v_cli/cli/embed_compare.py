@@ -20,7 +20,7 @@ from w2v_cli.counts import counted
 from w2v_cli.errors import SOME_INPUTS_FAILED, UsageError, W2VError
 from w2v_cli.formats.format import Format, Joining
 from w2v_cli.formats.spoken import as_unicode, one_line
-from w2v_cli.formats.vectors import SCHEMA_VERSION, row_name
+from w2v_cli.formats.vectors import NAMES_SUFFIX, SCHEMA_VERSION, row_name
 from w2v_cli.results import Embedding, VectorKind
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ def identify(comparison: Comparison, run_on: RunOn, console: Console) -> int:
         console.warn(f"nobody is {UNKNOWN}: {no_threshold(comparison.kind)}")
     asked = comparison.recordings
     speakers = _Speakers()
-    target = _Enrolling(_target(comparison, speakers), folder, enrolled, speakers)
+    voices = [item.source for item in enrolled.items]
+    target = _Enrolling(_target(comparison, speakers, voices), folder, enrolled, speakers)
     both = Found([*enrolled.items, *asked.found.items], [*enrolled.refused, *asked.found.refused])
     return run_on(replace(asked, found=both), target, {})
 
@@ -171,7 +172,7 @@ def search(comparison: Comparison, run_on: RunOn, console: Console) -> int:
     names = open_vectors(path)
     if names.kind is not None:
         check_kinds(names.kind, comparison.kind, str(path))
-    target = _target(comparison, names)
+    target = _target(comparison, names, [str(path), f"{path}{NAMES_SUFFIX}"])
     check_policy(comparison.batch, resumable=target.journal_path is not None)
     settings = {
         "search": files_fingerprint(path),
@@ -295,8 +296,8 @@ class _Enrolling(WrappedDestination[Embedding]):
         return enrolled(names, np.concatenate([e.vectors for _, e in self._enrolled]))
 
 
-def _target(comparison: Comparison, names: Names) -> Destination[Embedding]:
-    """Return where the names of what is closest go."""
+def _target(comparison: Comparison, names: Names, reads: Sequence[str]) -> Destination[Embedding]:
+    """Return where the names of what is closest go, which is to none of the files that are read."""
     write = _identified if comparison.choice.mode == "identify" else _found
     as_json = comparison.format_name == "jsonl"
     joining: Joining = "lines"
@@ -315,6 +316,7 @@ def _target(comparison: Comparison, names: Names) -> Destination[Embedding]:
         comparison.output,
         [comparison.format_name],
         formats,
+        reads=reads,
     )
 
 

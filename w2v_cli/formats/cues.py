@@ -215,6 +215,7 @@ def _apart(pieces: Sequence[Cue], options: SubtitleOptions) -> list[Cue]:
     placed = []
     for index, (cue, start_ms) in enumerate(zip(pieces, starts_ms, strict=True)):
         n_characters = sum(width(word.text) + 1 for word in cue.words) - 1
+        n_characters += sum(len(line.label) for line in cue.lines)
         readable_ms = int(1000 * max(n_characters / options.max_cps, options.min_cue_seconds))
         end_ms = min(max(cue.end_ms, start_ms + readable_ms), start_ms + longest_ms)
         if index + 1 < len(pieces):

@@ -136,7 +136,7 @@ def _measure_here(plan: Plan, way: Way) -> list[Measurement]:
     longer = [_sound(network, plan.seconds)]
     clips = [_sound(network, _CLIP_SECONDS)] * plan.n_clips
     settings: list[tuple[int, float | None]] = [(number, None) for number in way.threads]
-    settings += [(way.threads[-1], seconds) for seconds in way.batch_seconds]
+    settings += [(number, seconds) for number in way.threads for seconds in way.batch_seconds]
     taken: dict[tuple[int, float | None], list[float]] = {setting: [] for setting in settings}
     for _ in range(plan.rounds + 1):  # the first is to warm up
         for threads, batch_seconds in settings:

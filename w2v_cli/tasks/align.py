@@ -19,6 +19,7 @@ from w2v_cli.inference.chunks import Chunk, Chunker, Chunking
 from w2v_cli.inference.emitter import CTC_HEAD, Emitter
 from w2v_cli.results import Segment, Transcript, Word
 from w2v_cli.tasks.decoding import spaced_alphabet
+from w2v_cli.tasks.recording import check_rate
 from w2v_cli.tasks.session import Clock
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Aligner:
         with _naming(source):
             if not words:
                 raise AlignmentError("the text has no words; there is nothing to align")
-            self.emitter.check_rate(stream.sample_rate)
+        check_rate(self.emitter, stream, source)
         pieces: list[FloatArray] = []
         n_frames = 0
         for chunk in Chunker(self.emitter, self.chunking).chunks(stream.blocks):

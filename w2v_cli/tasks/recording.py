@@ -13,7 +13,7 @@ import numpy as np
 from w2v_cli.audio.streams import ChannelChoice, WaveformStream, open_waveforms
 from w2v_cli.audio.waveforms import HeldStream
 from w2v_cli.checkpoint.options import HubOptions
-from w2v_cli.errors import AudioError, OutOfMemoryError
+from w2v_cli.errors import AudioError, ModelError, OutOfMemoryError
 from w2v_cli.inference.chunks import Chunk, Chunker, Chunking, SpeechFinder
 from w2v_cli.inference.runtime import Runtime
 from w2v_cli.recording_parts import split_part
@@ -159,6 +159,24 @@ def about(source: str | None, error: AudioError) -> AudioError:
     return type(error)(f"{source}: {error}") if source else error
 
 
+def check_rate(network: Network, stream: WaveformStream, source: str | None) -> None:
+    """Refuse waveforms of another rate than a model hears.
+
+    Raises:
+        AudioError: They were given so.
+        ModelError: A recording was opened, which is always heard at one rate.
+    """
+    if stream.sample_rate != network.sample_rate and not isinstance(stream, HeldStream):
+        raise ModelError(
+            f"{network.name}: this model hears {network.sample_rate} Hz, and commands are for "
+            f"models of {stream.sample_rate} Hz; use its class in Python"
+        )
+    try:
+        network.check_rate(stream.sample_rate)
+    except AudioError as error:
+        raise about(source, error) from error
+
+
 class HearingTask(ABC, Generic[Result]):
     """A `w2v_cli.tasks.task.Task` with one network; a subclass adds `session`.
 
@@ -195,10 +213,7 @@ class HearingTask(ABC, Generic[Result]):
         Raises:
             AudioError: The model hears another sample rate.
         """
-        try:
-            self._network.check_rate(stream.sample_rate)
-        except AudioError as error:
-            raise about(source, error) from error
+        check_rate(self._network, stream, source)
         return Hearing(self._network, self.chunker(), stream, source, self.smallest)
 
     def chunker(self) -> Cutter:
