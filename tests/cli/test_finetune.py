@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from w2v_cli import (
+    Wav2Vec2Config,
     Wav2Vec2ForAudioFrameClassification,
     Wav2Vec2ForCTC,
     Wav2Vec2ForPreTraining,
@@ -505,7 +507,27 @@ def test_how_long_recordings_may_be_is_obeyed(w2v, tmp_path):
             "mini: bands need",
         ),
         (["--model", "mini", "--set", "hidden_size"], "needs FIELD=VALUE"),
-        (["--model", "mini", "--set", "num_hidden_layers=abc"], "mini: "),
+        (
+            ["--model", "mini", "--set", "num_hidden_layers=abc"],
+            "--set num_hidden_layers=abc: needs a whole number",
+        ),
+        (["--model", "mini", "--set", "final_dropout=abc"], "=abc: needs a number"),
+        (["--model", "mini", "--set", "return_dict=false"], "the run decides this field"),
+        (["--model", "mini", "--set", "dtype=float16"], "the run decides this field"),
+        (["--model", "mini", "--set", "mask_time_length=0"], "mask_time_length: a mask has 1"),
+        (
+            ["--model", "mini", "--mask-time-prob", 0.5, "--set", "apply_spec_augment=false"],
+            "apply_spec_augment=false: masks are asked for besides",
+        ),
+        (
+            ["--model", "mini", "--hidden-dropout", 0, "--set", "hidden_dropout=0.5"],
+            "--set hidden_dropout: the option for it is given, too",
+        ),
+        (
+            ["--model", "mini", "--set", "intermediate_size=200", "--hidden-dropout", 0.1],
+            "mini: its weights have other shapes than intermediate_size would give them",
+        ),
+        (["--model", "mini", "--vocab", "no.json"], "--vocab no.json: no file with a JSON object"),
         (
             ["--model", "mini", "--mask-feature-prob", 0.1, "--mask-feature-length", 1000],
             "--mask-feature-length 1000: the network has 256 channels",
@@ -818,6 +840,88 @@ def wait_for(process, folder, step):
             return True
         time.sleep(0.01)
     return False
+
+
+def test_a_vocabulary_for_each_language_is_refused(w2v, quick, tmp_path):
+    (tmp_path / "vocab.json").write_text('{"eng": {"a": 0}, "fra": {"b": 0}}')
+    run = w2v(*quick("ctc", "--vocab", tmp_path / "vocab.json"))
+    assert run.exit_code == 2
+    assert "has a vocabulary for each language; give a file with one of them (eng" in run.stderr
+
+
+def test_a_folder_of_whole_numbers_gives_its_shape(w2v, manifest, tmp_path, network):
+    config = Wav2Vec2Config.from_pretrained(str(network), vocab_size=8, pad_token_id=0)
+    source = tmp_path / "floats"
+    Wav2Vec2ForCTC(config).save_pretrained(source)
+    assert w2v("quantize", source, "-o", tmp_path / "q8").exit_code == 0
+    more = ("--from-scratch", tmp_path / "q8", "--max-steps", 1, "--report-to", "none")
+    run = w2v("finetune", "ctc", manifest, "-o", tmp_path / "run", *more)
+    assert run.exit_code == 0, run.stderr
+    assert "quantization_config" not in (tmp_path / "run" / "config.json").read_text()
+    assert Wav2Vec2ForCTC.from_pretrained(tmp_path / "run").config.hidden_size == 32
+
+
+def test_rows_that_are_there_twice_are_told(w2v, quick, manifest):
+    manifest.write_text(manifest.read_text() * 2)
+    run = w2v(*quick("ctc", "--dry-run"))
+    assert "Left out: 7 rows that the manifests have already; a column `weight`" in run.stderr
+
+
+def test_a_run_that_learns_nothing_fails_and_says_so(w2v, network, tmp_path):
+    rows = [{"audio_filepath": clip("stop.opus"), "text": "stop " * 500}]
+    manifest = write_manifest(tmp_path / "list.jsonl", rows)
+    more = ("--no-ctc-zero-infinity", "--max-steps", 3, "--logging-steps", 1)
+    command = ("finetune", "ctc", manifest, "--from-scratch", network, "-o", tmp_path / "run")
+    run = w2v(*command, *more)
+    assert run.exit_code == 1
+    assert "nothing was learnt, since the loss of every batch was no number" in run.stderr
+    lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    logged = [(line["step"], line["loss"], line["skipped"]) for line in map(json.loads, lines)]
+    assert logged == [(1, None, 1.0), (2, None, 2.0), (3, None, 3.0)]
+    for name in ("report.md", "README.md"):
+        told = (tmp_path / "run" / name).read_text()
+        assert "Left out, for a loss that was no number: 3 batches." in told
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), "can't allocate memory"]
+)
+def test_a_memory_that_is_too_small_is_told(w2v, quick, monkeypatch, error):
+    def fail(self, batches):
+        raise RuntimeError(error) if isinstance(error, str) else error
+
+    monkeypatch.setattr("w2v_cli.training.loop.Trainer._step", fail)
+    run = w2v(*quick())
+    assert run.exit_code == 1
+    assert run.stderr.splitlines()[-1].startswith(
+        "w2v: the memory is too small for step 1: give a smaller --batch-seconds"
+    )
+
+
+def test_an_end_before_anything_is_kept_promises_nothing(w2v, quick, monkeypatch, tmp_path):
+    """A second Ctrl-C waits for no checkpoint."""
+
+    def interrupt(self, batches):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("w2v_cli.training.loop.Trainer._step", interrupt)
+    run = w2v(*quick())
+    assert run.exit_code == 130
+    assert "interrupted at step 0; nothing is kept, and the same command begins anew" in run.stderr
+
+
+def test_what_a_run_that_was_killed_had_begun_to_write_is_removed(w2v, quick, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / ".run.json.025c538a.partial").write_text("{")
+    assert w2v(*quick("ctc", "--save-steps", 2)).exit_code == 0
+    for name in (".model.safetensors.0123abcd.partial", ".training.png.0123abcd.partial"):
+        (folder / name).touch()
+    older = folder / "checkpoint-2"
+    shutil.copytree(folder / "checkpoint-6", older)
+    assert w2v(*quick("ctc", "--save-steps", 2)).exit_code == 0
+    assert not list(folder.glob(".*.partial"))
+    assert not older.exists()
 
 
 @pytest.mark.slow

@@ -122,6 +122,17 @@ def absent_parts(
     return [key for key in missing if part_of[key] is not None and part_of[key] not in present]
 
 
+def is_of_the_network(key: str, *, prefix: str) -> bool:
+    """Return whether a model key belongs to no part that one adds to a pretrained network.
+
+    >>> is_of_the_network("wav2vec2.encoder.layer_norm.weight", prefix="wav2vec2")
+    True
+    >>> is_of_the_network("lm_head.weight", prefix="wav2vec2")
+    False
+    """
+    return _part_of(key, prefix, has_head=True) is None
+
+
 def _part_of(key: str, prefix: str, *, has_head: bool) -> str | None:
     """Return the name of the optional part a model key belongs to, or None."""
     inner = key.removeprefix(f"{prefix}.")

@@ -32,6 +32,27 @@ _CONFIG_FIELDS = (
 )
 
 
+# What says how a network is run or stored, and not what it is.
+_DECIDED = frozenset(
+    {
+        "architectures",
+        "dtype",
+        "model_type",
+        "name_or_path",
+        "output_attentions",
+        "output_hidden_states",
+        "problem_type",
+        "return_dict",
+        "transformers_version",
+    }
+)
+_KINDS: dict[type, tuple[type | tuple[type, ...], str]] = {
+    bool: (bool, "true or false"),
+    int: (int, "a whole number"),
+    float: ((int, float), "a number"),
+}
+
+
 def start_of(shared: SharedOptions) -> Start:
     """Return what the run begins with."""
     from w2v_cli.checkpoint.options import HubOptions
@@ -45,6 +66,9 @@ def start_of(shared: SharedOptions) -> Start:
         )
     fields = {name: getattr(shared, name) for name in _CONFIG_FIELDS}
     chosen = {name: value for name, value in fields.items() if value is not None}
+    given = settings_of(shared.settings or ())
+    for name in chosen.keys() & given.keys():
+        raise UsageError(f"--set {name}: the option for it is given, too; leave one of them out")
     masks = bool(shared.mask_time_prob or shared.mask_feature_prob)
     asked = {"apply_spec_augment": True} if masks else {}  # some published models switch it off
     return Start(
@@ -53,7 +77,7 @@ def start_of(shared: SharedOptions) -> Start:
         hub=HubOptions(
             revision=shared.revision, cache_dir=shared.cache_dir, local_files_only=shared.offline
         ),
-        settings={**asked, **settings_of(shared.settings or ()), **chosen},
+        settings={**asked, **given, **chosen},
         filter_bank=shared.filter_bank,
         bands=bands_of(shared.bands),
         seed=shared.seed,
@@ -87,7 +111,7 @@ def settings_of(assignments: Sequence[str]) -> dict[str, Any]:
     """
     from w2v_cli.model.config import Wav2Vec2Config
 
-    known = {item.name for item in dataclasses.fields(Wav2Vec2Config)}
+    known = {item.name: item.default for item in dataclasses.fields(Wav2Vec2Config)}
     found: dict[str, Any] = {}
     for assignment in assignments:
         name, is_assignment, text = assignment.partition("=")
@@ -101,6 +125,11 @@ def settings_of(assignments: Sequence[str]) -> dict[str, Any]:
             found[name] = json.loads(text)
         except ValueError:
             found[name] = text
+        if name in _DECIDED:
+            raise UsageError(f"--set {assignment}: the run decides this field; leave it out")
+        kind = type(known[name])
+        if kind in _KINDS and not isinstance(found[name], _KINDS[kind][0]):
+            raise UsageError(f"--set {assignment}: needs {_KINDS[kind][1]}")
     return found
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,8 +223,9 @@ def run(
     """Train a network that is prepared, and write the report."""
     from w2v_cli.training.bands import count_parameters
     from w2v_cli.training.loop import Trainer
-    from w2v_cli.training.report import Account, write_report
+    from w2v_cli.training.report import Account, skipped_remark, write_report
     from w2v_cli.training.run import be_deterministic
+    from w2v_cli.training.watcher import read_log
 
     folder = Path(shared.output)
     if shared.full_determinism:
@@ -232,6 +233,7 @@ def run(
     objective, data = prepared.objective, prepared.data
     how = replace(training_options(shared), adapters_alone=objective.adapters_alone)
     with (
+        _advising(folder, overwrites=shared.overwrite),
         stopping() as should_stop,
         watching(shared, console, objective, is_first=processes.is_first) as watcher,
     ):
@@ -263,9 +265,13 @@ def run(
     missing = write_report(account, folder)
     if missing is not None:
         console.note(missing)
-    if progress.n_skipped:
-        lost = counted(progress.n_skipped, "batch", "batches")
-        console.warn(f"left out, for a loss that was no number: {lost}")
+    if not any(line.get("loss") is not None for line in read_log(folder)):
+        raise W2VError(
+            f"{folder}: nothing was learnt, since the loss of every batch was no number; look at "
+            f"the texts, and try a smaller --learning-rate"
+        )
+    if remark := skipped_remark(progress):
+        console.warn(remark)
     figures = shown_figures(evaluation) or "not measured"
     console.tell(f"{folder}: {counted(progress.step, 'step')}; {figures}")
 
@@ -275,6 +281,7 @@ def steps(trainer: Trainer, console: Console, *, overwrites: bool = False) -> Pr
 
     Raises:
         KeyboardInterrupt: The user has interrupted.
+        W2VError: The memory is too small.
         WriteError: The folder cannot be written.
     """
     try:
@@ -282,11 +289,18 @@ def steps(trainer: Trainer, console: Console, *, overwrites: bool = False) -> Pr
     except KeyboardInterrupt:
         if trainer.processes.is_first:
             step = trainer.progress.step
-            console.error(f"interrupted at step {step}; {same_command(overwrites)} from there")
+            console.error(f"interrupted at step {step}; {_kept(trainer.folder, step, overwrites)}")
         raise
-    except WriteError as error:
-        advice = next_step(trainer.folder, overwrites=overwrites)
-        raise WriteError(f"{error}; {advice}") from error
+    except (RuntimeError, MemoryError) as error:
+        from w2v_cli.inference.network import is_out_of_memory
+
+        if not isinstance(error, MemoryError) and not is_out_of_memory(error):
+            raise
+        raise W2VError(
+            f"the memory is too small for step {trainer.progress.step + 1}: give a smaller "
+            f"--batch-seconds or --max-duration-in-seconds, or --gradient-checkpointing, and an "
+            f"--output of its own"
+        ) from error
 
 
 def finish(trainer: Trainer, device: Any) -> Evaluation:
@@ -308,6 +322,30 @@ def finish(trainer: Trainer, device: Any) -> Evaluation:
 def same_command(overwrites: bool) -> str:
     """Return what goes on with a run: its command, unless that would begin anew."""
     return f"the same command{', without --overwrite,' if overwrites else ''} goes on"
+
+
+@contextmanager
+def _advising(folder: Path, *, overwrites: bool) -> Iterator[None]:
+    """Say how a run goes on that could not write.
+
+    Raises:
+        WriteError: The folder, or TensorBoard's, cannot be written.
+    """
+    try:
+        yield
+    except WriteError as error:
+        raise WriteError(f"{error}; {next_step(folder, overwrites=overwrites)}") from error
+
+
+def _kept(folder: Path, step: int, overwrites: bool) -> str:
+    """Return from where a run that was interrupted goes on: a second Ctrl-C waits for nothing."""
+    from w2v_cli.training.checkpoints import find_resumable
+
+    last = find_resumable(folder)
+    if last is None:
+        return "nothing is kept, and the same command begins anew"
+    where = "there" if last.name == f"checkpoint-{step}" else last.name
+    return f"{same_command(overwrites)} from {where}"
 
 
 def next_step(folder: Path, *, overwrites: bool) -> str:

@@ -200,7 +200,7 @@ class Network(ABC):
             with torch.inference_mode():
                 outputs = self.outputs(input_values, mask).cpu().numpy()
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             seconds = longest * len(rows) / self.sample_rate
             raise OutOfMemoryError(
@@ -291,6 +291,6 @@ def _hop_samples(config: Wav2Vec2Config) -> int:
     return hop
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: RuntimeError) -> bool:
     """Return whether a device ran out of memory; the CPU says so only in words."""
     return isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error)

@@ -13,7 +13,8 @@ from w2v_cli.errors import WriteError
 from w2v_cli.training.state import PROGRESS_FILE, TENSORS_FILE
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
-_PARTIAL = re.compile(r"\.checkpoint-\d+\.partial")
+# Of a checkpoint, and of a file that takes another's place.
+_PARTIAL = re.compile(r"\.checkpoint-\d+\.partial|\..+\.[0-9a-f]{8}\.partial")
 
 
 def checkpoint_folder(folder: Path, step: int) -> Path:
@@ -71,8 +72,17 @@ def write_checkpoint(folder: Path, step: int, write: Callable[[Path], None]) -> 
 def remove_partial(folder: Path) -> None:
     """Remove what a run that was killed had begun to write."""
     for path in folder.iterdir() if folder.is_dir() else ():
-        if _PARTIAL.fullmatch(path.name):
+        if _PARTIAL.fullmatch(path.name) is None:
+            continue
+        if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def is_partial(path: Path) -> bool:
+    """Return whether this is something that a run had begun to write when it was killed."""
+    return _PARTIAL.fullmatch(path.name) is not None
 
 
 def prune_checkpoints(folder: Path, *, last: int, best: Collection[int]) -> None:

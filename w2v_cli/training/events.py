@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,7 @@ class EventWriter(SilentWatcher):
     def __init__(self, folder: Path, run: Path) -> None:
         self._folder, self._run = folder, run
         self._writer: Any = None
+        self._tell_of_thread = threading.excepthook
 
     def began(self, progress: Progress, total_steps: int) -> None:
         """Open a file of its own.
@@ -64,6 +66,7 @@ class EventWriter(SilentWatcher):
                 "tensorboard", extra="train", purpose="Writing events for TensorBoard"
             ) from error
 
+        threading.excepthook = self._in_thread
         is_known = any(self._folder.glob("events.out.tfevents.*"))
         with self._as_write_errors():
             self._writer = SummaryWriter(self._folder, purge_step=progress.step + 1)
@@ -82,6 +85,12 @@ class EventWriter(SilentWatcher):
         if self._writer is not None:
             with self._as_write_errors():
                 self._writer.close()
+        threading.excepthook = self._tell_of_thread
+
+    def _in_thread(self, failure: threading.ExceptHookArgs) -> None:
+        """Tell of a thread that failed, unless it could not write: the next line will say so."""
+        if not isinstance(failure.exc_value, OSError):
+            self._tell_of_thread(failure)
 
     @contextmanager
     def _as_write_errors(self) -> Iterator[None]:

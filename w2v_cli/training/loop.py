@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from w2v_cli.checkpoint.atomic import explain_failure, make_folder
+from w2v_cli.counts import counted
 from w2v_cli.errors import W2VError
 from w2v_cli.model.features import edge_samples
 from w2v_cli.training.augmentation import Augmentation, Augmenter
@@ -157,9 +158,9 @@ class Trainer:
             warmup = round(_WARMUP_SHARE * total)
         if warmup > total and self.processes.is_first:
             log.warning(
-                "the run has %s steps and ends before the rate has risen, which takes %s; choose "
+                "the run has %s and ends before the rate has risen, which takes %s; choose "
                 "fewer with --warmup-steps",
-                f"{total:,}",
+                counted(total, "step"),
                 f"{warmup:,}",
             )
         return Schedule(options.schedule, total, warmup, options.hold_ratio, options.final_scale)
@@ -238,6 +239,7 @@ class Trainer:
                 if self.processes.any(self.should_stop()) and not progress.is_done:
                     self._save()
                     raise KeyboardInterrupt
+        self._prune()  # what a run that was killed at its end has left
         best = progress.best[0][1] if progress.best else progress.step
         source = checkpoint_folder(self.folder, best)
         self.processes.first(lambda: publish_checkpoint(source, self.folder))
@@ -315,8 +317,8 @@ class Trainer:
         kind, dtype = self.model.device.type, self._dtype
         with torch.autocast(kind, dtype=dtype) if dtype else contextlib.nullcontext():
             loss, weight = self.objective.weighed_loss(self._network, batch)
-        counted = weight if batch.counts else 0.0
-        return self.processes.weigh(loss, counted, batch.seconds, is_sum=self.objective.is_sum)
+        share = weight if batch.counts else 0.0
+        return self.processes.weigh(loss, share, batch.seconds, is_sum=self.objective.is_sum)
 
     def _take_gradients(self) -> None:
         """Move the weights, unless the gradients are no numbers."""
@@ -340,9 +342,9 @@ class Trainer:
         at_end = progress.step >= self.schedule.total_steps
         if progress.step % options.logging_steps == 0 or at_end:
             rate = max(group["lr"] for group in self.optimizer.param_groups)
-            if progress.losses:
-                mean = sum(progress.losses) / len(progress.losses)
-                self._log(loss=mean, learning_rate=rate, skipped=progress.n_skipped)
+            losses = progress.losses
+            mean = sum(losses) / len(losses) if losses else math.nan  # nothing but no numbers
+            self._log(loss=mean, learning_rate=rate, skipped=progress.n_skipped)
             progress.losses = []
         looks = bool(self.material.dev) and (progress.step % options.eval_steps == 0 or at_end)
         if looks:
@@ -405,8 +407,13 @@ class Trainer:
             with processes.complete(self.model, average) as model:
                 processes.first(lambda: bool(write_checkpoint(self.folder, progress.step, write)))
             self._saved_step = progress.step
-        best = {step for _, step in progress.best}
-        processes.first(lambda: prune_checkpoints(self.folder, last=progress.step, best=best))
+        self._prune()
+
+    def _prune(self) -> None:
+        """Remove the checkpoints that are not needed any more."""
+        best = {step for _, step in self.progress.best}
+        last = self.progress.step
+        self.processes.first(lambda: prune_checkpoints(self.folder, last=last, best=best))
 
     def _log(self, **figures: float) -> None:
         """Add a line to the log, with where the run is.

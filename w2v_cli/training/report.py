@@ -102,6 +102,7 @@ def report(account: Account, log: Sequence[Record], picture: str = "") -> str:
         "## Over time",
         picture,
         _log_table(log),
+        skipped_remark(progress),
         *_mistakes(account),
         "## Settings",
         _table(("setting", "value"), _settings_rows(account.settings)),
@@ -134,8 +135,9 @@ def model_card(account: Account) -> str:
         f"    {account.command}",
         f"{counted(account.progress.step, 'step')}, {account.progress.audio_seconds / 3600:.2f} "
         f"hours of audio heard, {_clock(account.progress.seconds)} of calculation.",
+        skipped_remark(account.progress),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def data_remarks(data: Data, findings: Findings) -> list[str]:
@@ -157,6 +159,11 @@ def data_remarks(data: Data, findings: Findings) -> list[str]:
         remarks.append(
             f"Not used: {counted(data.unused.total(), 'recording')} of other splits "
             f"({', '.join(sorted(data.unused))})."
+        )
+    if data.n_repeated:
+        remarks.append(
+            f"Left out: {counted(data.n_repeated, 'row')} that the manifests have already; a "
+            f"column `weight` has a recording heard more often."
         )
     if findings.n_without_target:
         remarks.append(
@@ -229,9 +236,9 @@ def _log_table(log: Sequence[Record]) -> str:
     looks = [line for line in log if any(name.startswith("dev_") for name in line)]
     if not looks:
         every = max(1, len(log) // _MOST_ROWS)
-        return _table(("step", "loss"), [(x["step"], x.get("loss")) for x in log[::every]])
+        return _table(("step", "loss"), [(x["step"], _loss(x)) for x in log[::every]])
     names = [name for name in looks[0] if name.startswith("dev_")]
-    losses = {line["step"]: line["loss"] for line in log if "loss" in line}
+    losses = {line["step"]: _loss(line) for line in log if "loss" in line}
     every = max(1, math.ceil(len(looks) / _MOST_ROWS))
     rows = [
         (
@@ -242,6 +249,20 @@ def _log_table(log: Sequence[Record]) -> str:
         for x in looks[::every]
     ]
     return _table(("step", "loss", *(name.removeprefix("dev_") for name in names)), rows)
+
+
+def _loss(line: Record) -> float | str:
+    """Return the loss in a line of the log; one that was no number is told by a dash."""
+    loss = line.get("loss")
+    return "-" if loss is None else loss
+
+
+def skipped_remark(progress: Progress) -> str:
+    """Return how many batches were left out; nothing where none was."""
+    if not progress.n_skipped:
+        return ""
+    lost = counted(progress.n_skipped, "batch", "batches")
+    return f"Left out, for a loss that was no number: {lost}."
 
 
 def _mistakes(account: Account) -> list[str]:

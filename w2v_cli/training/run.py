@@ -21,7 +21,7 @@ from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.checkpoint.atomic import make_folder, write_text
 from w2v_cli.errors import UsageError
 from w2v_cli.model.features import count_frames
-from w2v_cli.training.checkpoints import find_checkpoints
+from w2v_cli.training.checkpoints import find_checkpoints, is_partial
 from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.manifests import Example, Survey, in_split, read_examples, survey
 from w2v_cli.training.objective import Objective
@@ -47,12 +47,14 @@ class Data:
         dev: Those to measure on; without any nothing is measured.
         manifests: Where they were listed.
         unused: How many there are of each other split.
+        n_repeated: How many rows were there already.
     """
 
     train: Survey
     dev: Survey
     manifests: tuple[str, ...]
     unused: Counter[str] = field(default_factory=Counter)
+    n_repeated: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -114,13 +116,16 @@ def gather(
     listed = [example for manifest in manifests for example in read_examples(manifest)]
     measured = [example for manifest in dev_manifests for example in read_examples(manifest)]
     dev = list(dict.fromkeys(measured)) if dev_manifests else in_split(listed, "dev")
-    train = survey(in_split(listed, "train"), min_seconds=min_seconds, max_seconds=max_seconds)
+    to_learn = in_split(listed, "train")
+    train = survey(to_learn, min_seconds=min_seconds, max_seconds=max_seconds)
     used = ("train",) if dev_manifests else ("train", "dev")
     unused = Counter(example.split for example in listed if example.split not in used)
     if not train.examples:
         why = _why_nothing(train, unused)
         raise UsageError(f"{', '.join(manifests)}: nothing to learn from; {why}")
-    return Data(train, survey(dev), (*manifests, *dev_manifests), unused)
+    n_used = len(measured) + sum(example.split in used for example in listed)
+    n_repeated = n_used - len(dev) - len(to_learn)
+    return Data(train, survey(dev), (*manifests, *dev_manifests), unused, n_repeated)
 
 
 def _why_nothing(train: Survey, unused: Collection[str]) -> str:
@@ -233,7 +238,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         )
     if overwrite:
         return
-    if any(folder.iterdir()):
+    if not all(map(is_partial, folder.iterdir())):
         raise UsageError(
             f"{folder}: the folder is not empty and holds no run; use --overwrite to write "
             f"into it, or another --output"

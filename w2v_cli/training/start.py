@@ -17,6 +17,7 @@ import torch
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.processors import find_feature_extractor
+from w2v_cli.checkpoint.renames import abbreviate, is_of_the_network
 from w2v_cli.checkpoint.resolve import pin, resolve_file
 from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError
@@ -119,6 +120,7 @@ class Start:
             if self.from_scratch:
                 config = self.config()
                 fields = {**config.to_dict(), **chosen, "dtype": None, "architectures": None}
+                fields.pop("quantization_config", None)  # it says how weights lie there
                 model = model_class(Wav2Vec2Config.from_dict(fields))
                 if self.filter_bank:
                     start_as_filter_bank(model)
@@ -127,27 +129,51 @@ class Start:
                     start_with_bands(model, self.bands, self.speech())
             else:
                 # Layers that are to be fewer or more don't fit, and that is meant.
-                strict = False if "num_hidden_layers" in self.settings else None
                 with _new_heads_are_expected():
-                    model = model_class.from_pretrained(
+                    model, info = model_class.from_pretrained(
                         self.name,
                         dtype=torch.float32,
                         ignore_mismatched_sizes=True,
-                        strict=strict,
+                        output_loading_info=True,
+                        strict="num_hidden_layers" not in self.settings,
                         **chosen,
                         **self._where(),
                     )
+                self._check_shapes(model, info["mismatched_keys"])
                 if self.bands:
                     keep_bands(model, self.bands)
         except (ValueError, TypeError) as error:
             raise UsageError(f"{self.name}: {error}") from error
         return model.train()
 
+    def _check_shapes(
+        self, model: Any, mismatched: Collection[tuple[str, tuple[int, ...], tuple[int, ...]]]
+    ) -> None:
+        """Refuse a network that would lose what it has learnt, heads apart.
+
+        Raises:
+            UsageError: Weights have other shapes than the configuration says.
+        """
+        prefix = model.base_model_prefix
+        lost = sorted(key for key, *_ in mismatched if is_of_the_network(key, prefix=prefix))
+        if lost:
+            fields = ", ".join(sorted(filter(_may_shape, self.settings))) or "config.json"
+            raise UsageError(
+                f"{self.name}: its weights have other shapes than {fields} would give them "
+                f"({abbreviate(lost)}), and would be drawn anew; leave the field out, or start "
+                f"anew with --from-scratch {self.name}"
+            )
+
     def _pinned(self) -> HubOptions:
         return HubOptions() if Path(self.name).is_file() else pin(self.name, self.hub)
 
     def _where(self) -> dict[str, Any]:
         return self._pinned().arguments()
+
+
+def _may_shape(field_name: str) -> bool:
+    """Return whether a field of a configuration may decide over the shapes of weights."""
+    return not field_name.startswith("mask_") and not field_name.endswith(("dropout", "drop"))
 
 
 @contextmanager
@@ -312,7 +338,15 @@ def check_masks(config: Wav2Vec2Config, chosen: Collection[str]) -> None:
     Raises:
         UsageError: There is such a mask.
     """
+    masked = [name for name in ("mask_time_prob", "mask_feature_prob") if name in chosen]
+    if not config.apply_spec_augment and any(getattr(config, name) for name in masked):
+        raise UsageError(
+            "apply_spec_augment=false: masks are asked for besides, and there would be none; leave "
+            "one of them out"
+        )
     for what in ("time", "feature"):
+        if getattr(config, f"mask_{what}_length") < 1:
+            raise UsageError(f"mask_{what}_length: a mask has 1 or more; leave it out")
         if f"mask_{what}_length" in chosen and not getattr(config, f"mask_{what}_prob"):
             raise UsageError(
                 f"--mask-{what}-length: does nothing without --mask-{what}-prob; give both"

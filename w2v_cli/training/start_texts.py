@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from w2v_cli.checkpoint.configs import read_json_object
-from w2v_cli.errors import UsageError
+from w2v_cli.errors import CheckpointError, UsageError
 from w2v_cli.model.config import Wav2Vec2Config
 from w2v_cli.model.ctc import Wav2Vec2ForCTC
 from w2v_cli.processing.processor import Wav2Vec2Processor
@@ -156,7 +156,17 @@ def _tokenizer_of(vocabulary: str | None) -> Wav2Vec2CTCTokenizer | None:
     if vocabulary in (None, KEEP_VOCABULARY, BUILD_VOCABULARY):
         return None
     assert vocabulary is not None
-    content = read_json_object(Path(vocabulary))
+    try:
+        content = read_json_object(Path(vocabulary))
+    except CheckpointError as error:
+        raise UsageError(
+            f"--vocab {vocabulary}: no file with a JSON object of tokens and numbers; name one"
+        ) from error
+    if content and all(isinstance(value, dict) for value in content.values()):
+        raise UsageError(
+            f"--vocab {vocabulary}: has a vocabulary for each language; give a file with one of "
+            f"them ({', '.join(sorted(content)[:5])})"
+        )
     if sorted(content.values(), key=str) != sorted(range(len(content)), key=str):
         raise UsageError(
             f"--vocab {vocabulary}: needs tokens with the numbers 0 to {len(content) - 1}, each "
