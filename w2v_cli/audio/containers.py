@@ -102,13 +102,13 @@ class ContainerRecording:
         """Return how many samples the header promises, None where it only guesses."""
         if not self._indexed:
             return None
-        tag = _seconds_of_tag(self._stream.metadata.get("DURATION", ""))  # Matroska's own
-        if tag is not None:
-            return round((tag - self._zero_seconds) * self.sample_rate)
         if self._stream.duration is not None and self._stream.time_base is not None:
             ticks = (self._stream.start_time or 0) + self._stream.duration
-            end_seconds = float(ticks * self._stream.time_base) - self._zero_seconds
-            return round(end_seconds * self.sample_rate)
+            end_seconds = float(ticks * self._stream.time_base)
+            # Of Matroska FFmpeg knows the longest track's length, and this tag a track's own.
+            own_seconds = _seconds_of_tag(self._stream.metadata.get("DURATION", ""))
+            end_seconds = min(end_seconds, own_seconds or end_seconds)
+            return round((end_seconds - self._zero_seconds) * self.sample_rate)
         if self._container.duration is not None and len(self._container.streams) == 1:
             return round(self._container.duration / _MICROSECONDS * self.sample_rate)
         return None  # the longest track's length, and that may be the picture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -71,7 +70,7 @@ def open_recording(source: ByteSource) -> Iterator[Recording]:
         extent = examine(source)
         head = source.read_at(0, _HEAD_BYTES)
         recording: Recording
-        if extent.is_joined or (extent.is_guessed and find_spec("av") is not None):
+        if extent.is_joined:
             yield stack.enter_context(_in_container(source, extent))
             return
         try:

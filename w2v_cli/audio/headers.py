@@ -32,13 +32,11 @@ class Extent:
             file promises nothing, as a stream's header does.
         breaks_off: The file ends inside a block, whose size nobody knows.
         is_joined: Several recordings lie in it one after another.
-        is_guessed: libsndfile guesses how long it is, and hears no more than that.
     """
 
     present: float = 1.0
     breaks_off: bool = False
     is_joined: bool = False
-    is_guessed: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ def examine(source: ByteSource) -> Extent:
     if start[:3] == b"ID3" or start[:2] in _MP3_SYNCS:
         is_joined = _mp3_is_joined(source)
         _mend_mp3_size(source)
-        return Extent(is_joined=is_joined, is_guessed=not mp3_states_length(source))
+        return Extent(is_joined=is_joined)
     family = _FAMILIES.get(start[:4])
     if family is None or len(start) < 12:
         return Extent()

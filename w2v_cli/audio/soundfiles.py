@@ -10,6 +10,7 @@ import soundfile
 from w2v_cli.audio.decoders import BrokenRecordingError, FloatArray
 from w2v_cli.audio.headers import Extent, goes_on, mp3_states_length
 from w2v_cli.audio.sources import ByteSource
+from w2v_cli.errors import AudioError, MissingDependencyError
 
 _BLOCK_FRAMES = 4096  # the largest FLAC block; one that is damaged takes nothing else along
 
@@ -94,7 +95,21 @@ class SoundfileRecording:
                 yield block[skipped:]
         is_at_end = end_frame is None or position < end_frame
         if is_at_end and self._may_stop_early and goes_on(self._source):
-            raise BrokenRecordingError("the decoder has stopped before the end of the file")
+            yield from self._rest(max(start_frame, position), end_frame)
+
+    def _rest(self, start_frame: int, end_frame: int | None) -> Iterator[FloatArray]:
+        """Yield what libsndfile leaves out: it guesses an MP3 file's length, often too short."""
+        from w2v_cli.audio.containers import ContainerRecording
+
+        self._source.seek(0)
+        try:
+            whole = ContainerRecording(self._source, Extent())
+        except (AudioError, MissingDependencyError) as error:
+            raise BrokenRecordingError("libsndfile has stopped before the file's end") from error
+        with whole:
+            if (whole.sample_rate, whole.channels) != (self.sample_rate, self.channels):
+                raise BrokenRecordingError("FFmpeg reads it otherwise than libsndfile")
+            yield from whole.blocks(start_frame, end_frame)
 
     def _seek(self, start_frame: int) -> int:
         """Move to a place some way before `start_frame` and return it."""
