@@ -46,6 +46,22 @@ def test_the_error_rate_is_that_of_transcribe_and_score(w2v, manifest, tmp_path)
     assert measured["speakers"] == 5
 
 
+@pytest.mark.parametrize("decoder", ["auto", "greedy"])
+def test_long_recordings_are_heard_as_transcribe_hears_them(w2v, tmp_path, decoder):
+    (demo,) = read_waveforms(DATA / "demo.opus").channels
+    soundfile.write(tmp_path / "long.wav", np.tile(demo, 5), 16000)
+    rows = [
+        {"audio_filepath": str(DATA / "stop.opus"), "text": "stop"},
+        {"audio_filepath": str(tmp_path / "long.wav"), "text": "yes"},
+    ]
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = w2v("evaluate", "mini", manifest, "--decoder", decoder, "-f", "json")
+    heard = [row["hypothesis"] for row in json.loads(run.stdout)["results"]]
+    run = w2v("transcribe", "-m", "mini", "--decoder", decoder, tmp_path / "long.wav")
+    assert heard == ["stop", " ".join(run.stdout.split())]
+
+
 def test_a_lexicon_is_used_and_left_out_as_in_transcribe(w2v, manifest, tmp_path):
     recordings = [DATA / f"{word}.opus" for word in WORDS]
     model = tmp_path / "model"

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.greedy import greedy_decode
+from w2v_cli.decoding.hypothesis import Hypothesis
 from w2v_cli.decoding.lexicon import LexiconDecoder
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel
 from w2v_cli.model.ctc import IGNORED_LABEL, Wav2Vec2ForCTC
@@ -196,11 +197,19 @@ class CTCObjective(Objective):
 
     def read(self, output: FloatArray) -> str:
         """Return the text of the most probable path, of those that the lexicon allows."""
+        return self.hypothesis(output).text
+
+    def hypothesis(self, output: FloatArray) -> Hypothesis:
+        """Return the most probable path, of those that the lexicon allows.
+
+        Args:
+            output: Logits or emissions, (frames, vocab).
+        """
         if self._with_lexicon is not None:
-            return self._with_lexicon.decode(output).text
+            return self._with_lexicon.decode(output)
         shifted = output - output.max(axis=-1, keepdims=True)
         emissions = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-        return greedy_decode(emissions, self._alphabet).text
+        return greedy_decode(emissions, self._alphabet)
 
     def tallies(self, results: Sequence[Result]) -> dict[str, Tally]:
         """Return wer, cer, and exact: the share of recordings whose whole text is right."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from w2v_cli.training.ctc import CTCObjective
 from w2v_cli.training.examples import Recordings
 from w2v_cli.training.figures import Tally, intervals
 from w2v_cli.training.keywords import KeywordsObjective, LabelRules
+from w2v_cli.training.long_texts import is_long, transcribe_long
 from w2v_cli.training.manifests import Example, measured_split, read_examples, survey
 from w2v_cli.training.objective import Result
 from w2v_cli.training.speakers import SpeakersObjective, pairs_of
@@ -217,8 +219,7 @@ def measure_model(
     known = survey(list(dict.fromkeys(useful)))
     tell(f"listening to {counted(len(known.examples), 'recording')}")
     recordings = Recordings()
-    found = objective.evaluate(model, known.examples, recordings)
-    results, normalizer = found.results, None
+    results, normalizer = _heard(objective, model, known.examples, recordings), None
     if isinstance(objective, CTCObjective):
         normalizer = choice.normalizer or objective.rules.normalizer
         # What the model wrote is written alike, or a model of other habits would seem wrong.
@@ -255,6 +256,20 @@ def measure_model(
         tallies=tallies,
         pairs=pairs,
     )
+
+
+def _heard(
+    objective: Measurable, model: Any, examples: Sequence[Example], recordings: Recordings
+) -> tuple[Result, ...]:
+    """Return what a model makes of examples, in their order: of long ones as its command does."""
+    if not isinstance(objective, CTCObjective):
+        return objective.evaluate(model, examples, recordings).results
+    results = transcribe_long(objective, model, list(filter(is_long, examples)), recordings)
+    others = list(filterfalse(is_long, examples))
+    if others:
+        results += objective.evaluate(model, others, recordings).results
+    place = {example: index for index, example in enumerate(examples)}
+    return tuple(sorted(results, key=lambda result: place[result.example]))
 
 
 def _needed(objective: Measurable) -> str:
