@@ -11,8 +11,10 @@ import pytest
 
 from w2v_cli.batch import journal as journal_module
 from w2v_cli.batch.inputs import Found, Selection, add_named
+from w2v_cli.batch.journal import JournalInUseError
 from w2v_cli.batch.ledger import Ledger, Policy
 from w2v_cli.batch.outcome import Item
+from w2v_cli.batch.parts import part_path
 from w2v_cli.cli import destinations
 from w2v_cli.cli.destinations import open_journal
 from w2v_cli.errors import AudioError, MissingDependencyError, OutOfMemoryError
@@ -178,6 +180,51 @@ def test_killed_while_results_are_replaced(folder, output, formats):
         assert contents(folder) == new
         if not killed:
             break
+
+
+@pytest.mark.parametrize("again", [{"overwrite": True}, {"retry_failed": True}], ids=str)
+def test_a_part_of_a_later_attempt_is_not_taken_for_the_earlier_one(folder, again):
+    """The journal tells of an earlier result of the same settings, which stays what it was."""
+    output, formats = OUTPUTS[0]
+    run(output, formats)
+    expected = contents(folder)
+    for moment in range(1, 1000):
+        if moment % 3 == 0:
+            Path("out/c.srt").unlink()
+        killed = run_and_die(moment, output, formats, **again)
+        for name, content in contents(folder).items():
+            assert content == expected[name]
+        run(output, formats)
+        assert contents(folder) == expected
+        assert not list(folder.rglob("*.w2v-part"))
+        if not killed:
+            break
+    assert moment > 5
+
+
+def test_half_a_part_is_dropped(folder):
+    run("out/", ["txt"])
+    part = part_path(Path("out/a.txt"))
+    part.write_text("this is")
+    assert run("out/", ["txt"]) == []
+    assert Path("out/a.txt").read_text() == "this is a.wav\n"
+    assert not part.exists()
+
+
+def test_a_run_that_is_refused_leaves_the_other_s_parts_alone(folder):
+    target = destination("out/", ["txt"], SOURCES)
+    Path("out").mkdir()
+    with open_journal(target, None) as one:
+        other = destination("out/", ["txt"], SOURCES)
+        ledger = Ledger(one, {}, lambda: "model", target.files)
+        with open_journal(other, None) as second:
+            ledger.begin()
+            part = part_path(Path("out/a.txt"))
+            part.write_text("of the first run")
+            late = Ledger(second, {}, lambda: "model", other.files)
+            with other.keeping(late) as results, pytest.raises(JournalInUseError):
+                results.write(heard("a.wav", "of the second"))
+        assert part.read_text() == "of the first run"
 
 
 def contents(folder):

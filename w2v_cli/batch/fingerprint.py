@@ -86,6 +86,11 @@ def _remote(url: str) -> Content | None:
     return Content(int(size or 0), 0, int(mark.hexdigest(), 16))
 
 
+def content_digest(content: bytes) -> str:
+    """Return the hash that `file_digest` has of a file with this content."""
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
+
+
 def file_digest(path: str | os.PathLike[str]) -> str:
     """Return a hash of a file's bytes.
 

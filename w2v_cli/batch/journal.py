@@ -7,11 +7,12 @@ again; after it, never. A line that was cut short by a crash is as if it had not
     files of results                      one file for all
     1. parts are written, beside          1. the line is added: it holds the text
        their places                       2. in the end, the file is put together from the
-    2. the line is added                     lines, as a part, and gets its name
+    2. the line is added, with their         lines, as a part, and gets its name
+       hashes
     3. the parts get their names
 
-Killed before 2 (or in it), the next run finds parts without a line, and drops them. Killed
-after it, it finds parts with a line, and gives them their names. Killed while one file is put
+Killed before 2 (or in it), the next run finds parts that no line tells of, and drops them. Killed
+after it, it finds parts with their line, and gives them their names. Killed while one file is put
 together, the next run does so again from the same lines.
 """
 
@@ -48,6 +49,8 @@ class Record:
         content: What the input held; None for what is no file.
         seconds: How much audio was read.
         files: The result's files, relative to the journal's folder where they lie in it.
+        parts: Hashes of what was written beside their places, which tell this attempt's parts
+            from those of one that was never finished.
         error: Why there is no result; None where there is one.
         exit_code: What a run of this input alone would end with.
         position: Where its line begins in the journal, in bytes; -1 before it is written.
@@ -60,6 +63,7 @@ class Record:
     content: Content | None = None
     seconds: float = 0.0
     files: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     error: str | None = None
     exit_code: int = 0
     position: int = -1
@@ -306,8 +310,8 @@ def _record(fields: dict[str, Any], position: int) -> Record:
     content, text = fields.get("content"), fields.get("text")
     named = (fields["source"], fields["key"], fields.get("error", ""), text or "")
     numbers = [fields.get(name, 0) for name in ("seconds", "exit_code", "at")]
-    files = fields.get("files", [])
-    if not all(isinstance(name, str) for name in (*named, *files)):
+    files, parts = fields.get("files", []), fields.get("parts", [])
+    if not all(isinstance(name, str) for name in (*named, *files, *parts)):
         raise TypeError("names are texts")
     if not all(isinstance(number, int | float) for number in numbers):
         raise TypeError("these are numbers")
@@ -317,6 +321,7 @@ def _record(fields: dict[str, Any], position: int) -> Record:
         content=None if content is None else Content(**content),
         seconds=fields.get("seconds", 0.0),
         files=tuple(files),
+        parts=tuple(parts),
         error=fields.get("error"),
         exit_code=fields.get("exit_code", 0),
         position=position,

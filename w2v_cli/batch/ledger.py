@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from w2v_cli.audio.remote import is_url
 from w2v_cli.batch.fingerprint import Content, settings_key
 from w2v_cli.batch.journal import Journal, Record
 from w2v_cli.batch.outcome import Item
-from w2v_cli.batch.parts import drop_part, finish_part
+from w2v_cli.batch.parts import drop_part, finish_part, part_digest
 from w2v_cli.errors import AudioError, OutOfMemoryError, W2VError
 
 Files = Mapping[str, Mapping[str, Path]]
@@ -135,17 +135,38 @@ class Ledger:
             text = self.journal.text(aside.record) if aside.record.has_text else None
             self.journal.add(replace(aside.record, content=aside.content), text)
 
-    def done(self, source: str, seconds: float, text: str | None = None) -> None:
+    def begin(self) -> None:
+        """Keep other runs out, before the first result is written anywhere.
+
+        Raises:
+            WriteError: The journal cannot be written, or another run has it.
+        """
+        if not self._has_begun:
+            self.journal.begin(self._settings)
+            self._has_begun = True
+
+    def done(
+        self, source: str, seconds: float, text: str | None = None, parts: Sequence[str] = ()
+    ) -> None:
         """Write down that an input has a result.
+
+        Args:
+            source: The input.
+            seconds: How much audio was read.
+            text: The result, where the journal keeps it.
+            parts: Hashes of the parts of its files, which lie beside their places.
 
         Raises:
             WriteError: The journal cannot be written.
         """
         files = () if self._files is None else self._names(source)
-        self._add(Record(source, self.key, self._content(source), seconds, files), text)
+        content = self._content(source)
+        self._add(Record(source, self.key, content, seconds, files, tuple(parts)), text)
 
-    def failed(self, source: str, error: W2VError, text: str | None = None) -> None:
-        """Write down that an input has none, and why.
+    def failed(
+        self, source: str, error: W2VError, text: str | None = None, parts: Sequence[str] = ()
+    ) -> None:
+        """Write down that an input has none, and why; `text` and `parts` tell of it.
 
         Raises:
             WriteError: The journal cannot be written.
@@ -155,7 +176,7 @@ class Ledger:
         is_bad = isinstance(error, AudioError) and not isinstance(error, OutOfMemoryError)
         if not is_bad or is_url(source):
             content = None
-        record = Record(source, self._failure_key, content)
+        record = Record(source, self._failure_key, content, parts=tuple(parts))
         self._add(replace(record, error=str(error), exit_code=error.exit_code), text)
 
     def result(self, item: Item) -> str | None:
@@ -168,9 +189,7 @@ class Ledger:
         return self.journal.text(record)
 
     def _add(self, record: Record, text: str | None) -> None:
-        if not self._has_begun:
-            self.journal.begin(self._settings)
-            self._has_begun = True
+        self.begin()
         self.journal.add(record, text)
         self._current.add(record.source)
 
@@ -196,10 +215,12 @@ class Ledger:
         """Complete or remove what a run that was killed has left behind."""
         if len(self.journal) == 0 and not self.journal.path.exists():
             return
+        finished = () if aside is None or aside.record is None else aside.record.parts
         for path in self._paths(item.source):
-            if aside is not None:
+            digest = part_digest(path)
+            if digest in finished:
                 finish_part(path)
-            else:
+            elif digest is not None:
                 drop_part(path)
 
     def _known(self, item: Item, *, quick: bool = False) -> SetAside | None:

@@ -1,7 +1,7 @@
 """Files that appear whole: written beside their place under a name that can be found again.
 
 A run that was killed leaves at most such parts behind. The next run knows what they are called
-and either gives them their name, if the journal says that they are complete, or removes them.
+and either gives them their name, if the journal says that it is they, complete, or removes them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 import stat
 import zlib
 from pathlib import Path
+
+from w2v_cli.batch.fingerprint import file_digest
 
 # The longest name is 255 bytes; 40 letters of any script, and the rest, stay below.
 _KEPT_LETTERS = 40
@@ -63,6 +65,15 @@ def write_part(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
+
+
+def part_digest(path: Path) -> str | None:
+    """Return the hash of a file's part, None where there is none."""
+    part = part_path(path)
+    try:
+        return file_digest(part) if part.exists() else None
+    except OSError:
+        return None
 
 
 def finish_part(path: Path) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, TypeVar
 
+from w2v_cli.batch.fingerprint import content_digest
 from w2v_cli.batch.ledger import Files, Ledger
 from w2v_cli.batch.outcome import Item
 from w2v_cli.batch.parts import drop_part, finish_part, true_path, write_part
@@ -259,10 +261,9 @@ class FilesDestination(Destination[Result]):
         contents = {
             path: self.formats[name].write(result) for name, path in self.files[source].items()
         }
-        self._write_parts(contents)
-        if self._ledger is not None:
-            self._ledger.done(source, result.duration_seconds)
-        self._finish_parts(contents)
+        with self._parts(contents) as digests:
+            if self._ledger is not None:
+                self._ledger.done(source, result.duration_seconds, parts=digests)
 
     def fail(self, source: str, error: W2VError) -> None:
         assert self.files is not None
@@ -270,29 +271,41 @@ class FilesDestination(Destination[Result]):
         if "jsonl" in self.formats and source in self.files:
             line = json_error_line(source, str(error), error.exit_code)
             lines = {self.files[source]["jsonl"]: line}
-        self._write_parts(lines)
-        if self._ledger is not None:
-            self._ledger.failed(source, error)
-        self._finish_parts(lines)
+        with self._parts(lines) as digests:
+            if self._ledger is not None:
+                self._ledger.failed(source, error, parts=digests)
 
-    def _write_parts(self, contents: Mapping[Path, str | bytes]) -> None:
-        """Write everything beside its place: if anything does not fit, all stays as it was."""
+    def _drop_parts(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            drop_part(path)
+
+    @contextmanager
+    def _parts(self, contents: Mapping[Path, str | bytes]) -> Iterator[list[str]]:
+        """Write everything beside its place, give its hashes, and then the files their names.
+
+        If anything does not fit, or the block fails, all stays as it was.
+        """
         self._make_folders(contents)
+        if self._ledger is not None:
+            self._ledger.begin()
+        digests = []
         try:
-            for path, content in contents.items():
-                if isinstance(content, str):
-                    content = content.encode("utf-8", ENCODING_ERRORS)
+            for path, text in contents.items():
+                content = text.encode("utf-8", ENCODING_ERRORS) if isinstance(text, str) else text
+                digests.append(content_digest(content))
                 try:
                     write_part(path, content)
                 except OSError as error:
                     raise cannot_write(str(path), error) from error
         except BaseException:
-            for path in contents:
-                drop_part(path)
+            self._drop_parts(contents)
             raise
-
-    def _finish_parts(self, paths: Iterable[Path]) -> None:
-        for path in paths:
+        try:
+            yield digests
+        except Exception:  # on Ctrl-C the line may be written: the next run compares the hashes
+            self._drop_parts(contents)
+            raise
+        for path in contents:
             try:
                 finish_part(path)
             except OSError as error:
