@@ -86,12 +86,17 @@ def part_place(place: PurePath, part: RecordingPart) -> PurePath:
     """
     marks = ""
     if part.start_seconds or part.end_seconds is not None:
-        end = "" if part.end_seconds is None else f"{part.end_seconds:.2f}"
-        marks += f".{part.start_seconds:.2f}-{end}"
+        end = "" if part.end_seconds is None else _written(part.end_seconds)
+        marks += f".{_written(part.start_seconds)}-{end}"
     if part.channel is not None:
         marks += f".{part.channel}" if part.channel == "mix" else f".channel{part.channel}"
     # Without a suffix the marks would be taken for one.
     return place.with_name(f"{place.stem}{marks}{place.suffix or _SUFFIX}") if marks else place
+
+
+def _written(seconds: float) -> str:
+    """Return seconds with two digits behind the point, more where it takes more to tell them."""
+    return max(f"{seconds:.2f}", _number(seconds), key=len)
 
 
 def _number(seconds: float) -> str:

@@ -217,6 +217,13 @@ def test_a_part_that_begins_in_the_middle_of_a_frame(encoded, sound):
     assert 22 < longer.duration_seconds < 26
 
 
+def test_any_number_of_parts_that_end_in_the_middle_of_a_frame(encoded, sound):
+    content = encoded(sound(seconds=3), kind="MP3")
+    cut = content[: len(content) * 2 // 3 + 100]
+    waveforms = read_waveforms(io.BytesIO(content + cut * 12))
+    assert 25 < waveforms.duration_seconds < 29
+
+
 def test_the_same_ogg_stream_twice_is_two(encoded, sound):
     content = encoded(sound(), kind="OGG", subtype="VORBIS")
     assert read_waveforms(io.BytesIO(content * 2)).duration_seconds == pytest.approx(6, abs=0.1)

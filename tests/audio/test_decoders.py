@@ -32,7 +32,8 @@ def test_samples_without_a_header(tmp_path, suffix, rate):
     path.write_bytes(np.random.default_rng(0).bytes(20000))
     assert refusal(path) == (
         "has no header that says its rate and format; give it one with: "
-        f"ffmpeg -f s16le -ar {rate} -ac 1 -i {path} recording.wav"
+        f"ffmpeg -f s16le -ar {rate} -ac 1 -i {path} recording.wav; or "
+        f"w2v transcribe - --raw {rate} < {path}"
     )
 
 

@@ -157,6 +157,11 @@ class TestAnMp3FileThatSaysNoLength:
         later = np.correlate(waveform[248000:280000], samples[256000:272000]).argmax() - 8000
         assert lag == later
 
+    @pytest.mark.parametrize("behind", [b"ID3\4\0\0\0\0\2\0" + bytes(256), bytes(300), b"<html>"])
+    def test_ends_where_its_sound_does(self, untagged, behind):
+        alone = read_waveforms(io.BytesIO(untagged)).duration_seconds
+        assert read_waveforms(io.BytesIO(untagged + behind)).duration_seconds == alone
+
     def test_has_ranges(self, untagged):
         (whole,) = read_waveforms(io.BytesIO(untagged)).channels
         (part,) = read_waveforms(io.BytesIO(untagged), start_seconds=12, end_seconds=14.5).channels

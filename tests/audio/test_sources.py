@@ -57,7 +57,7 @@ class TestPaths:
 
     def test_directory(self, tmp_path):
         assert refusal(tmp_path) == (
-            f"{tmp_path}: a directory; name the recordings in it: {tmp_path}/*"
+            f"{tmp_path}: a directory; name the recordings in it, {tmp_path}/*, or add --recursive"
         )
 
     def test_empty(self, tmp_path):

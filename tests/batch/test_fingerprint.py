@@ -1,9 +1,13 @@
 """What tells one content, one model and one set of settings from another."""
 
+import http.server
 import os
+import threading
+from typing import ClassVar
 
 import pytest
 
+from w2v_cli.batch import fingerprint
 from w2v_cli.batch.fingerprint import (
     Content,
     files_fingerprint,
@@ -44,6 +48,54 @@ def test_a_store_tells_when_a_file_was_changed(tmp_path):
     assert Content.glance("memory://bucket/b.wav") is None
     assert Content.glance("nosuchthing://bucket/b.wav") is None
     store.rm("/bucket", recursive=True)
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    """Answers questions about a file with the headers of the moment, and never hangs up."""
+
+    headers_now: ClassVar[dict[str, str]] = {}
+
+    def do_HEAD(self):
+        self.send_response(200)
+        for name, value in self.headers_now.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def do_GET(self):
+        self.do_HEAD()
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_web_server_s_own_mark_tells_of_a_change(monkeypatch):
+    pytest.importorskip("aiohttp")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/a.wav"
+        seen = []
+        for headers in (
+            {"Content-Length": "9", "ETag": '"one"'},
+            {"Content-Length": "9", "ETag": '"one"'},
+            {"Content-Length": "9", "ETag": '"two"'},
+            {},
+        ):
+            monkeypatch.setattr(Answer, "headers_now", headers)
+            seen.append(Content.glance(url))
+        server.shutdown()
+    assert seen[0].looks_like(seen[1])
+    assert not seen[0].looks_like(seen[2])
+    assert seen[3] is None
+
+
+def test_a_store_that_tells_nothing(monkeypatch):
+    """Its library has errors of its own, as of missing credentials."""
+
+    def refuse(url):
+        raise LookupError("no credentials")
+
+    monkeypatch.setattr(fingerprint, "remote_info", refuse)
+    assert Content.read("s3://bucket/a.wav") is None
 
 
 def test_a_model_is_what_its_files_hold(tmp_path):

@@ -1,12 +1,15 @@
 """What results are called, and which names are refused before work starts."""
 
+import sys
 from pathlib import Path, PurePath
 
 import pytest
 
+from w2v_cli.batch.inputs import place_in_list
 from w2v_cli.batch.naming import NameTemplate, OutputNames
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import UsageError
+from w2v_cli.recording_parts import RecordingPart, part_place
 
 SRT = {"srt": ".srt"}
 
@@ -93,6 +96,35 @@ def test_recordings_that_were_named_one_by_one_get_longer_names():
         OutputNames("out", items, SRT, apart=True, template=NameTemplate("{stem}.{ext}"))
 
 
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="case does not count there")
+def test_names_that_differ_in_case_alone():
+    items = [Item(name, PurePath(name)) for name in ("Talk.opus", "talk.opus")]
+    files = OutputNames("out", items, SRT, apart=True)
+    assert len({files[item.source]["srt"] for item in items}) == 2
+    with pytest.raises(UsageError, match="named more than once"):
+        OutputNames("out", [items[0], items[0]], SRT, apart=True)
+
+
+@pytest.mark.parametrize(
+    ("template", "place"),
+    [
+        ("{suffix}/{stem}.{ext}", "talk.srt"),
+        ("{stem}/{suffix}/./x.{ext}", "talk/x.srt"),
+        ("{stem}//{ext}", "talk/srt"),
+    ],
+)
+def test_a_field_that_is_empty_leads_out_of_no_folder(template, place):
+    assert NameTemplate(template).place(Item("talk", PurePath("talk")), "srt", ".srt") == place
+    with pytest.raises(UsageError, match="would call the result of talk"):
+        NameTemplate(".{suffix}./{stem}").place(Item("talk", PurePath("talk")), "srt", ".srt")
+
+
+def test_the_root_of_a_disk_has_no_name():
+    items = [Item("/", PurePath()), Item(".", PurePath())]
+    files = OutputNames("out", items, SRT, apart=True)
+    assert len({files[item.source]["srt"] for item in items}) == 2
+
+
 def test_a_hundred_thousand_are_no_matter():
     """Each is looked at a few times: it takes seconds; if each met each it would take a day."""
     places = [f"{n // 500}/{n}.wav" for n in range(100_000)]
@@ -120,3 +152,16 @@ def test_parts_of_one_recording_have_names_apart():
     assert [files[item.source]["srt"].name for item in items] == [
         *("talk.v2.3.50-9.50.srt", "talk.v2.3.90-9.50.srt"),
     ]
+
+
+def test_parts_that_begin_within_a_hundredth_have_names_apart():
+    places = [
+        part_place(PurePath("talk.wav"), RecordingPart("talk.wav", start, 2.0)).name
+        for start in (1.001, 1.004, 1.0)
+    ]
+    assert places == ["talk.1.001-2.00.wav", "talk.1.004-2.00.wav", "talk.1.00-2.00.wav"]
+
+
+def test_a_signature_is_not_part_of_an_address_s_name():
+    assert place_in_list("https://h/a/talk.wav?X-Sig=ab/c.d#t") == PurePath("h/a/talk.wav")
+    assert place_in_list("https://h/get?id=7") == PurePath("h/get/id=7")

@@ -129,6 +129,10 @@ def test_offline_without_a_copy_says_so_and_names_what_is_there(hub):
     fetch()
     with pytest.raises(ModelNotFoundError) as caught:
         resolve_file("other/model", "config.json", HubOptions(local_files_only=True))
+    assert MODEL not in str(caught.value)  # without its weights it is of no use
+    fetch("model.safetensors")
+    with pytest.raises(ModelNotFoundError) as caught:
+        resolve_file("other/model", "config.json", HubOptions(local_files_only=True))
     message = str(caught.value)
     assert "not in the cache" in message
     assert "--offline" in message

@@ -66,7 +66,11 @@ REFUSED = [
         write_nan,
         "NaN or infinite samples, the first at 0.010 s; export it again, as 16-bit for instance",
     ),
-    ("folder", write_folder, "a directory; name the recordings in it: folder/*"),
+    (
+        "folder",
+        write_folder,
+        "a directory; name the recordings in it, folder/*, or add --recursive",
+    ),
     (
         "link.wav",
         write_broken_link,

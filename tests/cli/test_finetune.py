@@ -512,6 +512,7 @@ def test_how_long_recordings_may_be_is_obeyed(w2v, tmp_path):
             "--set num_hidden_layers=abc: needs a whole number",
         ),
         (["--model", "mini", "--set", "final_dropout=abc"], "=abc: needs a number"),
+        (["--model", "mini", "--set", "num_hidden_layers=true"], "=true: needs a whole number"),
         (["--model", "mini", "--set", "return_dict=false"], "the run decides this field"),
         (["--model", "mini", "--set", "dtype=float16"], "the run decides this field"),
         (["--model", "mini", "--set", "mask_time_length=0"], "mask_time_length: a mask has 1"),

@@ -185,6 +185,8 @@ def test_an_input_is_not_overwritten(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="this is an input too"):
         check_output(str(recording), ["other.wav", "talk.wav"])
+    with pytest.raises(UsageError, match="this is an input too"):
+        check_output(str(recording), [recording.as_uri()])
     check_output("-", ["talk.wav"])
     check_output("new.txt", ["talk.wav", "-"])
 

@@ -35,6 +35,12 @@ def test_quotation_marks_and_marks_of_sentences_are_no_words(tmp_path):
     assert (corpus.n_left_out, corpus.left_out) == (1, ["<unk>"])
 
 
+def test_a_nul_or_two_do_no_harm(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("Go on\nit is \0 fine\n")
+    assert list(read_corpus([path], ALPHABET).lines()) == ["GO ON\nIT IS FINE\n"]
+
+
 def test_a_lower_case_alphabet_gives_lower_case(tmp_path):
     path = tmp_path / "text"
     path.write_text("Go ON\n")

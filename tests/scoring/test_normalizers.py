@@ -63,6 +63,8 @@ def test_basic_is_whisper_s_where_there_is_no_apostrophe(text):
         ("$5 million, £3.2bn", "five million dollars three point two billion pounds"),
         ("5 million or $1 more", "five million or one dollar more"),
         ("5½ of ¾, 10²", "five and a half of three quarters ten squared"),
+        ("1½% of $1½ million", "one point five percent of one point five million dollars"),
+        ("$20 m away", "twenty dollars m away"),
         ("agent 007", "agent zero zero seven"),
         ("the 12th and 30th, 112th", "the twelfth and thirtieth one hundred twelfth"),
         ("1000", "one thousand"),

@@ -88,7 +88,7 @@ class ContainerRecording:
         self._zero_seconds = (self._container.start_time or 0) / _MICROSECONDS
         self.sample_rate: int = self._stream.rate
         self.channels: int = self._stream.channels
-        self._is_joined = extent.is_joined
+        self._is_joined, self._is_mp3 = extent.is_joined, "mp3" in formats
         self.frames = self._promised_frames()
         self.breaks_off = extent.breaks_off or extent.present < 1
 
@@ -164,16 +164,24 @@ class ContainerRecording:
         return True
 
     def _decoded(self) -> Iterator[AudioFrame]:
-        n_skipped = 0
+        n_skipped, failure = 0, None
         try:
             for packet in self._container.demux(self._stream):
                 try:
-                    yield from packet.decode()
-                except self._errors:
-                    # Of MP3 files that were joined, tags and half frames lie between the parts.
-                    if not self._is_joined or n_skipped == _MOST_SKIPPED:
+                    frames = packet.decode()
+                except self._errors as error:
+                    # What is behind the last frame of an MP3 file is no loss, and tags are none.
+                    if not self._is_mp3:
                         raise
-                    n_skipped += not any(name in bytes(packet) for name in _TAGS)
+                    if not any(name in bytes(packet) for name in _TAGS):
+                        n_skipped, failure = n_skipped + 1, error
+                    continue
+                if frames and failure is not None:
+                    # Of files that were joined, half frames lie between the parts.
+                    if not self._is_joined or n_skipped > _MOST_SKIPPED:
+                        raise failure
+                    n_skipped, failure = 0, None
+                yield from frames
         except self._errors as error:
             raise BrokenRecordingError(str(error)) from error
 

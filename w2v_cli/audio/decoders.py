@@ -104,7 +104,8 @@ def _unreadable(source: ByteSource, head: bytes) -> str:
         rate = _RAW_RATES[source.suffix]
         return (
             "has no header that says its rate and format; give it one with: "
-            f"ffmpeg -f s16le -ar {rate} -ac 1 -i {shlex.quote(source.label)} recording.wav"
+            f"ffmpeg -f s16le -ar {rate} -ac 1 -i {shlex.quote(source.label)} recording.wav; or "
+            f"w2v transcribe - --raw {rate} < {shlex.quote(source.label)}"
         )
     if source.label == STDIN_LABEL:
         return (

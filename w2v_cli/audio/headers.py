@@ -98,7 +98,8 @@ _MP3_SYNCS = (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b
 _XING_HAS_FRAMES, _XING_HAS_BYTES = 1, 2
 _MP3_KILOBITS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MP3_KILOBITS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-_FRAMES_IN_A_ROW = 4  # no tag or picture looks like so many
+# No tag or picture looks like so many, and decoders leave fewer out at the end.
+_FRAMES_IN_A_ROW = 9
 
 # Bytes. How far to look for more sound: behind tags, pictures among them.
 _LONGEST_LOOK = 2**20
@@ -188,10 +189,10 @@ def mp3_states_length(source: ByteSource) -> bool:
 
 
 def goes_on(source: ByteSource) -> bool:
-    """Return whether sound lies behind the place where a decoder of MP3 or Ogg has stopped.
+    """Return whether more than a little sound lies behind what a decoder of MP3 or Ogg has read.
 
-    They stop at the end of the first of several recordings, and at some damages, as if that were
-    the end of the file. What is behind the end of others are tags.
+    They stop at the end of the first of several recordings, at some damages, and at a length that
+    was guessed, as if that were the end of the file. What is behind the end of others are tags.
     """
     rest = source.read_at(source.tell(), _LONGEST_LOOK)
     if source.read_at(0, 4) == b"OggS":

@@ -30,6 +30,7 @@ _N_BLOCKS = 4
 
 _CONNECT_SECONDS = 30.0
 _SILENCE_SECONDS = 60.0
+_QUESTION_SECONDS = 30.0  # about a file, not for it
 
 
 def is_url(source: object) -> bool:
@@ -119,17 +120,37 @@ class RemoteFile(io.RawIOBase):
         super().close()
 
 
-def _open_whole(url: str) -> Any:
-    """Return the answer of a web server, which is read once from its beginning."""
+def remote_info(url: str) -> tuple[dict[str, Any], str]:
+    """Return what a store or a server tells about a file, and a mark that changes with it.
+
+    Raises:
+        Exception: It tells nothing; each store's library has its own family of errors.
+    """
+    if url.partition("://")[0].lower() in _STREAMED:
+        file_system, path = _web(url, total_seconds=_QUESTION_SECONDS)
+    else:
+        from fsspec.core import url_to_fs
+
+        file_system, path = url_to_fs(url)
+    return file_system.info(path), str(file_system.ukey(path))
+
+
+def _web(url: str, *, total_seconds: float | None = None) -> Any:
+    """Return fsspec's file system for a web address, and the path on it."""
     import aiohttp
     from fsspec.core import url_to_fs
 
     # An hour of studio sound takes longer than the five minutes that aiohttp gives a download.
     patience = aiohttp.ClientTimeout(
-        total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS
+        total=total_seconds, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS
     )
     client = {"trust_env": True, "timeout": patience}  # trust_env: proxies
-    file_system, path = url_to_fs(url, client_kwargs=client)
+    return url_to_fs(url, client_kwargs=client)
+
+
+def _open_whole(url: str) -> Any:
+    """Return the answer of a web server, which is read once from its beginning."""
+    file_system, path = _web(url)
     # Of block size 0 is a stream; a size keeps fsspec from asking for it first.
     return file_system.open(path, "rb", block_size=0, size=1)
 

@@ -175,7 +175,9 @@ def _open(path: str, label: str) -> BinaryIO:
             if test(mode):
                 raise AudioError(f"{label}: {what}, not a recording; name a file")
         if stat.S_ISDIR(mode):
-            raise AudioError(f"{label}: a directory; name the recordings in it: {label}/*")
+            raise AudioError(
+                f"{label}: a directory; name the recordings in it, {label}/*, or add --recursive"
+            )
         return open(path, "rb")
     except FileNotFoundError as error:
         raise AudioError(f"{label}: {_missing(Path(path))}") from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2v_cli.audio.remote import is_url
+from w2v_cli.audio.remote import is_url, remote_info
 from w2v_cli.recording_parts import split_part
 
 if TYPE_CHECKING:
@@ -74,16 +74,20 @@ class Content:
 
 
 def _remote(url: str) -> Content | None:
-    """Return what a store tells about a file: its size, and a number that changes with it."""
-    try:
-        from fsspec.core import url_to_fs
+    """Return what a store tells about a file: its size, and a number that changes with it.
 
-        file_system, path = url_to_fs(url)
-        size = file_system.info(path).get("size")
-        mark = hashlib.blake2b(str(file_system.ukey(path)).encode(), digest_size=7)
-    except (ImportError, OSError, ValueError, NotImplementedError):  # whoever opens it says why
+    A web server's own mark of the content counts where it has one, else the size alone does; of a
+    file without either nothing is known.
+    """
+    try:
+        info, key = remote_info(url)
+    except Exception:  # each store has its own family of errors; whoever opens it says why
         return None
-    return Content(int(size or 0), 0, int(mark.hexdigest(), 16))
+    size, mark = info.get("size"), info.get("ETag")
+    if size is None and mark is None:
+        return None
+    number = hashlib.blake2b(f"{key} {mark or ''}".strip().encode(), digest_size=7)
+    return Content(int(size or 0), 0, int(number.hexdigest(), 16))
 
 
 def content_digest(content: bytes) -> str:

@@ -106,11 +106,16 @@ def place_in_list(source: str) -> PurePath:
 
     >>> str(place_in_list("./monday/talk.wav")), str(place_in_list("/calls/talk.wav"))
     ('monday/talk.wav', 'calls/talk.wav')
+    >>> str(place_in_list("https://host/talk.wav?signature=ab/c"))
+    'host/talk.wav'
     """
     if source == STDIN:
         return PurePath(source)
     if is_url(source):
-        return PurePosixPath(*[p for p in re.split(r"[/?#]", source)[2:] if p not in ("", "..")])
+        address = re.split(r"[?#]", source)[0]
+        # What is behind a file's name, such as a signature, is not about the file.
+        named = address if PurePosixPath(address).suffix else source
+        return PurePosixPath(*[p for p in re.split(r"[/?#]", named)[2:] if p not in ("", "..")])
     path = PurePath(os.path.normpath(source))
     if ".." in path.parts:
         path = Path(source).resolve()

@@ -75,6 +75,13 @@ class NameTemplate:
             ext=format_suffix[1:],
             format=format_name,
         )
+        if self.text != DEFAULT_TEMPLATE and not {"", "."}.isdisjoint(called.split("/")):
+            called = "/".join(part for part in called.split("/") if part not in ("", "."))
+        if not called or ".." in called.split("/"):
+            raise UsageError(
+                f"--name {self.text!r}: would call the result of {item.source} {called!r}; "
+                f"{_EXAMPLE}"
+            )
         return f"{folder}/{called}" if folder else called
 
 
@@ -180,7 +187,7 @@ def _shared(path: Path, one: str, other: str) -> str:
 
 
 def _as_the_disk_tells(path: str) -> str:
-    """Return a path so that those which name one file are equal."""
+    """Return a path so that those which name one file are equal: there case does not count."""
     return path.casefold() if sys.platform in ("win32", "darwin") else path
 
 
@@ -210,6 +217,8 @@ def names_apart(items: Sequence[Item], suffixes: Sequence[str]) -> list[str]:
         for index in clashing:
             candidates.setdefault(index, _candidates(items[index]))
         longer = [index for index in clashing if level[index] + 1 < len(candidates[index])]
+        if not longer and len(set(map(_as_the_disk_tells, names))) == len(names):
+            return names
         if not longer:
             raise UsageError(f"{items[min(clashing)].source}: {_NAMED_TWICE}")
         for index in longer:
@@ -234,7 +243,8 @@ def _candidates(item: Item) -> list[str]:
         return ["stdin", "standard_input"]
     source = split_part(item.source).recording
     path = PurePath(source) if is_url(source) else Path(source).absolute()
-    path = path.with_name(item.relative.name)
+    if item.relative.name:  # the root of a disk has none
+        path = path.with_name(item.relative.name)
     folders = [part for part in path.parent.parts[1:] if part != ".."]
     longer = ["_".join([*folders[-n:], path.stem]) for n in range(1, len(folders) + 1)]
     longest = [longer[-1] + path.suffix] if longer and path.suffix else []

@@ -138,17 +138,28 @@ def list_folder(model_id: str, folder: str, options: HubOptions) -> list[str]:
 
 
 def cached_models(cache_dir: str | os.PathLike[str] | None = None) -> list[str]:
-    """Return the ids of the wav2vec 2.0 models in the cache, sorted; empty if there are none."""
+    """Return the ids of the wav2vec 2.0 models in the cache with their weights, sorted."""
     found = set()
-    cache = Path(cache_dir or constants.HF_HUB_CACHE)
+    cache = Path(cache_dir or constants.HF_HUB_CACHE).expanduser()
     for config in cache.glob("models--*/snapshots/*/config.json"):
         try:
             model_type = json.loads(config.read_text(encoding="utf-8")).get("model_type")
         except (OSError, ValueError, AttributeError):
             continue  # another model's broken file is no reason to fail
-        if model_type == "wav2vec2":
+        if model_type == "wav2vec2" and _has_weights(config.parent):
             found.add(config.parents[2].name.removeprefix("models--").replace("--", "/", 1))
     return sorted(found)
+
+
+def _has_weights(snapshot: Path) -> bool:
+    """Return whether the weights of a model were downloaded, all parts of them."""
+    for index in snapshot.glob("*.index.json"):
+        try:
+            parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            return False
+        return all((snapshot / part).exists() for part in parts)
+    return any(any(snapshot.glob(f"*{suffix}")) for suffix in (".safetensors", ".bin"))
 
 
 @dataclass(frozen=True)
@@ -161,7 +172,7 @@ class _WantedFile:
 
     @property
     def cache_dir(self) -> str:
-        return os.fspath(self.options.cache_dir or constants.HF_HUB_CACHE)
+        return os.fspath(Path(self.options.cache_dir or constants.HF_HUB_CACHE).expanduser())
 
     def in_cache(self, revision: str) -> tuple[bool, Path | None]:
         """Return whether the cache knows of the file at `revision`, and where it is.
@@ -348,7 +359,8 @@ class _WantedFile:
         """Return what can be used without the Hub: ", or use --model mini ..."."""
         meant = suggest_embedded(self.model_id)
         offers = [meant] if meant else [offline_suggestion()]
-        offers += [f"{name} (in the cache)" for name in cached_models(self.cache_dir)]
+        others = [name for name in cached_models(self.cache_dir) if name != self.model_id]
+        offers += [f"{name} (in the cache)" for name in others]
         listed = " or ".join(offer for offer in offers if offer)
         return f", or use {listed}" if listed else ""
 

@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Generic
 
 from w2v_cli.batch.ledger import Ledger, SetAside
@@ -210,7 +209,8 @@ def run(
         if choice.dry_run:
             preview(recordings, target, ledger)
             return 0
-        if ledger is not None and (changed := ledger.changed_settings()):
+        changed = [] if ledger is None else ledger.changed_settings()
+        if changed and not choice.policy.skip_existing:
             console.warn(
                 f"what the last run finished was done with another {', '.join(changed)}, and is "
                 f"done again"
@@ -299,4 +299,4 @@ def _state(aside: SetAside | None) -> str:
 
 def _name(name: str) -> str:
     """Return a name without what would end its line or column."""
-    return str(PurePath(name)).translate({9: "\\t", 10: "\\n", 13: "\\r"})
+    return name.translate({9: "\\t", 10: "\\n", 13: "\\r"})

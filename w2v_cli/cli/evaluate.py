@@ -26,6 +26,7 @@ ModelArgument = Annotated[
         help="A folder, a model id of the Hugging Face Hub, or an embedded model: of any kind that "
         "w2v finetune trains, but pretraining.",
         show_default=False,
+        autocompletion=options.complete_model,
     ),
 ]
 Manifests = Annotated[

@@ -127,8 +127,9 @@ def settings_of(assignments: Sequence[str]) -> dict[str, Any]:
             found[name] = text
         if name in _DECIDED:
             raise UsageError(f"--set {assignment}: the run decides this field; leave it out")
-        kind = type(known[name])
-        if kind in _KINDS and not isinstance(found[name], _KINDS[kind][0]):
+        kind, value = type(known[name]), found[name]
+        is_other = isinstance(value, bool) is not (kind is bool)  # a bool is an int to Python
+        if kind in _KINDS and (is_other or not isinstance(value, _KINDS[kind][0])):
             raise UsageError(f"--set {assignment}: needs {_KINDS[kind][1]}")
     return found
 

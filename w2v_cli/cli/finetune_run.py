@@ -265,7 +265,8 @@ def run(
     missing = write_report(account, folder)
     if missing is not None:
         console.note(missing)
-    if not any(line.get("loss") is not None for line in read_log(folder)):
+    logged = [line["loss"] for line in read_log(folder) if "loss" in line]
+    if logged and all(loss is None for loss in logged):
         raise W2VError(
             f"{folder}: nothing was learnt, since the loss of every batch was no number; look at "
             f"the texts, and try a smaller --learning-rate"

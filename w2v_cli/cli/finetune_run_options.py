@@ -74,6 +74,7 @@ class RunOptions:
             "Begin with fresh weights, in the shape of a config.json or of a model.",
             "CONFIG",
             show_default=False,
+            autocompletion=options.complete_model,
         ),
     ] = None
     filter_bank: Annotated[

@@ -170,8 +170,8 @@ def tell_built(built: Built, console: Console, output: str, estimator: str) -> N
         )
     if built.model == built.arpa:
         console.warn(
-            "no KenLM binary was written: neither build_binary nor the package kenlm's library "
-            "could do it; the ARPA file does the same, and loads slower"
+            "no KenLM binary was written, which takes the package kenlm (pip install 'w2v[lm]') or "
+            "build_binary on the path; the ARPA file does the same, and loads slower"
         )
     console.tell(
         f"{output}: {counted(corpus.n_sentences, 'sentence')}, {counted(corpus.n_words, 'word')}, "

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
+from w2v_cli.audio.remote import local_path
 from w2v_cli.batch.parts import part_path, true_path
 from w2v_cli.errors import UsageError, W2VError
 from w2v_cli.recording_parts import split_part
@@ -287,7 +288,8 @@ def _check_targets(targets: Mapping[tuple[int, int], str], inputs: Iterable[str]
     if not targets:
         return
     for source in inputs:
-        path = Path(split_part(source).recording)
+        recording = split_part(source).recording
+        path = Path(local_path(recording) or recording)
         identity = _identity(path) if path.is_file() else (0, 0)
         if identity in targets:
             raise UsageError(

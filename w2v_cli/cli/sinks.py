@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +29,8 @@ from w2v_cli.formats import json_error_line
 from w2v_cli.formats.format import Format, OfRecording
 
 Result = TypeVar("Result", bound=OfRecording)
+
+_LONGEST_NAME = 60  # of a file, in that of its journal
 
 
 class Destination(ABC, Generic[Result]):
@@ -135,7 +139,7 @@ class StreamDestination(Destination[Result]):
         self.formats = formats
         if several and is_plain_file(target):
             path = true_path(target)
-            self.journal_path = path.with_name(f".{path.name[:60]}.w2v-journal")
+            self.journal_path = path.with_name(f".{_short(path.name)}.w2v-journal")
 
     def __enter__(self) -> StreamDestination[Result]:
         self._results.__enter__()
@@ -322,6 +326,13 @@ class FilesDestination(Destination[Result]):
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise cannot_write(str(folder), error) from error
+
+
+def _short(name: str) -> str:
+    """Return a name of which a longer one can be made, another one for each."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[:_LONGEST_NAME]}.{zlib.crc32(os.fsencode(name)):08x}"
 
 
 def is_plain_file(target: str) -> bool:

@@ -160,7 +160,7 @@ def fitting_labels(alphabet: Alphabet, ngram: NGram | None) -> Labels:
     if missing := _missing(ngram, best):
         raise CheckpointError(
             f"{ngram.path}: its alphabet.json lacks {_listed(missing)}, which the model writes; "
-            f"use the language model of this model, or build one with 'w2v lm build'"
+            f"use the language model of this model, or build one with 'w2v lm build --model MODEL'"
         )
     if sample and _share(sample, best) < _LEAST_SHARE:
         lacking = sorted(set("".join(sample)) - best.letters)

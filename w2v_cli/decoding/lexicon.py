@@ -31,8 +31,8 @@ IntArray = npt.NDArray[np.intp]
 
 _ROOT = 0
 _NOT_YET = -1
-# Of pieces of several letters; each way is a branch of its own.
-_MOST_WAYS = 4096
+# To write an entry with pieces of several letters; each way is a branch of its own.
+_MOST_WAYS = 16
 
 
 class LexiconDecoder:
@@ -94,21 +94,15 @@ class LexiconDecoder:
         return timed_hypothesis(columns, reading, self._labels, self._alphabet)
 
     def _spellings(self, entry: str, speller: Speller) -> Iterator[list[int]]:
-        """Yield the columns that write an entry, in all ways, a space between its words."""
+        """Yield the columns that write an entry, in the ways of the longest pieces."""
         spelled = self._spell(entry, speller)
         if self._labels.has_only_letters:
             yield spelled
             return
         columns, space = self._labels.column_of, self._labels.column_of[SPACE]
         words = "".join(self._labels.texts[column] for column in spelled).split(SPACE)
-        ways = [islice(ways_to_write(word, columns), _MOST_WAYS + 1) for word in words]
-        for number, parts in enumerate(product(*ways), start=1):
-            if number > _MOST_WAYS:
-                raise UsageError(
-                    f"the lexicon's {entry!r}: the model's pieces write it in more than "
-                    f"{_MOST_WAYS:,} ways; give a shorter one"
-                )
-            first, *others = parts
+        ways = [islice(ways_to_write(word, columns), _MOST_WAYS) for word in words]
+        for first, *others in islice(product(*ways), _MOST_WAYS):
             yield [*first, *(column for part in others for column in (space, *part))]
 
     def _spell(self, entry: str, speller: Speller) -> list[int]:

@@ -21,17 +21,27 @@ _NONE = -1
 
 
 def ways_to_write(text: str, columns: Mapping[str, int]) -> Iterator[tuple[int, ...]]:
-    """Yield the columns that write a text one after another, in all ways there are.
+    """Yield the columns that write a text one after another, in all ways, long pieces first.
 
     >>> list(ways_to_write("the", {"t": 1, "h": 2, "e": 3, "th": 4}))
-    [(1, 2, 3), (4, 3)]
+    [(4, 3), (1, 2, 3)]
     """
-    if not text:
-        yield ()
-    for length in range(1, min(len(text), max(map(len, columns), default=0)) + 1):
-        column = columns.get(text[:length])
-        if column is not None:
-            yield from ((column, *rest) for rest in ways_to_write(text[length:], columns))
+    longest = max(map(len, columns), default=0)
+    # For each place the pieces that begin there and leave a rest that can be written.
+    pieces: list[list[tuple[int, int]]] = [[] for _ in text]
+    for start in reversed(range(len(text))):
+        for end in range(min(start + longest, len(text)), start, -1):
+            if text[start:end] in columns and (end == len(text) or pieces[end]):
+                pieces[start].append((end, columns[text[start:end]]))
+
+    def ways_from(start: int) -> Iterator[tuple[int, ...]]:
+        if start == len(text):
+            yield ()
+            return
+        for end, column in pieces[start]:
+            yield from ((column, *rest) for rest in ways_from(end))
+
+    return ways_from(0)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import numpy as np
 
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.spelling import APOSTROPHES, Speller
-from w2v_cli.encodings import START_BYTES, encoding_of, undecodable
+from w2v_cli.encodings import START_BYTES, encoding_of, is_wide, undecodable
 from w2v_cli.errors import UsageError
 from w2v_cli.language_model.ngram_counts import BEGIN_ID, END_ID, IdArray
 
@@ -178,7 +178,7 @@ def _all_lines(sources: Iterable[str | os.PathLike[str]], tell: Tell) -> Iterato
                 for number, line in enumerate(text):
                     if number % 4096 == 0:
                         tell(n_bytes + (file.tell() if file.seekable() else 0))
-                    if "\0" in line:
+                    if number == 0 and is_wide(line):
                         raise undecodable(shown, start)
                     yield line
                 n_bytes += file.tell() if file.seekable() else 0

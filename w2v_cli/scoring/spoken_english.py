@@ -118,13 +118,16 @@ _FRACTIONS = MappingProxyType(
         "⅞": "seven eighths",
     }
 )
+# Of money and of hundreds a fraction is read as a decimal.
+_DECIMALS = MappingProxyType({"½": ".5", "¼": ".25", "¾": ".75"})
+_AMOUNT = re.compile(r"([$€£¥]\s?[\d,]+)\s?([½¼¾])|(\d)\s?([½¼¾])(?=\s?%)")
 _POWERS = MappingProxyType({"²": "squared", "³": "cubed"})
 _SIGN = re.compile(f"(\\d\\s?)?([{''.join(_FRACTIONS)}])|([{''.join(_POWERS)}])")
 
 _NUMBER = re.compile(
     r"(?P<currency>[$€£¥])?(?<!\d)(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<fraction>\d+))?"
     r"(?P<ordinal>st|nd|rd|th)?(?P<plural>'?s\b)?(?P<percent>\s?%)?"
-    r"(?(currency)(?:\s?(?P<scale>thousand|million|billion|trillion|k|mn?|bn?)\b)?)",
+    r"(?(currency)(?:\s?(?P<scale>thousand|million|billion|trillion)\b|(?P<short>k|mn?|bn?)\b)?)",
     re.IGNORECASE,
 )
 
@@ -146,7 +149,8 @@ def spoken_signs(text: str) -> str:
     >>> spoken_signs("5½ cups, ¾ of 10²")
     '5 and a half  cups,  three quarters  of 10 squared '
     """
-    return _SIGN.sub(_sign_in_words, text)
+    amounts = _AMOUNT.sub(lambda a: (a[1] or a[3]) + _DECIMALS[a[2] or a[4]], text)
+    return _SIGN.sub(_sign_in_words, amounts)
 
 
 def _sign_in_words(match: re.Match[str]) -> str:
@@ -179,8 +183,9 @@ def _in_words(match: re.Match[str]) -> str:
     if match["percent"]:
         words += " percent"
     if match["scale"]:
-        scale = match["scale"].lower()
-        words += f" {_SHORT_SCALES.get(scale, scale)}"
+        words += f" {match['scale'].lower()}"
+    elif match["short"]:
+        words += f" {_SHORT_SCALES[match['short'].lower()]}"
     if match["currency"]:
         one = words == "one" and match["currency"] != "¥"
         words += " " + _CURRENCIES[match["currency"]].removesuffix("s" if one else "")

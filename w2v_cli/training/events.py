@@ -88,8 +88,9 @@ class EventWriter(SilentWatcher):
         threading.excepthook = self._tell_of_thread
 
     def _in_thread(self, failure: threading.ExceptHookArgs) -> None:
-        """Tell of a thread that failed, unless it could not write: the next line will say so."""
-        if not isinstance(failure.exc_value, OSError):
+        """Tell of a thread that failed, unless it is TensorBoard's: the next line says so."""
+        is_own = type(failure.thread).__module__.startswith("tensorboard")
+        if not (is_own and isinstance(failure.exc_value, OSError)):
             self._tell_of_thread(failure)
 
     @contextmanager
