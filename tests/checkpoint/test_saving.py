@@ -62,6 +62,18 @@ def test_every_byte_is_the_references(tmp_path, head, max_shard_size, dtype):
         assert ours[name] == theirs[name], name
 
 
+@pytest.mark.parametrize("older", [True, False])
+@pytest.mark.parametrize("head", ["ForCTC", "ForPreTraining"])
+def test_every_byte_of_a_loaded_model_in_shards_is_the_references(tmp_path, head, older):
+    reference_model(head, num_hidden_layers=11).save_pretrained(tmp_path / "source")
+    for name, library in (("reference", transformers), ("ours", w2v_cli)):
+        model = class_of(library, head).from_pretrained(tmp_path / "source")
+        model.save_pretrained(tmp_path / name, max_shard_size=60_000, save_original_format=older)
+    ours, theirs = contents(tmp_path / "ours"), contents(tmp_path / "reference")
+    assert len(theirs) > 5
+    assert ours == theirs
+
+
 def test_the_file_says_whose_tensors_it_holds(tmp_path):
     our_model("ForCTC").save_pretrained(tmp_path)
     with safe_open(tmp_path / "model.safetensors", framework="pt") as file:

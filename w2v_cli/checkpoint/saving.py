@@ -82,6 +82,8 @@ def save_model(
         return
     path = make_folder(folder)
     weights = _without_shared_memory(model.state_dict() if state_dict is None else state_dict)
+    if save_original_format and hasattr(model, "_older_weight_norm"):  # it was loaded
+        weights = dict(sorted(weights.items(), key=_natural_order))  # which decides over shards
     if save_original_format and getattr(model, "_older_weight_norm", False):
         weights = {with_older_weight_norm(key): tensor for key, tensor in weights.items()}
     shards = _split(weights, limit_bytes)
@@ -97,6 +99,21 @@ def save_model(
     model.config.architectures = [type(model).__name__]
     model.config.dtype = model.dtype
     save_config(model.config, path)
+
+
+def _natural_order(item: tuple[str, torch.Tensor]) -> list[tuple[int, str, int]]:
+    """Return what the names of weights are sorted by, as the reference sorts those of a checkpoint.
+
+    >>> weights = dict.fromkeys(["a.10.b", "a.b2", "a.9.b", "a.b"])
+    >>> [name for name, _ in sorted(weights.items(), key=_natural_order)]
+    ['a.9.b', 'a.10.b', 'a.b', 'a.b2']
+    """
+    parts = []
+    for part in item[0].split("."):
+        letters = part.rstrip("0123456789")
+        digits = part[len(letters) :]
+        parts.append((int(bool(letters)), letters, int(digits) if digits else -1))
+    return parts
 
 
 def _without_shared_memory(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
