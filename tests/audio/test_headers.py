@@ -4,6 +4,7 @@ import io
 import struct
 import sys
 
+import av
 import numpy as np
 import pytest
 
@@ -149,6 +150,15 @@ class TestAnMp3FileThatSaysNoLength:
 
     def test_is_heard_to_its_end(self, untagged):
         assert read_waveforms(io.BytesIO(untagged)).duration_seconds == pytest.approx(20, abs=0.2)
+
+    @pytest.mark.parametrize(("rate", "seconds"), [(16000, 12.34), (11025, 3.0), (44100, 5.0)])
+    def test_does_not_lose_its_last_frames(self, encoded, sound, rate, seconds):
+        content = encoded(sound(rate, channels=2, seconds=seconds), rate, kind="MP3")
+        untagged = content.replace(b"Xing", bytes(4)).replace(b"Info", bytes(4))
+        with av.open(io.BytesIO(untagged)) as container:
+            n_samples = sum(frame.samples for frame in container.decode(audio=0))
+        duration_seconds = read_waveforms(io.BytesIO(untagged)).duration_seconds
+        assert duration_seconds == pytest.approx(n_samples / rate, abs=0.001)
 
     def test_is_one_whole_where_another_decoder_goes_on(self, encoded, sound, untagged):
         (waveform,) = read_waveforms(io.BytesIO(untagged)).channels

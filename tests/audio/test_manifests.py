@@ -1,9 +1,12 @@
 """Manifests in each of their forms give the same rows; what is none of them is named."""
 
+from pathlib import Path
+
 import pytest
 
 from w2v_cli.audio.manifests import (
     manifest_rows,
+    place_beside,
     row_channel,
     row_part,
     row_recording,
@@ -139,3 +142,16 @@ def test_the_separator_is_the_one_that_a_column_of_recordings_stands_beside():
     table = b"path;said, or not;offset\na.wav;go, left;0,5\n"
     ((_, row),) = manifest_rows(table, "list")
     assert row == {"path": "a.wav", "said, or not": "go, left", "offset": "0,5"}
+
+
+def test_a_manifest_in_a_linked_folder_names_what_lies_beside_the_real_one(tmp_path):
+    for folder in ("real/sub", "real/audio"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "real" / "audio" / "a.wav").touch()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "link").symlink_to(tmp_path / "real" / "sub")
+    place = place_beside(tmp_path / "data" / "link", "../audio/a.wav")
+    assert Path(place).samefile(tmp_path / "real" / "audio" / "a.wav")
+    assert place_beside(tmp_path / "real" / "sub", "../audio/a.wav") == str(
+        tmp_path / "real" / "audio" / "a.wav"
+    )

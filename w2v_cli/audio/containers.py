@@ -113,6 +113,13 @@ class ContainerRecording:
             return round(self._container.duration / _MICROSECONDS * self.sample_rate)
         return None  # the longest track's length, and that may be the picture
 
+    def counted_frames(self) -> int:
+        """Return how many samples all packets hold, by what they say."""
+        if self._stream.time_base is None:
+            return 0
+        ticks = sum(packet.duration or 0 for packet in self._container.demux(self._stream))
+        return round(float(ticks * self._stream.time_base) * self.sample_rate)
+
     def blocks(self, start_frame: int, end_frame: int | None) -> Iterator[FloatArray]:
         """Yield the samples from `start_frame` to `end_frame` or the end of the track."""
         for position, block in self._placed(start_frame):
@@ -206,6 +213,18 @@ class ContainerRecording:
         if samples.dtype.name in _FULL_SCALE:
             floats /= np.float32(_FULL_SCALE[samples.dtype.name])
         return floats
+
+
+def counted_frames(source: ByteSource) -> int:
+    """Return how many samples a recording has by its packets, none of which is decoded.
+
+    Raises:
+        AudioError: FFmpeg cannot read it.
+        MissingDependencyError: PyAV is not installed.
+    """
+    source.seek(0)
+    with ContainerRecording(source, Extent()) as whole:
+        return whole.counted_frames()
 
 
 def _seconds_of_tag(text: str) -> float | None:

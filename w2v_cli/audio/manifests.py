@@ -9,6 +9,7 @@ import math
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from w2v_cli.errors import UsageError
@@ -44,6 +45,19 @@ def manifest_rows(content: bytes, label: str) -> Iterator[tuple[int, dict[str, A
         raise UsageError(f"{label}: the manifest is not in UTF-8; convert it first") from error
     is_json = text.lstrip()[:1] in "{["
     return _json_rows(text, label) if is_json else _table_rows(text, label)
+
+
+def place_beside(folder: str | os.PathLike[str], name: str) -> str:
+    """Return where a recording lies that a table in a folder names, as short as it can be written.
+
+    >>> place_beside("lists", "../audio/./a.wav")
+    'audio/a.wav'
+    """
+    joined = Path(folder, name)
+    short = os.path.normpath(joined)
+    # Behind a link .. leads to another folder than it is written in.
+    is_other = ".." in name and joined.exists() and not Path(short).exists()
+    return str(joined) if is_other else short
 
 
 def row_recording(row: dict[str, Any], where: str) -> str:

@@ -55,10 +55,11 @@ class SoundfileRecording:
         self.frames: int | None = self._file.frames
         self.breaks_off = extent.breaks_off
         self._source = source
-        is_mpeg = self._file.subtype.startswith("MPEG_LAYER")
+        is_mp3 = self._file.format == "MP3"
+        is_mpeg = self._file.subtype.startswith("MPEG_LAYER")  # in a WAV file, too
         self._may_stop_early = is_mpeg or self._file.format == "OGG"
-        states_length = self._file.format == "MP3" and mp3_states_length(source)
-        estimated = is_mpeg and not states_length  # in a WAV file, too
+        self._is_guessed = is_mp3 and not mp3_states_length(source)
+        estimated = self._is_guessed or (is_mpeg and not is_mp3)
         alac = self._file.subtype.startswith("ALAC")  # its packets have no common size
         if self.frames == _LENGTH_UNKNOWN or estimated or alac:
             self.frames = None
@@ -94,19 +95,27 @@ class SoundfileRecording:
             if skipped < len(block):
                 yield block[skipped:]
         is_at_end = end_frame is None or position < end_frame
-        if is_at_end and self._may_stop_early and goes_on(self._source):
+        if is_at_end and self._may_stop_early:
             yield from self._rest(max(start_frame, position), end_frame)
 
     def _rest(self, start_frame: int, end_frame: int | None) -> Iterator[FloatArray]:
         """Yield what libsndfile leaves out: it guesses an MP3 file's length, often too short."""
-        from w2v_cli.audio.containers import ContainerRecording
+        is_much = goes_on(self._source)
+        if not is_much and not self._is_guessed:
+            return
+        from w2v_cli.audio.containers import ContainerRecording, counted_frames
 
-        self._source.seek(0)
         try:
+            n_frames = counted_frames(self._source)
+            self._source.seek(0)
             whole = ContainerRecording(self._source, Extent())
         except (AudioError, MissingDependencyError) as error:
+            if not is_much:
+                return
             raise BrokenRecordingError("libsndfile has stopped before the file's end") from error
         with whole:
+            if not is_much and n_frames <= start_frame:
+                return
             if (whole.sample_rate, whole.channels) != (self.sample_rate, self.channels):
                 raise BrokenRecordingError("FFmpeg reads it otherwise than libsndfile")
             yield from whole.blocks(start_frame, end_frame)

@@ -7,7 +7,12 @@ import os
 from pathlib import Path
 from typing import IO
 
-from w2v_cli.audio.manifests import manifest_rows, row_recording, row_recording_part
+from w2v_cli.audio.manifests import (
+    manifest_rows,
+    place_beside,
+    row_recording,
+    row_recording_part,
+)
 from w2v_cli.audio.remote import is_url
 from w2v_cli.batch.inputs import Found, place_in_list
 from w2v_cli.batch.outcome import Item
@@ -50,7 +55,7 @@ def add_manifest(found: Found, content: bytes, label: str, folder: str) -> None:
     for number, row in manifest_rows(content, label):
         where = f"{label}, line {number}"
         name = row_recording(row, where)
-        source = name if is_url(name) else os.path.normpath(Path(folder, name))
+        source = name if is_url(name) else place_beside(folder, name)
         part = row_recording_part(source, row, where)
         place = place_in_list(name if part.recording == source else split_part(name).recording)
         found.items.append(Item(part_name(part), part_place(place, part)))

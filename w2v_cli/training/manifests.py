@@ -12,6 +12,7 @@ from w2v_cli.audio import open_waveforms
 from w2v_cli.audio.manifests import (
     as_number,
     manifest_rows,
+    place_beside,
     row_recording,
     row_recording_part,
     row_seconds,
@@ -232,7 +233,7 @@ def _measure(example: Example) -> float:
 def _example(row: dict[str, Any], where: str, folder: Path) -> Example:
     name = row_recording(row, where)
     seconds = row_seconds(row, ("duration",), where)
-    place = name if is_url(name) else os.path.normpath(folder / name)
+    place = name if is_url(name) else place_beside(folder, name)
     part = row_recording_part(place, row, where)
     return Example(
         audio=part.recording,
