@@ -89,7 +89,7 @@ def speakers(
     *,
     shared: SharedOptions,
 ) -> None:
-    """Train a network to tell speakers apart, by a vector for each recording (x-vector).
+    """Train a network to tell speakers apart, by x-vectors.
 
     \b
     Examples:
@@ -239,7 +239,9 @@ def pretrain(
     *,
     shared: SharedOptions,
 ) -> None:
-    """Train a network on speech alone: which of several frames was masked?
+    """Train a network on speech alone, before it has a task.
+
+    It learns which of several frames was masked.
 
     \b
     Examples:

@@ -282,7 +282,9 @@ def adapter(
     *,
     shared: TextOptions,
 ) -> None:
-    """Train a language's adapter: small layers and a head; all else of the model stays as it is.
+    """Train a language's adapter: small layers and a head.
+
+    All else of the model stays as it is.
 
     \b
     Examples:

@@ -199,7 +199,7 @@ def attach(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Put a model and a language model into one folder that needs no further option.
+    """Put a model and a language model into one folder.
 
     \b
     Examples:

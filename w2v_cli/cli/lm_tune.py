@@ -131,7 +131,7 @@ def tune(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Find the weights of a language model that give the fewest wrong words.
+    """Find the weights of a language model with the fewest errors.
 
     \b
     Examples:

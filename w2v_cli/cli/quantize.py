@@ -33,6 +33,7 @@ def quantize(
             "--weights",
             help="int8: whole numbers, which w2v calculates with. float16: half the space, for "
             "any program, calculated as before.",
+            rich_help_panel=options.OUTPUT_GROUP,
         ),
     ] = "int8",
     revision: options.Revision = "main",
