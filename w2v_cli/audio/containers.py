@@ -215,18 +215,6 @@ class ContainerRecording:
         return floats
 
 
-def counted_frames(source: ByteSource) -> int:
-    """Return how many samples a recording has by its packets, none of which is decoded.
-
-    Raises:
-        AudioError: FFmpeg cannot read it.
-        MissingDependencyError: PyAV is not installed.
-    """
-    source.seek(0)
-    with ContainerRecording(source, Extent()) as whole:
-        return whole.counted_frames()
-
-
 def _seconds_of_tag(text: str) -> float | None:
     """Return the seconds of a time such as 00:00:12.250000000, None where it is none.
 

@@ -71,7 +71,7 @@ def open_recording(source: ByteSource) -> Iterator[Recording]:
         head = source.read_at(0, _HEAD_BYTES)
         recording: Recording
         if extent.is_joined:
-            yield stack.enter_context(_in_container(source, extent))
+            yield stack.enter_context(in_container(source, extent))
             return
         try:
             recording = stack.enter_context(SoundfileRecording(source, extent))
@@ -79,11 +79,11 @@ def open_recording(source: ByteSource) -> Iterator[Recording]:
             source.check()
             if not starts_like_container(head):
                 raise AudioError(f"{source.label}: {_unreadable(source, head)}") from error
-            recording = stack.enter_context(_in_container(source, extent))
+            recording = stack.enter_context(in_container(source, extent))
         yield recording
 
 
-def _in_container(source: ByteSource, extent: Extent) -> ContainerRecording:
+def in_container(source: ByteSource, extent: Extent) -> ContainerRecording:
     """Return the recording as FFmpeg reads it.
 
     Raises:

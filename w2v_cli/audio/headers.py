@@ -11,9 +11,7 @@ import logging
 import re
 import shlex
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 from w2v_cli.audio.sources import ByteSource
 
@@ -197,15 +195,17 @@ def goes_on(source: ByteSource) -> bool:
     rest = source.read_at(source.tell(), _LONGEST_LOOK)
     if source.read_at(0, 4) == b"OggS":
         return b"OggS" in rest
-    return any(map(partial(_starts_mp3_frames, rest), _places(rest, b"\xff")))
+    return _holds_mp3_frames(rest)
 
 
-def _places(piece: bytes, byte: bytes) -> Iterator[int]:
-    """Yield the places of a byte."""
-    place = piece.find(byte)
+def _holds_mp3_frames(piece: bytes) -> bool:
+    """Return whether frames of MPEG audio lie somewhere in a piece of a file."""
+    place = piece.find(b"\xff")
     while place >= 0:
-        yield place
-        place = piece.find(byte, place + 1)
+        if _starts_mp3_frames(piece, place):
+            return True
+        place = piece.find(b"\xff", place + 1)
+    return False
 
 
 def _starts_mp3_frames(piece: bytes, place: int) -> bool:
@@ -242,9 +242,8 @@ def _mp3_is_joined(source: ByteSource) -> bool:
     end = first_frame + n_bytes
     if not 0 < n_bytes < source.size - first_frame:
         return False
-    behind = source.read_at(end, _LONGEST_LOOK)
     # A tag counts with the frame that it is in, or without; some count wrong by a few bytes.
-    return any(map(partial(_starts_mp3_frames, behind), _places(behind, b"\xff")))
+    return _holds_mp3_frames(source.read_at(end, _LONGEST_LOOK))
 
 
 def _mp3_counts(source: ByteSource, tag: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import soundfile
 
-from w2v_cli.audio.decoders import BrokenRecordingError, FloatArray
+from w2v_cli.audio.decoders import BrokenRecordingError, FloatArray, in_container
 from w2v_cli.audio.headers import Extent, goes_on, mp3_states_length
 from w2v_cli.audio.sources import ByteSource
 from w2v_cli.errors import AudioError, MissingDependencyError
@@ -103,22 +103,23 @@ class SoundfileRecording:
         is_much = goes_on(self._source)
         if not is_much and not self._is_guessed:
             return
-        from w2v_cli.audio.containers import ContainerRecording, counted_frames
-
         try:
-            n_frames = counted_frames(self._source)
-            self._source.seek(0)
-            whole = ContainerRecording(self._source, Extent())
+            if not is_much and self._counted_frames() <= start_frame:
+                return
+            whole = in_container(self._source, Extent())
         except (AudioError, MissingDependencyError) as error:
             if not is_much:
                 return
             raise BrokenRecordingError("libsndfile has stopped before the file's end") from error
         with whole:
-            if not is_much and n_frames <= start_frame:
-                return
             if (whole.sample_rate, whole.channels) != (self.sample_rate, self.channels):
                 raise BrokenRecordingError("FFmpeg reads it otherwise than libsndfile")
             yield from whole.blocks(start_frame, end_frame)
+
+    def _counted_frames(self) -> int:
+        """Return how many samples there are by FFmpeg, which decodes none of them for it."""
+        with in_container(self._source, Extent()) as whole:
+            return whole.counted_frames()
 
     def _seek(self, start_frame: int) -> int:
         """Move to a place some way before `start_frame` and return it."""

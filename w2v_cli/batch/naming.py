@@ -75,14 +75,13 @@ class NameTemplate:
             ext=format_suffix[1:],
             format=format_name,
         )
-        if self.text != DEFAULT_TEMPLATE and not {"", "."}.isdisjoint(called.split("/")):
-            called = "/".join(part for part in called.split("/") if part not in ("", "."))
-        if not called or ".." in called.split("/"):
+        parts = [part for part in called.split("/") if part not in ("", ".")]  # of empty fields
+        if not parts or ".." in parts:
             raise UsageError(
                 f"--name {self.text!r}: would call the result of {item.source} {called!r}; "
                 f"{_EXAMPLE}"
             )
-        return f"{folder}/{called}" if folder else called
+        return "/".join([folder, *parts] if folder else parts)
 
 
 _EXAMPLE = "write a name such as {stem}.{ext}"

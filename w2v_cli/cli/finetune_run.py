@@ -295,7 +295,7 @@ def steps(trainer: Trainer, console: Console, *, overwrites: bool = False) -> Pr
     except (RuntimeError, MemoryError) as error:
         from w2v_cli.inference.network import is_out_of_memory
 
-        if not isinstance(error, MemoryError) and not is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise W2VError(
             f"the memory is too small for step {trainer.progress.step + 1}: give a smaller "

@@ -78,7 +78,7 @@ class Labels:
         """The column that writes each text."""
         return {text: column for column, text in enumerate(self.texts)}
 
-    @property
+    @cached_property
     def has_only_letters(self) -> bool:
         """Whether a word's characters tell its columns: none writes several."""
         return all(len(text) <= 1 for text in self.texts)

@@ -94,7 +94,7 @@ class LexiconDecoder:
         return timed_hypothesis(columns, reading, self._labels, self._alphabet)
 
     def _spellings(self, entry: str, speller: Speller) -> Iterator[list[int]]:
-        """Yield the columns that write an entry, in the ways of the longest pieces."""
+        """Yield the columns that write an entry: of many ways those of the longest pieces."""
         spelled = self._spell(entry, speller)
         if self._labels.has_only_letters:
             yield spelled

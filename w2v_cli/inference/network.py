@@ -291,6 +291,7 @@ def _hop_samples(config: Wav2Vec2Config) -> int:
     return hop
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Return whether a device ran out of memory; the CPU says so only in words."""
-    return isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error)
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether a device ran out of memory; torch says so of the CPU only in words."""
+    kinds = (MemoryError, torch.cuda.OutOfMemoryError)
+    return isinstance(error, kinds) or "allocate memory" in str(error)

@@ -87,20 +87,18 @@ def best_point(points: Sequence[Point]) -> Point:
     middle is that of the largest group of neighbours.
     """
     fewest = min(point.errors for point in points)
-    best = {(point.alpha, point.beta): point for point in points if point.errors == fewest}
+    best = [point for point in points if point.errors == fewest]
     equals = max(_groups(best, points), key=len)
     alpha = float(np.mean([point.alpha for point in equals]))
     beta = float(np.mean([point.beta for point in equals]))
     return min(equals, key=lambda p: (p.alpha - alpha) ** 2 + (p.beta - beta) ** 2)
 
 
-def _groups(
-    best: dict[tuple[float, float], Point], points: Sequence[Point]
-) -> Iterator[list[Point]]:
+def _groups(best: Sequence[Point], points: Sequence[Point]) -> Iterator[list[Point]]:
     """Yield the groups of points that are next to each other in the grid of all points."""
     alphas = sorted({point.alpha for point in points})
     betas = sorted({point.beta for point in points})
-    places = {(alphas.index(alpha), betas.index(beta)): p for (alpha, beta), p in best.items()}
+    places = {(alphas.index(point.alpha), betas.index(point.beta)): point for point in best}
     while places:
         edge = [next(iter(places))]
         group = [places.pop(edge[0])]

@@ -72,7 +72,7 @@ def write_checkpoint(folder: Path, step: int, write: Callable[[Path], None]) -> 
 def remove_partial(folder: Path) -> None:
     """Remove what a run that was killed had begun to write."""
     for path in folder.iterdir() if folder.is_dir() else ():
-        if _PARTIAL.fullmatch(path.name) is None:
+        if not is_partial(path):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
