@@ -31,9 +31,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path.strip("/").isdecimal():
             self.send_error(int(path.strip("/")))
-        elif path == "/moved.wav":
+        elif path in ("/moved.wav", "/circle.wav"):
             self.send_response(302)
-            self.send_header("Location", "/talk.wav")
+            self.send_header("Location", "/talk.wav" if path == "/moved.wav" else path)
             self.send_header("Content-Length", "0")
             self.end_headers()
         elif path in ("/short.wav", *self.files):
@@ -273,6 +273,11 @@ class TestWebServers:
     def test_broken_server(self, server):
         assert refusal(f"{server}/503") == (
             "cannot be read: the server answers 503 Service Unavailable"
+        )
+
+    def test_leads_in_a_circle(self, server):
+        assert refusal(f"{server}/circle.wav") == (
+            "cannot be read: the server leads in a circle; check the address"
         )
 
     def test_breaks_off(self, server, talk):

@@ -196,6 +196,8 @@ def _reason(error: BaseException) -> str:
         return f"no permission to read it ({text}); sign in, or ask its owner"
     if status in (404, 410) or (isinstance(error, FileNotFoundError) and len(chain) == 1):
         return "no such file; check the address"
+    if type(deepest).__name__ == "TooManyRedirects":  # aiohttp's, whose status is 0
+        return "cannot be read: the server leads in a circle; check the address"
     if status is not None:
         return f"cannot be read: the server answers {status} {getattr(deepest, 'message', '')}"
     return f"cannot be read: {text}; check the address and the network"
