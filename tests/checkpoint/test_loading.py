@@ -116,6 +116,21 @@ def test_without_a_type_in_the_configuration_the_weights_tell_it(tmp_path):
     assert load("ForCTC", tmp_path).dtype == torch.float16
 
 
+def test_whole_numbers_become_what_the_network_computes_in_as_published(tmp_path):
+    reference_model("ForCTC").save_pretrained(tmp_path)
+
+    def change(weights):
+        return {**weights, "lm_head.bias": torch.arange(30, dtype=torch.int32)}
+
+    rewrite_weights(tmp_path, change)
+    bias = load("ForCTC", tmp_path).lm_head.bias
+    published = transformers.Wav2Vec2ForCTC.from_pretrained(tmp_path).lm_head.bias
+    assert bias.dtype == published.dtype == torch.float32
+    assert torch.equal(bias, published)
+    with pytest.raises(ValueError, match="int8: a network computes in a floating-point type"):
+        load("ForCTC", tmp_path, dtype=torch.int8)
+
+
 def test_a_type_that_is_none(tmp_path):
     our_model("Model").save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="dtype='floaty': give 'auto'"):

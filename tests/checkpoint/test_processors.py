@@ -92,6 +92,14 @@ def test_the_settings_of_a_processor_come_first(tmp_path: Path) -> None:
     assert Wav2Vec2FeatureExtractor.from_pretrained(folder).sampling_rate == 16000
 
 
+def test_a_feature_extractor_by_its_other_name(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "m", {"processor_config.json": {"audio_processor": {"sampling_rate": 8000}}}
+    )
+    for cls in (Wav2Vec2FeatureExtractor, transformers.Wav2Vec2FeatureExtractor):
+        assert cls.from_pretrained(folder).sampling_rate == 8000
+
+
 def test_what_is_missing_or_broken_is_named(tmp_path: Path) -> None:
     empty = write(tmp_path / "empty", {})
     for cls in (Wav2Vec2FeatureExtractor, Wav2Vec2Processor):

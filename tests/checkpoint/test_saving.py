@@ -183,7 +183,12 @@ def test_arguments_of_published_code_are_taken(tmp_path):
     model = our_model("ForCTC")
     model.save_pretrained(tmp_path / "plain")
     model.save_pretrained(
-        tmp_path / "taken", save_function=torch.save, token=None, save_peft_format=True
+        tmp_path / "taken",
+        save_function=torch.save,
+        token=None,
+        save_peft_format=True,
+        commit_message="as the trainer's callbacks give it",
+        private=True,
     )
     assert contents(tmp_path / "taken") == contents(tmp_path / "plain")
     with pytest.raises(TypeError, match="no argument safe_serialisation"):

@@ -192,6 +192,31 @@ def test_a_saved_word_delimiter_is_used(tmp_path: Path) -> None:
     assert Wav2Vec2CTCTokenizer.from_pretrained(tmp_path / "again").word_delimiter_token == "_"
 
 
+def test_a_word_delimiter_that_is_written_out_is_used(tmp_path: Path) -> None:
+    """The reference takes the dictionary's text for it."""
+    delimiter = {"content": "_", "lstrip": False, "normalized": False, "rstrip": False}
+    config = {"word_delimiter_token": delimiter}
+    folder = write(
+        tmp_path / "m", {"vocab.json": {**VOCAB, "_": 32}, "tokenizer_config.json": config}
+    )
+    ours = Wav2Vec2CTCTokenizer.from_pretrained(folder)
+    assert ours.word_delimiter_token == "_"
+    assert ours.decode(ours("A B").input_ids) == "A B"
+
+
+def test_tokens_that_a_language_has_elsewhere_have_its_ids(tmp_path: Path) -> None:
+    """Ids that a saved decoder gives to what another language's tokens have."""
+    vocab = {"eng": {}, "fra": {"b": 0, "</s>": 1, "c": 2, "<s>": 3, "C": 4, "D": 5, "B": 7}}
+    places = {"10": "[PAD]", "1": "<s>", "11": "</s>"}
+    added = {place: {"content": token, "special": True} for place, token in places.items()}
+    config = {"target_lang": "fra", "cls_token": "<cls>", "added_tokens_decoder": added}
+    folder = write(tmp_path / "m", {"vocab.json": vocab, "tokenizer_config.json": config})
+    ours = Wav2Vec2CTCTokenizer.from_pretrained(folder)
+    theirs = transformers.Wav2Vec2CTCTokenizer.from_pretrained(folder)
+    for name in ("<pad>", "<s>", "</s>", "<unk>"):
+        assert ours.convert_tokens_to_ids(name) == theirs.convert_tokens_to_ids(name), name
+
+
 def test_a_checkpoint_cannot_name_its_own_vocabulary(tmp_path: Path) -> None:
     write(tmp_path, {"elsewhere.json": {"X": 0}})
     config = {"vocab_file": str(tmp_path / "elsewhere.json")}

@@ -65,6 +65,35 @@ def test_inconsistent_convolutions_are_refused(lists):
         Wav2Vec2Config(**lists)
 
 
+def test_a_number_of_convolutions_that_is_not_theirs_is_refused():
+    with pytest.raises(ValueError, match="num_feat_extract_layers = 3"):
+        Wav2Vec2Config(num_feat_extract_layers=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hidden_size", "128"),
+        ("hidden_size", 128.0),
+        ("hidden_size", True),
+        ("hidden_act", None),
+        ("mask_time_prob", None),
+        ("conv_bias", "yes"),
+        ("conv_dim", [8.0] * 7),
+        ("conv_kernel", 3),
+        ("pad_token_id", "x"),
+        ("eos_token_id", ["x"]),
+    ],
+)
+def test_values_of_another_kind_are_refused_by_name_as_published(name, value):
+    with pytest.raises(Exception, match=name):
+        transformers.Wav2Vec2Config(**{name: value})
+    with pytest.raises(ValueError, match=f"^{name}: needs "):
+        Wav2Vec2Config(**{name: value})
+    with pytest.raises(ValueError, match=f"^{name}: needs "):
+        Wav2Vec2Config.from_dict({}, **{name: value})
+
+
 def test_a_one_class_classifier_is_refused():
     with pytest.raises(ValueError, match="num_labels=2"):
         Wav2Vec2Config(problem_type="single_label_classification", num_labels=1)
@@ -77,6 +106,16 @@ def test_attention_weights_need_eager_attention():
     config = Wav2Vec2Config()
     config.output_attentions = True
     assert config._attn_implementation == "eager"
+    with pytest.raises(ValueError, match="eager"):
+        Wav2Vec2Config(attn_implementation="sdpa", output_attentions=True)
+
+
+@pytest.mark.parametrize("given", [{}, {"attn_implementation": "sdpa"}])
+def test_the_stored_name_of_the_attention_counts_as_published(given):
+    given["_attn_implementation"] = "eager"
+    ours, published = Wav2Vec2Config(**given), transformers.Wav2Vec2Config(**given)
+    assert ours._attn_implementation == published._attn_implementation == "eager"
+    assert "_attn_implementation" not in ours.to_dict()
 
 
 def test_fields_given_by_name_take_precedence_and_the_rest_comes_back():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
@@ -116,6 +117,41 @@ def test_options_mean_what_they_mean_there(folder, processor, logits, options):
 
 def test_names_of_inputs(processor, published):
     assert processor.model_input_names == published.model_input_names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ((), {"padding": True}),
+        ((True,), {}),
+        ((), {"padding": True, "text": ["SEE", "A SEA"]}),
+        ((), {"padding": True, "return_attention_mask": True}),
+    ],
+)
+def test_inputs_are_the_published_ones_whatever_the_tokenizer_says(
+    folder, tmp_path, arguments, options
+):
+    """Its settings are no settings of the feature extractor, as they are without the model."""
+    from transformers import Wav2Vec2ProcessorWithLM as Published
+
+    again = shutil.copytree(folder, tmp_path / "m")
+    config = json.loads((again / "tokenizer_config.json").read_text())
+    config["return_attention_mask"] = False
+    (again / "tokenizer_config.json").write_text(json.dumps(config))
+    extractor = json.loads((again / "processor_config.json").read_text())
+    extractor["feature_extractor"]["return_attention_mask"] = True
+    (again / "processor_config.json").write_text(json.dumps(extractor))
+    waveforms = [np.sin(np.arange(n, dtype=np.float32)) for n in (400, 300)]
+    ours, theirs = (
+        kind.from_pretrained(again)(
+            waveforms, *arguments, sampling_rate=16000, return_tensors="np", **options
+        )
+        for kind in (Wav2Vec2ProcessorWithLM, Published)
+    )
+    assert list(ours) == list(theirs)
+    assert "attention_mask" in ours
+    for name, value in theirs.items():
+        np.testing.assert_array_equal(ours[name], value, name)
 
 
 def test_options_of_a_call_end_with_it(processor, logits):

@@ -6,16 +6,16 @@ import copy
 import logging
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from w2v_cli.checkpoint.adapters import load_adapter
 from w2v_cli.checkpoint.configs import load_config
 from w2v_cli.checkpoint.eight_bit import EightBitOptions, check_bitsandbytes, put_into_8_bits
+from w2v_cli.checkpoint.fresh_weights import draw
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.quantized import refuse_whole_numbers
 from w2v_cli.checkpoint.renames import (
@@ -164,11 +164,15 @@ def load_model(
         weights = {re.sub(pattern, replacement, key): value for key, value in weights.items()}
     settings.dtype = _choose_dtype(dtype if dtype is not None else older_dtype, settings, weights)
 
+    def make() -> Any:
+        return cls(settings, *model_args, **kwargs)
+
     with skip_init(), torch.device("meta"):
-        model = cls(settings, *model_args, **kwargs)
+        model = make()
     report = _fill(
         model,
         weights,
+        make=make,
         device=target_device if eight_bit is None else torch.device("cpu"),
         dtype=settings.dtype,
         ignore_mismatched_sizes=ignore_mismatched_sizes,
@@ -236,14 +240,14 @@ def _choose_dtype(
     """Return the type the floating-point weights will have."""
     if isinstance(dtype, dict) and set(dtype) == {""}:
         dtype = dtype[""]
-    if isinstance(dtype, torch.dtype):
-        return dtype
     if dtype is None or dtype == "auto":
         stored = (tensor.dtype for tensor in weights.values() if tensor.is_floating_point())
         dtype = config.dtype or next(stored, torch.get_default_dtype())
     named = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype
     if not isinstance(named, torch.dtype):
         raise ValueError(f"dtype={dtype!r}: give 'auto', a torch.dtype or its name, 'float16'")
+    if not named.is_floating_point:
+        raise ValueError(f"dtype={dtype!r}: a network computes in a floating-point type: float16")
     return named
 
 
@@ -251,6 +255,7 @@ def _fill(
     model: Any,
     weights: dict[str, torch.Tensor],
     *,
+    make: Callable[[], Any],
     device: torch.device,
     dtype: torch.dtype,
     ignore_mismatched_sizes: bool,
@@ -278,9 +283,9 @@ def _fill(
     )
     to_draw = {*match.missing, *replaced}
     fresh = [key for key in expected if key in to_draw]
-    _draw(model, fresh, device=device, dtype=dtype)
+    draw(model, fresh, make, device=device, dtype=dtype)
     taken = {
-        key: _placed(weights[source], device=device, dtype=dtype)
+        key: _placed(weights[source], expected[key], device=device, dtype=dtype)
         for key, source in match.source_of.items()
         if key not in fresh
     }
@@ -296,9 +301,14 @@ def _unless(patterns: Sequence[str] | None, keys: list[str]) -> list[str]:
     return [key for key in keys if not any(re.search(pattern, key) for pattern in patterns or ())]
 
 
-def _placed(tensor: torch.Tensor, *, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """Return a tensor on the device; a copy is made only where something changes."""
-    return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else tensor.dtype)
+def _placed(
+    tensor: torch.Tensor, like: torch.Tensor, *, device: torch.device, dtype: torch.dtype
+) -> torch.Tensor:
+    """Return a tensor on the device, a number in the type `dtype` and a count in that of `like`.
+
+    A copy is made only where something changes.
+    """
+    return tensor.to(device=device, dtype=dtype if like.is_floating_point() else like.dtype)
 
 
 def _refuse_misfits(
@@ -324,41 +334,6 @@ def _refuse_misfits(
             f"{model.config.name_or_path}: the weights do not fit {type(model).__name__}: "
             f"{'; '.join(findings)}; check that config.json belongs to these weights"
         )
-
-
-@torch.no_grad()
-def _draw(model: Any, fresh: Collection[str], *, device: torch.device, dtype: torch.dtype) -> None:
-    """Draw the weights in `fresh` as the model's class does.
-
-    They are put in place uninitialised and the whole model is asked to draw: what is still on
-    the meta device takes no time and no random numbers. A layer is put in place as a whole,
-    because it may draw as a whole; what the checkpoint has of it is put over it later.
-    """
-    if not fresh:
-        return
-    layers = {_layer_of(key) for key in fresh}
-    for key, tensor in model.state_dict().items():
-        if _layer_of(key) not in layers:
-            continue
-        module, _, attribute = key.rpartition(".")
-        floating = dtype if tensor.is_floating_point() else tensor.dtype
-        value = torch.empty(tensor.shape, device=device, dtype=floating)
-        owner = model.get_submodule(module)
-        if attribute in owner._parameters:
-            owner._parameters[attribute] = nn.Parameter(value)
-        else:
-            owner._buffers[attribute] = value
-    if model.base_model is not model:
-        model.base_model.init_weights()
-    model.init_weights()
-
-
-def _layer_of(key: str) -> str:
-    return (
-        key.partition(".parametrizations.")[0]
-        if ".parametrizations." in key
-        else key.rpartition(".")[0]
-    )
 
 
 def _tell(model: Any, fresh: Collection[str], unexpected: Collection[str]) -> None:

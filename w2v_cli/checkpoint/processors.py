@@ -64,9 +64,8 @@ def find_feature_extractor(name: Name, options: HubOptions) -> Json | None:
     """
     if Path(name).is_file():
         return read_json_object(Path(name))
-    nested: Json | None = (read_if_there(name, PROCESSOR_FILE, options) or {}).get(
-        "feature_extractor"
-    )
+    parts = read_if_there(name, PROCESSOR_FILE, options) or {}
+    nested: Json | None = parts.get("feature_extractor", parts.get("audio_processor"))
     return nested or read_if_there(name, FEATURE_EXTRACTOR_FILE, options)
 
 

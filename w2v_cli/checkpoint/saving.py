@@ -20,7 +20,11 @@ from w2v_cli.uploads import refuse_upload
 # Says in the file that the tensors are torch's; the published loader asks for it.
 _METADATA = {"format": "pt"}
 
-_WITHOUT_EFFECT = ("save_function", "token", "save_peft_format")
+# Arguments that mean nothing here: safetensors are written in one way, and nothing is uploaded.
+_WITHOUT_EFFECT = (
+    *("save_function", "token", "save_peft_format", "repo_id", "commit_message"),
+    *("commit_description", "private", "revision", "create_pr", "tags", "use_temp_dir"),
+)
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]B)", re.IGNORECASE)
 _BYTES_PER_UNIT = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -56,8 +60,8 @@ def save_model(
         variant: The middle of the weights' file name, as in model.fp16.safetensors.
         save_original_format: Whether weight norm's keys are spelled as in the checkpoint the
             model was loaded from. False: as torch spells them today.
-        **kwargs: What published code passes and means nothing here, `save_function` of
-            accelerate above all: safetensors are written in one way.
+        **kwargs: What published code passes and means nothing here, such as `save_function`
+            of accelerate, and what is about an upload.
 
     Raises:
         WriteError: The folder cannot be written, or the disk is full.

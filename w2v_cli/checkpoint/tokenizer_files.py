@@ -71,6 +71,9 @@ def load_tokenizer(
         alone = set(templates) == {"default"}
         settings["chat_template"] = templates["default"] if alone else templates
     settings.update(kwargs)
+    delimiter = settings.get("word_delimiter_token")
+    if isinstance(delimiter, dict) and "content" in delimiter:
+        settings["word_delimiter_token"] = delimiter["content"]
     _separate_own_tokens(settings, cls.SPECIAL_TOKENS_ATTRIBUTES)
     if kwargs.get("vocab_file") is None:
         # Only a caller may say where the vocabulary is: a checkpoint could name any file.

@@ -28,6 +28,7 @@ from w2v_cli.model.features import (
     Wav2Vec2PositionalConvEmbedding,
     conv_output_length,
 )
+from w2v_cli.model.initial_weights import draw_layer
 from w2v_cli.model.masking import frame_mask
 from w2v_cli.model.published import PublishedTraits
 from w2v_cli.uploads import NotUploaded
@@ -264,18 +265,15 @@ class Wav2Vec2PreTrainedModel(PublishedTraits, NotUploaded, nn.Module):
             bound = math.sqrt(1 / module.projection.in_features)
             nn.init.uniform_(module.projection.weight, -bound, bound)
             nn.init.uniform_(module.projection.bias, -bound, bound)
-        elif isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, 0.0, self.config.initializer_range)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, (nn.LayerNorm, nn.GroupNorm)):
-            nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Conv1d) and not hasattr(module, "parametrizations"):
+        elif isinstance(module, nn.Conv1d):
+            if hasattr(module, "parametrizations"):
+                return  # that of positions, drawn above
             nn.init.kaiming_normal_(module.weight)
             if module.bias is not None:
                 bound = math.sqrt(module.groups / (module.in_channels * module.kernel_size[0]))
                 nn.init.uniform_(module.bias, -bound, bound)
+        else:
+            draw_layer(module, std=self.config.initializer_range)
 
     def _get_feat_extract_output_lengths(
         self, input_lengths: torch.Tensor | int, add_adapter: bool | None = None

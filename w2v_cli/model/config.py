@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from w2v_cli.model.config_checks import check_convolutions, check_fields
 from w2v_cli.model.generation_fields import GENERATION_FIELDS
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ class Wav2Vec2Config:
     `num_labels=n` names the labels LABEL_0 ... LABEL_{n-1}.
 
     Raises:
-        ValueError: conv_dim, conv_stride and conv_kernel differ in length, or
-            `problem_type="single_label_classification"` has fewer than two labels.
+        ValueError: A value is not of its field's kind, conv_dim, conv_stride and conv_kernel
+            differ in length, or `problem_type="single_label_classification"` has fewer than two
+            labels.
 
     >>> Wav2Vec2Config(hidden_size=32, num_attention_heads=2).inputs_to_logits_ratio
     320
@@ -151,8 +153,8 @@ class Wav2Vec2Config:
     def __init__(self, **kwargs: Any) -> None:
         for field in fields(self):
             setattr(self, field.name, copy.copy(kwargs.pop(field.name, field.default)))
-        self.num_feat_extract_layers = len(self.conv_dim)
-        kwargs.pop("num_feat_extract_layers", None)
+        check_fields(self)
+        self.num_feat_extract_layers = kwargs.pop("num_feat_extract_layers", len(self.conv_dim))
         self.output_hidden_size = self.output_hidden_size or self.hidden_size
 
         # Older folders spell the weights' type torch_dtype; where both are there, dtype wins.
@@ -161,9 +163,12 @@ class Wav2Vec2Config:
         self._set_labels(kwargs.pop("num_labels", None))
 
         self._name_or_path = str(kwargs.pop("name_or_path", kwargs.pop("_name_or_path", "")))
-        self._output_attentions: bool = bool(kwargs.pop("output_attentions", False))
-        self._attn_implementation: str | None = kwargs.pop("attn_implementation", None)
+        attention = kwargs.pop("attn_implementation", None)
+        self._attn_implementation: str | None = kwargs.pop("_attn_implementation", attention)
         self._attn_is_default = False  # set by a model that had to choose
+        self._output_attentions = bool(kwargs.pop("output_attentions", False))
+        if self._attn_implementation is not None:
+            self.output_attentions = self._output_attentions  # which it may not return
         for name in ("model_type", *_NOT_SERIALIZED, *GENERATION_FIELDS):
             kwargs.pop(name, None)
         for name, value in kwargs.items():
@@ -184,21 +189,9 @@ class Wav2Vec2Config:
             self.num_labels = num_labels
 
     def validate_architecture(self) -> None:
-        """Refuse convolutions that cannot be, norms without a number and a one-class classifier."""
-        lengths = {
-            name: len(getattr(self, name)) for name in ("conv_dim", "conv_stride", "conv_kernel")
-        }
-        if len({*lengths.values(), self.num_feat_extract_layers}) != 1:
-            raise ValueError(
-                "conv_dim, conv_stride and conv_kernel describe the same layers and must be of "
-                "one length, but have "
-                + ", ".join(f"len({name}) = {length}" for name, length in lengths.items())
-            )
-        for name in lengths:
-            if not all(isinstance(number, int) and number > 0 for number in getattr(self, name)):
-                raise ValueError(f"{name}: needs numbers from 1 on: {getattr(self, name)}")
-        if not isinstance(self.layer_norm_eps, (int, float)):
-            raise ValueError(f"layer_norm_eps: needs a number: {self.layer_norm_eps}")
+        """Refuse values of the wrong kind, convolutions that cannot be and one class alone."""
+        check_fields(self)
+        check_convolutions(self)
         if self.problem_type == "single_label_classification" and self.num_labels == 1:
             raise ValueError(
                 "problem_type='single_label_classification' needs num_labels > 1; use "
@@ -324,6 +317,7 @@ class Wav2Vec2Config:
                 setattr(config, name, value)
             else:
                 unused[name] = value
+        check_fields(config)
         return (config, unused) if return_unused else config
 
     @classmethod

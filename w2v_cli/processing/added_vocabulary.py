@@ -99,15 +99,16 @@ class AddedVocabulary(SpecialTokens):
         self._place(placed)
         return len(vocab) - n_before
 
-    def _keep_together(self, tokens: Iterable[str]) -> None:
+    def _keep_together(self, ids: Mapping[str, int]) -> None:
         """See to it that tokens of several characters are not taken apart in a text."""
-        self.add_tokens(
-            [
-                AddedToken(token, lstrip=True, rstrip=True, normalized=False)
-                for token in tokens
-                if len(token) > 1
-            ]
-        )
+        for token, index in ids.items():
+            if len(token) == 1:
+                continue
+            # Where it was added it stays, unless one of those before it has taken its place.
+            added = self._added_tokens_encoder.get(token, index)
+            there = self._added_tokens_decoder.get(added)
+            place = index if there is None or there.content != token else added
+            self._place([(place, AddedToken(token, lstrip=True, rstrip=True, normalized=False))])
 
     def _release_ids(self, ids: Iterable[int]) -> None:
         """Forget the added tokens that have one of these ids."""

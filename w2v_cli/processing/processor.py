@@ -68,7 +68,7 @@ class Wav2Vec2Processor(NotUploaded):
             inputs = self.feature_extractor(audio, **sorted_kwargs["audio_kwargs"])
         if text is not None:
             encodings = self.tokenizer(text, **sorted_kwargs["text_kwargs"])
-        return _with_labels(inputs, encodings)
+        return with_labels(inputs, encodings)
 
     def pad(self, *args: Any, **kwargs: Any) -> Any:
         """Return a batch of inputs, of labels, or of inputs with ``labels``, padded.
@@ -86,7 +86,7 @@ class Wav2Vec2Processor(NotUploaded):
             features = self.feature_extractor.pad(features, *args, **kwargs)
         if labels is not None:
             labels = self.tokenizer.pad(labels, **kwargs)
-        return _with_labels(features, labels)
+        return with_labels(features, labels)
 
     def _merge_kwargs(
         self,
@@ -206,7 +206,7 @@ class Wav2Vec2Processor(NotUploaded):
         return f"{type(self).__name__}:\n{parts}\n\n{self.to_json_string()}"
 
 
-def _with_labels(inputs: Any, encodings: Any) -> Any:
+def with_labels(inputs: Any, encodings: Any) -> Any:
     """Return whichever of the two there is; of both, the inputs with the ids as labels."""
     if inputs is None or encodings is None:
         return encodings if inputs is None else inputs

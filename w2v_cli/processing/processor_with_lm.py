@@ -15,7 +15,7 @@ import numpy.typing as npt
 from w2v_cli.decoding.options import BeamOptions, Hotword
 from w2v_cli.errors import CheckpointError
 from w2v_cli.processing.decoder_output import Wav2Vec2DecoderWithLMOutput
-from w2v_cli.processing.processor import Wav2Vec2Processor
+from w2v_cli.processing.processor import Wav2Vec2Processor, with_labels
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.pool import WorkerPool
@@ -69,6 +69,32 @@ class Wav2Vec2ProcessorWithLM(Wav2Vec2Processor):
             )
         self.decoder = decoder
         self._workers: tuple[int, bytes, WorkerPool] | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the network's inputs of waveforms, the ids of text, or inputs with ``labels``.
+
+        Other than in `Wav2Vec2Processor`, arguments are not sorted for the two: all but
+        ``sampling_rate``, which is the feature extractor's, go to both.
+
+        Args:
+            args: ``audio``, if not given by name, and the feature extractor's own.
+            kwargs: ``audio``, ``text``, ``sampling_rate`` and arguments of both.
+
+        Raises:
+            ValueError: There is neither audio nor text.
+        """
+        audio, text = kwargs.pop("audio", None), kwargs.pop("text", None)
+        sampling_rate = kwargs.pop("sampling_rate", None)
+        if args:
+            audio, *args = args  # type: ignore[assignment]  # the rest goes on as a list
+        if audio is None and text is None:
+            raise ValueError("You need to specify either an `audio` or `text` input to process.")
+        inputs = encodings = None
+        if audio is not None:
+            inputs = self.feature_extractor(audio, *args, sampling_rate=sampling_rate, **kwargs)
+        if text is not None:
+            encodings = self.tokenizer(text, **kwargs)
+        return with_labels(inputs, encodings)
 
     @classmethod
     def from_pretrained(
