@@ -24,7 +24,6 @@ from __future__ import annotations
 from typing import Any
 
 SOME_INPUTS_FAILED = 3
-INTERRUPTED = 130
 
 
 class W2VError(Exception):

@@ -17,7 +17,7 @@ from hub_server import HubModel
 
 from w2v_cli.checkpoint import hub as hub_module
 from w2v_cli.checkpoint.options import HubOptions
-from w2v_cli.checkpoint.progress import NoProgress, show_progress
+from w2v_cli.checkpoint.progress import show_progress
 from w2v_cli.checkpoint.resolve import pin, resolve_file
 from w2v_cli.errors import HubError, ModelError, ModelNotFoundError
 
@@ -351,7 +351,7 @@ def test_the_environment_is_honoured(hub, tmp_path):
     assert len(hub.requests) == before
 
 
-class RecordedProgress(NoProgress):
+class RecordedProgress:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.done_bytes = 0

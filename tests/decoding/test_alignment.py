@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2v_cli.decoding import Alphabet, greedy_decode
-from w2v_cli.decoding.alignment import align_tokens, align_words
+from w2v_cli.decoding.alignment import align_words
 from w2v_cli.errors import AlignmentError
 
 TOKENS = ("_", "|", "A", "B", "C", "'")
@@ -129,19 +129,6 @@ def test_greedy_s_text_is_found_where_greedy_has_it(script):
     assert aligned.logit_score == pytest.approx(greedy.logit_score, abs=1e-3)
     assert aligned.text.split() == greedy.text.split()
     assert [w.characters for w in aligned.words] == [w.characters for w in greedy.words]
-
-
-@given(any_script)
-@settings(max_examples=100, deadline=None)
-def test_tokens_with_delimiters(script):
-    greedy = [
-        (index, start)
-        for start, index in enumerate(map(TOKENS.index, script))
-        if index != 0 and (start == 0 or TOKENS.index(script[start - 1]) != index)
-    ]
-    found = align_tokens(emitting(script), [index for index, _ in greedy], ALPHABET)
-    assert [c.start_frame for c in found] == [start for _, start in greedy]
-    assert [c.text for c in found] == [ALPHABET.written(index) for index, _ in greedy]
 
 
 @given(st.integers(0, 2**32 - 1), st.text(alphabet="ABC' 1é", min_size=1, max_size=12))

@@ -18,12 +18,12 @@ from w2v_cli.training.options import TrainingOptions
 from w2v_cli.training.sampler import Sampling
 from w2v_cli.training.start import Start
 from w2v_cli.training.start_texts import CTCChoice, start_ctc
-from w2v_cli.training.watcher import SilentWatcher
+from w2v_cli.training.watcher import Watcher
 
 EVERYTHING = Augmentation(speed=0.5, gain=0.5, equalise=0.5, reverberate=0.3, noise=0.5)
 
 
-class Recorder(SilentWatcher):
+class Recorder(Watcher):
     """Keeps the losses, and what was measured at which step."""
 
     def __init__(self):

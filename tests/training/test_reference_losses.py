@@ -17,7 +17,7 @@ from w2v_cli.training.options import TrainingOptions
 from w2v_cli.training.sampler import Sampling
 from w2v_cli.training.start import Start, start_keywords, start_pretraining, start_speakers
 from w2v_cli.training.start_texts import CTCChoice, start_ctc
-from w2v_cli.training.watcher import SilentWatcher
+from w2v_cli.training.watcher import Watcher
 
 STEPS, WARMUP, RATE = 50, 10, 1e-3
 OPTIONS = TrainingOptions(
@@ -30,7 +30,7 @@ OPTIONS = TrainingOptions(
 )
 
 
-class Losses(SilentWatcher):
+class Losses(Watcher):
     def __init__(self):
         self.losses = []
 

@@ -33,7 +33,7 @@ from w2v_cli.training.start import (
     start_speakers,
 )
 from w2v_cli.training.start_texts import CTCChoice, start_ctc
-from w2v_cli.training.watcher import SilentWatcher
+from w2v_cli.training.watcher import Watcher
 
 NETWORK = {
     "model_type": "wav2vec2",
@@ -72,7 +72,7 @@ OPTIONS = {"learning_rate": 1e-3, "max_steps": 10, "eval_steps": 5, "average": 0
 FROZEN = {"accumulation": 2, "freeze_feature_encoder": True, "freeze_base_steps": 3}
 
 
-class Losses(SilentWatcher):
+class Losses(Watcher):
     def __init__(self):
         self.losses = []
 

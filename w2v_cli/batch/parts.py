@@ -76,18 +76,14 @@ def part_digest(path: Path) -> str | None:
         return None
 
 
-def finish_part(path: Path) -> bool:
-    """Give a part its name, and return whether there was one.
+def finish_part(path: Path) -> None:
+    """Give a part its name, if there is one.
 
     Raises:
         OSError: It cannot be renamed.
     """
-    target = true_path(path)
-    try:
-        part_path(path).replace(target)
-    except FileNotFoundError:
-        return False
-    return True
+    with contextlib.suppress(FileNotFoundError):
+        part_path(path).replace(true_path(path))
 
 
 def drop_part(path: Path) -> None:

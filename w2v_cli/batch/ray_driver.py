@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
+from w2v_cli.decoding.kenlm_files import silent_stderr
 from w2v_cli.errors import MissingDependencyError, W2VError
 
 # Ray reports its use to its makers, and gathers what it has to say, unless told before its import.
@@ -138,18 +139,12 @@ def _silent_core() -> Iterator[None]:
     Its level is taken from the environment when it starts, and it says so at once.
     """
     level = "RAY_BACKEND_LOG_LEVEL"
-    chosen = os.environ.get(level)
-    if chosen is not None:
+    if level in os.environ:
         yield
         return
-    sys.stderr.flush()
-    kept = os.dup(2)
     os.environ[level] = "fatal"
     try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
+        with silent_stderr():
+            yield
     finally:
         del os.environ[level]
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -28,19 +28,6 @@ class DownloadProgress(Protocol):
         """End the file, complete or not."""
 
 
-class NoProgress:
-    """A display that shows nothing, for a quiet run."""
-
-    def start(self, filename: str, total_bytes: int | None) -> None:
-        """Show nothing."""
-
-    def advance(self, n_bytes: int) -> None:
-        """Show nothing."""
-
-    def finish(self) -> None:
-        """Show nothing."""
-
-
 _display: ContextVar[DownloadProgress | None] = ContextVar("download_display", default=None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +13,11 @@ import typer
 from w2v_cli.cli import engine_options, options, subtitle_options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.destinations import destination
-from w2v_cli.cli.inputs import STDIN, check_inputs, for_each_input
+from w2v_cli.cli.inputs import STDIN, check_inputs
 from w2v_cli.cli.output import STDOUT, format_of_name
+from w2v_cli.cli.sinks import Destination
 from w2v_cli.encodings import decoded_text
-from w2v_cli.errors import UsageError
+from w2v_cli.errors import AudioError, MissingDependencyError, UsageError
 from w2v_cli.formats import FORMATS, transcript_formats
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ Recording = Annotated[
     typer.Argument(
         metavar="AUDIO",
         help="A recording: wav, flac, ogg, opus, mp3, aiff ..., or - for standard input.",
-        show_default=False,
     ),
 ]
 TextFile = Annotated[
@@ -36,7 +37,6 @@ TextFile = Annotated[
     typer.Argument(
         metavar="[TEXT]",
         help="A file with what is said, in UTF-8, or - for standard input.",
-        show_default=False,
     ),
 ]
 LiteralText = Annotated[
@@ -45,7 +45,6 @@ LiteralText = Annotated[
         "--text",
         metavar="WORDS",
         help="What is said, in place of a file.",
-        show_default=False,
         rich_help_panel=options.RECORDING_GROUP,
     ),
 ]
@@ -59,7 +58,6 @@ Formats = Annotated[
         autocompletion=options.complete_format,
         help="Any format of w2v transcribe: json, srt, vtt, csv (words), ctm, textgrid ... "
         "May be repeated; all is each of them. [default: what --output ends with, or json]",
-        show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]
@@ -133,38 +131,54 @@ def align(
 
     # Only now: help and usage errors must not wait for torch and numpy.
     from w2v_cli.checkpoint.options import HubOptions
-    from w2v_cli.checkpoint.progress import show_progress
     from w2v_cli.tasks.recording import RecordingJob
 
     hub = HubOptions(revision=revision, cache_dir=cache_dir, local_files_only=offline)
 
     opener = RecordingJob(model, channel=channel, start_seconds=start_seconds, end_seconds=end)
 
-    def work(source: str) -> Transcript:
+    def work() -> Transcript:
         # First: a wrong file's name must not wait for a model to load.
-        with opener.open(source) as stream:
+        with opener.open(audio) as stream:
             from w2v_cli.tasks.align import Aligner
 
             aligner = Aligner.load(model, runtime=runtime, hub=hub, target_lang=lang)
             console.note(aligner.emitter.description)
             began = time.perf_counter()
-            transcript = aligner.align_stream(stream, text or "", source=source)
+            transcript = aligner.align_stream(stream, text or "", source=audio)
         took_seconds = time.perf_counter() - began
         console.note(
-            f"{source}: {transcript.duration_seconds:.1f} s aligned in {took_seconds:.2f} s"
+            f"{audio}: {transcript.duration_seconds:.1f} s aligned in {took_seconds:.2f} s"
         )
         return transcript
 
-    with (
-        console.warnings_as_lines(),
-        target as results,
-        console.progress(1) as progress,
-        show_progress(progress),
-    ):
-        exit_code = for_each_input(
-            [audio], work, results.write, fail=results.fail, console=console, progress=progress
-        )
+    with console.warnings_as_lines(), target as results:
+        exit_code = _written(audio, work, results, console)
     raise typer.Exit(exit_code)
+
+
+def _written(
+    audio: str, work: Callable[[], Transcript], results: Destination[Transcript], console: Console
+) -> int:
+    """Write what is heard, or why nothing is, and return the exit code."""
+    from w2v_cli.checkpoint.progress import show_progress
+
+    with console.progress(1) as progress, show_progress(progress):
+        progress.begin(Path(audio).name)
+        try:
+            transcript = work()
+        except (AudioError, MissingDependencyError) as error:
+            with progress.hidden():
+                console.error(error)
+                results.fail(audio, error)
+            return error.exit_code
+        except KeyboardInterrupt:
+            with progress.hidden():
+                console.error("interrupted")
+            raise
+        with progress.hidden():
+            results.write(transcript)
+    return 0
 
 
 def check_arguments(

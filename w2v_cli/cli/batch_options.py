@@ -46,7 +46,6 @@ Inputs = Annotated[
         metavar="[INPUT]",
         help="Recordings: wav, flac, ogg, opus, mp3, aiff ..., or - for one on standard input; "
         "folders with --recursive; patterns in quotes.",
-        show_default=False,
     ),
 ]
 Recursive = Annotated[
@@ -65,7 +64,6 @@ Include = Annotated[
         metavar="GLOB",
         help="Take only such files from folders, by their names ('*.dat'), or their paths below "
         "the folder ('calls/*'); may be repeated. [default: what is called like a recording]",
-        show_default=False,
         rich_help_panel=INPUTS_GROUP,
     ),
 ]
@@ -75,7 +73,6 @@ Exclude = Annotated[
         "--exclude",
         metavar="GLOB",
         help="Leave out such files and folders; may be repeated.",
-        show_default=False,
         rich_help_panel=INPUTS_GROUP,
     ),
 ]
@@ -85,7 +82,6 @@ FilesFrom = Annotated[
         "--files-from",
         metavar="FILE|-",
         help="A list of recordings, a name a line; - reads it from standard input.",
-        show_default=False,
         rich_help_panel=INPUTS_GROUP,
     ),
 ]
@@ -104,7 +100,6 @@ Manifest = Annotated[
         "--manifest",
         metavar="FILE|-",
         help="A manifest: JSONL as NeMo's (audio_filepath), or CSV or TSV with a head.",
-        show_default=False,
         rich_help_panel=INPUTS_GROUP,
     ),
 ]
@@ -115,7 +110,6 @@ Shard = Annotated[
         parser=parse_shard,
         metavar="I/N",
         help="Only the I-th of N parts of the recordings, one for each machine or process.",
-        show_default=False,
         rich_help_panel=INPUTS_GROUP,
     ),
 ]
@@ -126,7 +120,6 @@ Name = Annotated[
         metavar="TEMPLATE",
         help="What files in an output folder are called: {stem}, {name} and {suffix} of the "
         "recording, {ext} and {format} of the result. [default: {stem}.{ext}]",
-        show_default=False,
         rich_help_panel=INPUTS_GROUP,
     ),
 ]

@@ -27,7 +27,6 @@ ModelArgument = Annotated[
         autocompletion=options.complete_model,
         help="A folder, a model id of the Hugging Face Hub, or an embedded model, of any kind. "
         "[default: random weights in the shape of wav2vec2-base]",
-        show_default=False,
     ),
 ]
 Seconds = Annotated[

@@ -80,7 +80,6 @@ TopK = Annotated[
         parser=parse_top_k,
         metavar="N|all",
         help="How many labels are written, best first. [default: 5; with --window 1]",
-        show_default=False,
         rich_help_panel=LABELS_GROUP,
     ),
 ]
@@ -99,7 +98,6 @@ Threshold = Annotated[
         "--threshold",
         metavar="SCORE",
         help="Leave out labels with a lower score: from 0 to 1, but with --function none.",
-        show_default=False,
         rich_help_panel=LABELS_GROUP,
     ),
 ]
@@ -110,7 +108,6 @@ Labels = Annotated[
         metavar="LABEL[,LABEL]",
         help="Write only these labels; their scores don't change. May be repeated; a value that as "
         "a whole is a label of the model is that one, even with commas in it.",
-        show_default=False,
         rich_help_panel=LABELS_GROUP,
     ),
 ]
@@ -121,7 +118,6 @@ WindowSeconds = Annotated[
         metavar="SECONDS",
         help="Label one window of this length after the other, each heard on its own, instead of "
         "the whole recording.",
-        show_default=False,
         rich_help_panel=LABELS_GROUP,
     ),
 ]
@@ -131,7 +127,6 @@ HopSeconds = Annotated[
         "--hop",
         metavar="SECONDS",
         help="From where a window begins to where the next one does. [default: half a window]",
-        show_default=False,
         rich_help_panel=LABELS_GROUP,
     ),
 ]
@@ -143,7 +138,6 @@ ChunkSeconds = Annotated[
         help="The longest piece that the convolutions hear at once. Labels don't depend on it in "
         "recordings that are heard whole; longer ones are heard in such pieces. [default: what "
         "memory has room for, up to 30]",
-        show_default=False,
         rich_help_panel=LONG_GROUP,
     ),
 ]
@@ -154,7 +148,6 @@ WholeSeconds = Annotated[
         metavar="SECONDS",
         help="Hear recordings of up to this length whole, as published: each frame attends to all "
         "others, which takes time with the square of the length. [default: 600]",
-        show_default=False,
         rich_help_panel=LONG_GROUP,
     ),
 ]
@@ -167,7 +160,6 @@ Raw = Annotated[
         metavar="RATE",
         help="With --window: standard input is raw PCM of this rate, in Hz: signed 16-bit "
         "little-endian, one channel. It may still grow: each window's labels are printed at once.",
-        show_default=False,
         rich_help_panel=LIVE_GROUP,
     ),
 ]
@@ -182,7 +174,6 @@ Formats = Annotated[
         help="txt: a line a label. json and jsonl: all that is known. csv: a row a label. png, "
         "svg: a picture. May be repeated; all is each of them but pictures. [default: what "
         "--output ends with, or txt]",
-        show_default=False,
         rich_help_panel=OUTPUT_GROUP,
     ),
 ]
@@ -192,7 +183,6 @@ Plot = Annotated[
         "--plot",
         metavar="FILE.png|svg",
         help="Also draw a picture of the only recording: its waveform, its labels, their scores.",
-        show_default=False,
         rich_help_panel=OUTPUT_GROUP,
     ),
 ]

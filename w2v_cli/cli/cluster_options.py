@@ -38,7 +38,6 @@ Address = Annotated[
         metavar="HOST:PORT",
         help="The Ray cluster. [default: RAY_ADDRESS, else the one that this machine belongs "
         "to, else a new one of this machine alone]",
-        show_default=False,
         rich_help_panel=CLUSTER_GROUP,
     ),
 ]

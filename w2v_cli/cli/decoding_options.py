@@ -27,7 +27,6 @@ LanguageModel = Annotated[
         metavar="DIR|FILE",
         help="An n-gram language model: what w2v lm build made, or a KenLM arpa, arpa.gz or "
         "binary. A model that has one inside uses it without being asked.",
-        show_default=False,
         rich_help_panel=DECODING_GROUP,
     ),
 ]
@@ -38,7 +37,6 @@ Lexicon = Annotated[
         metavar="FILE",
         help="Write nothing but the words and phrases of this text file, one a line; # begins a "
         "comment. A model that has a lexicon inside uses it without being asked.",
-        show_default=False,
         rich_help_panel=DECODING_GROUP,
     ),
 ]
@@ -57,7 +55,6 @@ Case = Annotated[
     typer.Option(
         "--case",
         help="Write small letters, or capitals. [default: as the model was trained to]",
-        show_default=False,
         rich_help_panel=OUTPUT_GROUP,
     ),
 ]
@@ -68,7 +65,6 @@ BeamWidth = Annotated[
         min=1,
         metavar="N",
         help="Readings kept after each frame; more is slower and seldom better. [default: 100]",
-        show_default=False,
         rich_help_panel=DECODING_GROUP,
     ),
 ]
@@ -78,7 +74,6 @@ Alpha = Annotated[
         "--alpha",
         metavar="WEIGHT",
         help="Weight of the language model. [default: the language model's own, else 0.5]",
-        show_default=False,
         rich_help_panel=DECODING_GROUP,
     ),
 ]
@@ -89,7 +84,6 @@ Beta = Annotated[
         metavar="SCORE",
         help="Added for every word: more for longer texts of shorter words. [default: the "
         "language model's own, else 1.5]",
-        show_default=False,
         rich_help_panel=DECODING_GROUP,
     ),
 ]
@@ -99,7 +93,6 @@ HotwordList = Annotated[
         "--hotword",
         metavar="WORD[:WEIGHT]",
         help="A word or phrase to listen for, such as a name; may be repeated.",
-        show_default=False,
         rich_help_panel=DECODING_GROUP,
     ),
 ]
@@ -109,7 +102,6 @@ HotwordsFile = Annotated[
         "--hotwords",
         metavar="FILE",
         help="A text file with a hotword a line; # begins a comment.",
-        show_default=False,
         rich_help_panel=DECODING_GROUP,
     ),
 ]
@@ -131,7 +123,6 @@ Workers = Annotated[
         metavar="N",
         help="Processes that search while the network goes on; 0 searches in this one. "
         "[default: one, and none for a single recording]",
-        show_default=False,
         rich_help_panel=DECODING_GROUP,
     ),
 ]

@@ -55,7 +55,6 @@ Layer = Annotated[
         metavar="N|last",
         help="Take hidden states of this layer: 0 is what goes into the first, negative numbers "
         "count from the end. [default: x-vectors of a model of speakers, else last]",
-        show_default=False,
         rich_help_panel=VECTORS_GROUP,
     ),
 ]
@@ -65,7 +64,6 @@ Pool = Annotated[
         "--pool",
         help="How the vectors of all frames become one; none gives one for each frame. "
         "[default: mean]",
-        show_default=False,
         rich_help_panel=VECTORS_GROUP,
     ),
 ]
@@ -101,7 +99,6 @@ Threshold = Annotated[
         max=1.0,
         metavar="COSINE",
         help="From which cosine on two recordings are of one speaker. [default: the model's own]",
-        show_default=False,
         rich_help_panel=COMPARE_GROUP,
     ),
 ]
@@ -112,7 +109,6 @@ Enroll = Annotated[
         metavar="DIR",
         help="Speakers to choose from, with --identify: a folder with a subfolder, or a recording, "
         "for each.",
-        show_default=False,
         rich_help_panel=COMPARE_GROUP,
     ),
 ]
@@ -138,7 +134,6 @@ Plot = Annotated[
         "--plot",
         metavar="FILE.png|svg",
         help="Draw how alike the recordings are; needs the extra plots.",
-        show_default=False,
         rich_help_panel=COMPARE_GROUP,
     ),
 ]
@@ -149,7 +144,6 @@ Search = Annotated[
         metavar="INDEX",
         help="Find what is closest to each recording in an index (-o INDEX.usearch builds one), or "
         "in another file of vectors.",
-        show_default=False,
         rich_help_panel=COMPARE_GROUP,
     ),
 ]
@@ -160,7 +154,6 @@ TopK = Annotated[
         min=1,
         metavar="N",
         help="How many speakers --identify, or recordings --search, names. [default: 1, and 10]",
-        show_default=False,
         rich_help_panel=COMPARE_GROUP,
     ),
 ]
@@ -176,7 +169,6 @@ Formats = Annotated[
         "usearch: an index of all. May be repeated; all is each of them, in a folder all but "
         "usearch. What is compared is written as txt or jsonl, and --matrix as txt or csv. "
         "[default: as --output ends, else jsonl or txt]",
-        show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]

@@ -31,7 +31,6 @@ BatchSeconds = Annotated[
         help="The most audio that goes through the network at once, padding included; 0 for one "
         "recording at a time. Results do not depend on it. [default: on a GPU what its memory "
         "has room for, on a processor 4]",
-        show_default=False,
         rich_help_panel=SPEED_GROUP,
     ),
 ]
@@ -42,7 +41,6 @@ Quantize = Annotated[
         "--quantize",
         help="int8: on a processor, calculate in whole numbers of 8 bits, which is about twice as "
         "fast and changes results little. A folder by w2v quantize has them already.",
-        show_default=False,
         rich_help_panel=SPEED_GROUP,
     ),
 ]

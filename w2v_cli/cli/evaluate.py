@@ -25,7 +25,6 @@ ModelArgument = Annotated[
         metavar="MODEL",
         help="A folder, a model id of the Hugging Face Hub, or an embedded model: of any kind that "
         "w2v finetune trains, but pretraining.",
-        show_default=False,
         autocompletion=options.complete_model,
     ),
 ]
@@ -35,7 +34,6 @@ Manifests = Annotated[
         metavar="MANIFEST",
         help="JSONL, CSV or TSV with audio_filepath and text, label or speaker, or an RTTM file; "
         "with the column split, the rows of one split.",
-        show_default=False,
     ),
 ]
 Split = Annotated[
@@ -44,7 +42,6 @@ Split = Annotated[
         "--split",
         metavar="NAME",
         help="Measure on the rows of this split. [default: dev where there are such, else all]",
-        show_default=False,
         rich_help_panel=MEASURE_GROUP,
     ),
 ]
@@ -55,7 +52,6 @@ Normalizer = Annotated[
         "-n",
         help="How both texts are written before they are compared, as in w2v score. "
         "[default: as the model was trained, else basic]",
-        show_default=False,
         rich_help_panel=MEASURE_GROUP,
     ),
 ]
@@ -74,7 +70,6 @@ OtherLabel = Annotated[
         "--other-label",
         metavar="NAME",
         help="What labels that the model lacks count as; without it, such recordings are left out.",
-        show_default=False,
         rich_help_panel=MEASURE_GROUP,
     ),
 ]
@@ -84,7 +79,6 @@ EmptyLabel = Annotated[
         "--empty-label",
         metavar="NAME",
         help="What an empty label or text counts as.",
-        show_default=False,
         rich_help_panel=MEASURE_GROUP,
     ),
 ]
@@ -105,7 +99,6 @@ Plot = Annotated[
         metavar="FILE",
         help="Draw it as .png or .svg: word errors by length, a confusion matrix, a DET curve, or "
         "the kinds of errors of who speaks when; needs the extra plots.",
-        show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]
@@ -116,7 +109,6 @@ Report = Annotated[
         "-f",
         help="table: for people. json: with what was made of each recording, too. [default: "
         "table, or json where --output ends with it]",
-        show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]

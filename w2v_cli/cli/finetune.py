@@ -31,7 +31,6 @@ Manifests = Annotated[
         metavar="MANIFEST",
         help="JSONL, CSV or TSV with audio_filepath, text or label, and if known duration, "
         "speaker and split (train, dev).",
-        show_default=False,
     ),
 ]
 
@@ -47,7 +46,6 @@ def keywords(
             metavar="A,B,...",
             help="The labels to tell apart. May be repeated; a value that as a whole is the label "
             "of a recording is that one, even with commas in it. [default: all there are]",
-            show_default=False,
             rich_help_panel=LABELS_GROUP,
         ),
     ] = None,
@@ -57,7 +55,6 @@ def keywords(
             "--other-label",
             metavar="NAME",
             help="What all other labels count as; without it, such recordings are left out.",
-            show_default=False,
             rich_help_panel=LABELS_GROUP,
         ),
     ] = None,
@@ -68,7 +65,6 @@ def keywords(
             metavar="NAME",
             help="What an empty label or text counts as, such as _silence_; without it, such "
             "recordings are left out.",
-            show_default=False,
             rich_help_panel=LABELS_GROUP,
         ),
     ] = None,
@@ -91,7 +87,6 @@ def keywords(
             autocompletion=options.complete_model,
             help="Learn besides how probable this classifier of the same labels, such as a larger "
             "one, finds each of them.",
-            show_default=False,
             rich_help_panel=LABELS_GROUP,
         ),
     ] = None,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.cli.console import Console
+from w2v_cli.training.watcher import Watcher
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
     from w2v_cli.cli.finetune_options import SharedOptions
     from w2v_cli.training.objective import Evaluation, Objective
     from w2v_cli.training.state import Progress
-    from w2v_cli.training.watcher import Record, Watcher
 
 _SMOOTHING = 0.95
 
 
-class TrainingDisplay:
+class TrainingDisplay(Watcher):
     """Shows loss, the last figure, speed and the time left.
 
     Args:
@@ -78,9 +78,6 @@ class TrainingDisplay:
             self._loss = _SMOOTHING * smooth + (1 - _SMOOTHING) * loss
         if self._drawn is not None:
             self._drawn.update(self._task, completed=progress.step, state=self._state(progress))
-
-    def logged(self, record: Record) -> None:
-        """A line was added to the log, which is not shown."""
 
     def evaluated(self, progress: Progress, evaluation: Evaluation) -> None:
         """The dev examples were looked at."""

@@ -39,9 +39,7 @@ class SharedOptions(RunOptions):
     ] = 10.0
     max_steps: Annotated[
         int | None,
-        option(
-            RATE_GROUP, "--max-steps", "Steps, instead of epochs.", "N", min=1, show_default=False
-        ),
+        option(RATE_GROUP, "--max-steps", "Steps, instead of epochs.", "N", min=1),
     ] = None
     learning_rate: Annotated[
         float, option(RATE_GROUP, "--learning-rate", "The highest rate.", "RATE", min=0.0)
@@ -54,7 +52,6 @@ class SharedOptions(RunOptions):
             "That of the head. [default: the same]",
             "RATE",
             min=0.0,
-            show_default=False,
         ),
     ] = None
     lr_scheduler_type: Annotated[
@@ -74,7 +71,6 @@ class SharedOptions(RunOptions):
             "Steps on which the rate rises from 0. [default: a tenth of the run]",
             "N",
             min=0,
-            show_default=False,
         ),
     ] = None
     hold_ratio: Annotated[
@@ -136,7 +132,6 @@ class SharedOptions(RunOptions):
             help="Keep the convolutions as they are. [default: yes, but not from scratch, nor "
             "with --bands]",
             rich_help_panel=NETWORK_GROUP,
-            show_default=False,
         ),
     ] = None
     freeze_base_model: Annotated[
@@ -161,7 +156,6 @@ class SharedOptions(RunOptions):
             "P",
             min=0.0,
             max=1.0,
-            show_default=False,
         ),
     ] = None
     attention_dropout: Annotated[
@@ -173,7 +167,6 @@ class SharedOptions(RunOptions):
             "P",
             min=0.0,
             max=1.0,
-            show_default=False,
         ),
     ] = None
     activation_dropout: Annotated[
@@ -185,7 +178,6 @@ class SharedOptions(RunOptions):
             "P",
             min=0.0,
             max=1.0,
-            show_default=False,
         ),
     ] = None
     feat_proj_dropout: Annotated[
@@ -197,7 +189,6 @@ class SharedOptions(RunOptions):
             "P",
             min=0.0,
             max=1.0,
-            show_default=False,
         ),
     ] = None
     final_dropout: Annotated[
@@ -209,7 +200,6 @@ class SharedOptions(RunOptions):
             "P",
             min=0.0,
             max=1.0,
-            show_default=False,
         ),
     ] = None
     layerdrop: Annotated[
@@ -221,7 +211,6 @@ class SharedOptions(RunOptions):
             "P",
             min=0.0,
             max=1.0,
-            show_default=False,
         ),
     ] = None
     mask_time_prob: Annotated[
@@ -233,14 +222,11 @@ class SharedOptions(RunOptions):
             "P",
             min=0.0,
             max=1.0,
-            show_default=False,
         ),
     ] = None
     mask_time_length: Annotated[
         int | None,
-        option(
-            NETWORK_GROUP, "--mask-time-length", "Frames in a mask.", "N", min=1, show_default=False
-        ),
+        option(NETWORK_GROUP, "--mask-time-length", "Frames in a mask.", "N", min=1),
     ] = None
     mask_feature_prob: Annotated[
         float | None,
@@ -251,7 +237,6 @@ class SharedOptions(RunOptions):
             "P",
             min=0.0,
             max=1.0,
-            show_default=False,
         ),
     ] = None
     mask_feature_length: Annotated[
@@ -262,7 +247,6 @@ class SharedOptions(RunOptions):
             "Channels in a mask.",
             "N",
             min=1,
-            show_default=False,
         ),
     ] = None
     gradient_checkpointing: Annotated[
@@ -297,7 +281,6 @@ class SharedOptions(RunOptions):
             WATCH_GROUP,
             "--report-to",
             "Write events for TensorBoard, too. [default: tensorboard where it is installed]",
-            show_default=False,
         ),
     ] = None
     logging_dir: Annotated[
@@ -308,7 +291,6 @@ class SharedOptions(RunOptions):
             "Where events for TensorBoard go, into a folder that is called like --output. "
             "[default: runs, in the folder of the run]",
             "DIR",
-            show_default=False,
         ),
     ] = None
     keep_best: Annotated[
@@ -329,7 +311,6 @@ class SharedOptions(RunOptions):
             "Stop when so many measurings in a row were no gain.",
             "N",
             min=1,
-            show_default=False,
         ),
     ] = None
     early_stopping_threshold: Annotated[

@@ -32,7 +32,6 @@ class RunOptions:
             metavar="DIR",
             help="The folder of the run: checkpoints, the log, and in the end the model.",
             rich_help_panel=options.OUTPUT_GROUP,
-            show_default=False,
         ),
     ]
     overwrite: Annotated[
@@ -50,7 +49,6 @@ class RunOptions:
             "--license",
             "What the model's card says, such as cc-by-4.0.",
             "NAME",
-            show_default=False,
         ),
     ] = None
     model: Annotated[
@@ -61,7 +59,6 @@ class RunOptions:
             metavar="MODEL",
             help="What to begin with: a "
             "folder, a model id of the Hugging Face Hub, or an embedded model.",
-            show_default=False,
             autocompletion=options.complete_model,
             rich_help_panel=options.MODEL_GROUP,
         ),
@@ -73,7 +70,6 @@ class RunOptions:
             "--from-scratch",
             "Begin with fresh weights, in the shape of a config.json or of a model.",
             "CONFIG",
-            show_default=False,
             autocompletion=options.complete_model,
         ),
     ] = None
@@ -95,7 +91,6 @@ class RunOptions:
             "that takes far fewer steps. With --model, go on so with what began so. So many bands "
             "has each of them; see docs/finetune.md.",
             "N,N,...",
-            show_default=False,
         ),
     ] = None
     settings: Annotated[
@@ -106,7 +101,6 @@ class RunOptions:
             "Another value for a field of config.json, such as num_hidden_layers=6 or "
             "use_weighted_layer_sum=true; may be repeated.",
             "FIELD=VALUE",
-            show_default=False,
         ),
     ] = None
     revision: options.Revision = "main"
@@ -119,7 +113,6 @@ class RunOptions:
             "--eval-manifest",
             "Measure on all rows of this, instead of those of the split dev; may be repeated.",
             "FILE",
-            show_default=False,
         ),
     ] = None
     min_duration: Annotated[
@@ -141,7 +134,6 @@ class RunOptions:
             "and pretrain, which hear a stretch of them]",
             "SECONDS",
             min=0.0,
-            show_default=False,
         ),
     ] = None
     cache_mb: Annotated[
@@ -176,7 +168,6 @@ class RunOptions:
             "Recordings in a batch at most.",
             "N",
             min=1,
-            show_default=False,
         ),
     ] = None
     gradient_accumulation_steps: Annotated[
@@ -223,7 +214,6 @@ class RunOptions:
             "How slow and how fast --speed makes them at most; it changes the voice, too: 0.8,1.3 "
             "is from taller people's to children's. [default: 0.85,1.15]",
             "LOW,HIGH",
-            show_default=False,
         ),
     ] = None
     tempo: Annotated[
@@ -290,7 +280,6 @@ class RunOptions:
             "--noise-dir",
             "Recordings of noise. [default: made, and the voices of others]",
             "DIR",
-            show_default=False,
         ),
     ] = None
     room_dir: Annotated[
@@ -300,7 +289,6 @@ class RunOptions:
             "--room-dir",
             "Recordings of rooms' impulse responses. [default: made]",
             "DIR",
-            show_default=False,
         ),
     ] = None
     seed: Annotated[

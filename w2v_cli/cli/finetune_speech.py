@@ -23,7 +23,6 @@ Manifests = Annotated[
         metavar="MANIFEST",
         help="JSONL, CSV or TSV with audio_filepath, and if known duration, speaker and split "
         "(train, dev).",
-        show_default=False,
     ),
 ]
 
@@ -71,7 +70,6 @@ def speakers(
             metavar="X,Y,...",
             help="Learn from recordings at these speeds, too, as from further speakers, since "
             "speed changes the voice; 0.9,1.1 gives three times as many.",
-            show_default=False,
             rich_help_panel=SPEAKERS_GROUP,
         ),
     ] = None,

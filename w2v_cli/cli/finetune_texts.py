@@ -29,7 +29,6 @@ Manifests = Annotated[
         metavar="MANIFEST",
         help="JSONL, CSV or TSV with audio_filepath, text, and if known duration, speaker and "
         "split (train, dev).",
-        show_default=False,
     ),
 ]
 
@@ -45,7 +44,6 @@ class TextOptions(SharedOptions):
             metavar="keep|build|FILE",
             help="The model's vocabulary, one of all characters in the texts, or a vocab.json. "
             "[default: the model's, if it has one]",
-            show_default=False,
             rich_help_panel=TEXTS_GROUP,
         ),
     ] = None
@@ -62,7 +60,6 @@ class TextOptions(SharedOptions):
         typer.Option(
             "--case",
             help="The case of texts. [default: that of the model's vocabulary]",
-            show_default=False,
             rich_help_panel=TEXTS_GROUP,
         ),
     ] = None
@@ -263,7 +260,6 @@ def adapter(
             "--lang",
             metavar="CODE",
             help="The language that is learnt, such as fra: what its files are called after.",
-            show_default=False,
             rich_help_panel=ADAPTER_GROUP,
         ),
     ],
@@ -275,7 +271,6 @@ def adapter(
             metavar="N",
             help="Give each layer of a model that has no adapters one of this size; MMS has 16. "
             "[default: the model's]",
-            show_default=False,
             rich_help_panel=ADAPTER_GROUP,
         ),
     ] = None,

@@ -48,7 +48,6 @@ def build(
         typer.Argument(
             metavar="TEXT",
             help="Text files in UTF-8, a sentence a line, plain or .gz, or - for standard input.",
-            show_default=False,
         ),
     ],
     output: Folder,
@@ -187,7 +186,6 @@ def attach(
         typer.Argument(
             metavar="LM",
             help="A folder of w2v lm build, an ARPA file (.gz too), or a KenLM binary.",
-            show_default=False,
         ),
     ],
     output: Folder,

@@ -20,7 +20,6 @@ Folder = Annotated[
         "-o",
         metavar="DIR",
         help="The folder to write.",
-        show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]
@@ -38,7 +37,6 @@ ModelArgument = Annotated[
         metavar="MODEL",
         autocompletion=options.complete_model,
         help="A folder, a model id of the Hugging Face Hub, or an embedded model.",
-        show_default=False,
     ),
 ]
 

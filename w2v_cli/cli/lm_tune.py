@@ -36,7 +36,6 @@ def tune(
         typer.Argument(
             metavar="MANIFEST",
             help="JSONL, CSV or TSV with audio_filepath, text and perhaps split.",
-            show_default=False,
         ),
     ],
     language_model: Annotated[
@@ -45,7 +44,6 @@ def tune(
             "--lm",
             metavar="DIR|FILE",
             help="The language model; without it the one in the model's folder.",
-            show_default=False,
             rich_help_panel=LM_GROUP,
         ),
     ] = None,
@@ -73,7 +71,6 @@ def tune(
             "--split",
             metavar="NAME",
             help="Use the rows of this split. [default: dev where there are such, else all]",
-            show_default=False,
             rich_help_panel=GRID_GROUP,
         ),
     ] = None,
@@ -84,7 +81,6 @@ def tune(
             min=1,
             metavar="N",
             help="Use N recordings, evenly from the whole manifest.",
-            show_default=False,
             rich_help_panel=GRID_GROUP,
         ),
     ] = None,

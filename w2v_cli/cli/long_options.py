@@ -29,7 +29,6 @@ ChunkSeconds = Annotated[
         metavar="SECONDS",
         help="The longest piece that the network hears at once. From 15 on the text hardly depends "
         "on it. [default: what memory has room for, up to 30]",
-        show_default=False,
         rich_help_panel=LONG_GROUP,
     ),
 ]
@@ -40,7 +39,6 @@ StrideSeconds = Annotated[
         metavar="SECONDS",
         help="What the network hears before and after the part of a piece that is kept. "
         "[default: 4, or a quarter of a piece of less than 16]",
-        show_default=False,
         rich_help_panel=LONG_GROUP,
     ),
 ]
@@ -51,7 +49,6 @@ ContextSeconds = Annotated[
         metavar="SECONDS",
         help="In recordings of more than 30 s, what each layer of the network sees before and "
         "after a moment; 0 for all of the piece. [default: 2]",
-        show_default=False,
         rich_help_panel=LONG_GROUP,
     ),
 ]
@@ -72,7 +69,6 @@ Raw = Annotated[
         metavar="RATE",
         help="Standard input is raw PCM of this rate, in Hz: signed 16-bit little-endian, one "
         "channel. It may still grow: each segment is printed when it is final.",
-        show_default=False,
         rich_help_panel=LIVE_GROUP,
     ),
 ]

@@ -221,7 +221,6 @@ Channel = Annotated[
         metavar="N|mix|all",
         help="One channel, counted from 1; their mean; or each on its own. Without it two "
         "channels are mixed, and more are refused.",
-        show_default=False,
         rich_help_panel=RECORDING_GROUP,
     ),
 ]
@@ -232,7 +231,6 @@ Start = Annotated[
         parser=parse_seconds,
         metavar="TIME",
         help="Where to begin: seconds or [hh:]mm:ss.",
-        show_default=False,
         rich_help_panel=RECORDING_GROUP,
     ),
 ]
@@ -243,7 +241,6 @@ End = Annotated[
         parser=parse_seconds,
         metavar="TIME",
         help="Where to stop, counted from the recording's beginning.",
-        show_default=False,
         rich_help_panel=RECORDING_GROUP,
     ),
 ]
@@ -262,7 +259,6 @@ Formats = Annotated[
         "subtitles. tsv: segments. csv: words. audacity: labels. ctm, stm: for sclite. textgrid: "
         "for Praat. May be repeated; all is each of them. [default: what --output ends "
         "with, or txt]",
-        show_default=False,
         rich_help_panel=OUTPUT_GROUP,
     ),
 ]
@@ -323,7 +319,6 @@ Threads = Annotated[
         max=1024,
         metavar="N",
         help="Threads of the processor to use; all cores without it.",
-        show_default=False,
         rich_help_panel=SPEED_GROUP,
     ),
 ]

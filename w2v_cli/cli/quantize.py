@@ -19,7 +19,6 @@ ModelArgument = Annotated[
         metavar="MODEL",
         autocompletion=options.complete_model,
         help="A folder, a model id of the Hugging Face Hub, or an embedded model, of any kind.",
-        show_default=False,
     ),
 ]
 

@@ -43,7 +43,6 @@ Reference = Annotated[
         metavar="REFERENCE",
         help="What was said: a text file, a folder of them, or a manifest. With --rttm "
         "who speaks when: an RTTM file or a folder of them.",
-        show_default=False,
     ),
 ]
 Hypothesis = Annotated[
@@ -51,7 +50,6 @@ Hypothesis = Annotated[
     typer.Argument(
         metavar="HYPOTHESIS",
         help="What was heard: the same, or what w2v transcribe wrote. - is standard input.",
-        show_default=False,
     ),
 ]
 Normalizer = Annotated[
@@ -79,7 +77,6 @@ Report = Annotated[
         "-f",
         help="table: a line a text. json: with what was heard in place of what, too. [default: "
         "table, or json where --output ends with it]",
-        show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]

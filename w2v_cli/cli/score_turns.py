@@ -41,7 +41,6 @@ Uem = Annotated[
         metavar="FILE",
         help="Count in these regions alone. [default: from the first turn of a recording to its "
         "last]",
-        show_default=False,
         rich_help_panel=TURNS_GROUP,
     ),
 ]
@@ -52,7 +51,6 @@ Collar = Annotated[
         metavar="SECONDS",
         help="What does not count before and after each beginning and end of a turn in the "
         "reference, such as 0.25. [default: 0]",
-        show_default=False,
         rich_help_panel=TURNS_GROUP,
     ),
 ]

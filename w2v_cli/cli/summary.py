@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 # More kinds of failures than this say little more; jsonl and stderr name each.
 _MOST_REASONS = 20
-_NARROW = 100
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def print_summary(tally: Tally, n_inputs: int, console: Console) -> None:
     if n_left > 0:
         table.add_row("not begun", f"{n_left:,}", "")
     # Off a terminal rich takes 80 columns; a log has room for a line a reason.
-    width = None if sys.stderr.isatty() else max(_NARROW, 200)
+    width = None if sys.stderr.isatty() else 200
     RichConsole(stderr=True, width=width, highlight=False).print(table)
 
 

@@ -59,7 +59,6 @@ Channel = Annotated[
         metavar="N|mix|all",
         help="One channel, counted from 1; their mean; or all, each of which is a speaker, as in "
         "telephone calls. Without it two channels are mixed, and more are refused.",
-        show_default=False,
         rich_help_panel=options.RECORDING_GROUP,
     ),
 ]
@@ -70,7 +69,6 @@ Uem = Annotated[
         metavar="FILE",
         help="Keep turns in the regions of this UEM file alone, which has a line for each "
         "recording at least.",
-        show_default=False,
         rich_help_panel=options.RECORDING_GROUP,
     ),
 ]
@@ -86,7 +84,6 @@ SpeakersModel = Annotated[
         help="Link the speakers of a long recording's pieces by their voices, with the x-vectors "
         "of this model, such as mini-speakers; so there may be more of them than the other model "
         "tells apart. [default: by what neighbouring pieces have in common]",
-        show_default=False,
         rich_help_panel=SPEAKERS_GROUP,
     ),
 ]
@@ -97,7 +94,6 @@ NumSpeakers = Annotated[
         min=1,
         metavar="N",
         help="How many there are, with --speakers-model. [default: estimated]",
-        show_default=False,
         rich_help_panel=SPEAKERS_GROUP,
     ),
 ]
@@ -108,7 +104,6 @@ MinSpeakers = Annotated[
         min=1,
         metavar="N",
         help="How many there are at least, with --speakers-model.",
-        show_default=False,
         rich_help_panel=SPEAKERS_GROUP,
     ),
 ]
@@ -119,7 +114,6 @@ MaxSpeakers = Annotated[
         min=1,
         metavar="N",
         help="How many there are at most, with --speakers-model.",
-        show_default=False,
         rich_help_panel=SPEAKERS_GROUP,
     ),
 ]
@@ -131,7 +125,6 @@ VoiceThreshold = Annotated[
         callback=cosine,
         help="Voices of at least this mean cosine are one speaker's; higher gives more speakers. "
         "[default: 0.5]",
-        show_default=False,
         rich_help_panel=SPEAKERS_GROUP,
     ),
 ]
@@ -155,7 +148,6 @@ Offset = Annotated[
         metavar="PROBABILITY",
         callback=probability,
         help="and ends where it goes below this. [default: as --onset]",
-        show_default=False,
         rich_help_panel=TURNS_GROUP,
     ),
 ]
@@ -217,7 +209,6 @@ MaxSimultaneous = Annotated[
         metavar="N",
         help="Of more speakers at once keep the N most probable, before turns are padded. "
         "[default: all]",
-        show_default=False,
         rich_help_panel=TURNS_GROUP,
     ),
 ]
@@ -228,7 +219,6 @@ ChunkSeconds = Annotated[
         metavar="SECONDS",
         help="The longest piece that the network hears at once, and in which it tells speakers "
         "apart. [default: as long as what the model was trained on, if that is known, else 15]",
-        show_default=False,
         rich_help_panel=TURNS_GROUP,
     ),
 ]
@@ -239,7 +229,6 @@ StrideSeconds = Annotated[
         metavar="SECONDS",
         help="What the network hears before and after the part of a piece that is kept: "
         "neighbours have twice as much in common. [default: a quarter of a piece]",
-        show_default=False,
         rich_help_panel=TURNS_GROUP,
     ),
 ]
@@ -258,7 +247,6 @@ Formats = Annotated[
         "turn. textgrid: for Praat. audacity: labels. npz: the probabilities of all frames. srt, "
         "vtt: subtitles, with --transcribe. png, svg: pictures. May be repeated; all is each but "
         "pictures. [default: what --output ends with, or rttm, with --transcribe txt]",
-        show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]
@@ -268,7 +256,6 @@ Plot = Annotated[
         "--plot",
         metavar="FILE.png|svg",
         help="Also draw a picture of the only recording: who speaks when, along the waveform.",
-        show_default=False,
         rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]
@@ -283,7 +270,6 @@ Transcribe = Annotated[
         autocompletion=options.complete_model,
         help="Write down what is said, too, with this model, and by whom. More can be chosen with "
         "w2v transcribe --speakers.",
-        show_default=False,
         rich_help_panel=WORDS_GROUP,
     ),
 ]
@@ -302,7 +288,6 @@ ModelOfTurns = Annotated[
         metavar="MODEL",
         autocompletion=options.complete_model,
         help=f"What tells who speaks when, with --speakers. [default: {DEFAULT_MODEL}]",
-        show_default=False,
         rich_help_panel=WORDS_GROUP,
     ),
 ]

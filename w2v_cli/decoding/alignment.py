@@ -20,30 +20,6 @@ from w2v_cli.errors import AlignmentError
 _WILDCARD_COST = 0.1
 
 
-def align_tokens(
-    emissions: FloatArray, token_ids: Sequence[int], alphabet: Alphabet
-) -> tuple[HypothesisCharacter, ...]:
-    """Return where each of a sequence of outputs is said, word delimiters among them.
-
-    Args:
-        emissions: Natural-log probabilities, (frames, vocab).
-        token_ids: The outputs, in the order they are said.
-        alphabet: What each output writes.
-
-    Raises:
-        AlignmentError: There are fewer frames than the outputs need.
-        ValueError: `emissions` is not a matrix or holds NaN, or an output is outside of it.
-    """
-    labels = np.array(token_ids, dtype=np.intp)
-    blanks = np.full(len(labels) + 1, alphabet.blank_id, dtype=np.intp)
-    trellis = Trellis(emissions, labels, blanks)
-    path = _checked_path(trellis)
-    return tuple(
-        HypothesisCharacter(alphabet.written(index), start, end, _best(emissions[start:end, index]))
-        for index, (start, end) in zip(token_ids, label_spans(path), strict=True)
-    )
-
-
 def align_words(
     emissions: FloatArray,
     words: Sequence[str],

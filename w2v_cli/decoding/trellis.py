@@ -29,7 +29,7 @@ BLANK = -1
 # and sums over an hour keep six digits behind the point.
 _LOG_ZERO = -1e4
 
-_STAYED, _FROM_BLANK, _FROM_LABEL = 0, 1, 2
+_FROM_BLANK, _FROM_LABEL = 1, 2  # 0: from itself
 
 
 @dataclass(frozen=True)

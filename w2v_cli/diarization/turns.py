@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from w2v_cli.diarization.rules import TurnRules
 
-FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 Spans = npt.NDArray[np.float64]
 """Stretches of time, (spans, 2): start and end in seconds, by their start."""

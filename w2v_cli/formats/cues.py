@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from w2v_cli.formats.options import SubtitleOptions
-from w2v_cli.formats.spoken import milliseconds, spoken_words, voice_label, voice_of, word_span_ms
+from w2v_cli.formats.spoken import milliseconds, span_ms, spoken_words, voice_label, voice_of
 from w2v_cli.results import Transcript, Word
 
 SHORTEST_CUE_MS = 1
@@ -149,7 +149,7 @@ def _n_that_fit(words: Sequence[Word], voice: str | None, options: SubtitleOptio
     for index, word in enumerate(words):
         widths.append(width(word.text))
         n_lines = len(_greedy(widths, options.max_line_width, _indent(voice)))
-        too_long = word_span_ms(word)[1] - start_ms > options.max_cue_seconds * 1000
+        too_long = span_ms(word)[1] - start_ms > options.max_cue_seconds * 1000
         if index and (n_lines > options.max_line_count or too_long):
             return index
     return len(words)
@@ -177,7 +177,7 @@ def _cue(words: Sequence[Word], voice: str | None, options: SubtitleOptions) -> 
         )
         lines.append(CueLine(line_words, voice, begins_voice=first == 0))
         first += count
-    spans = [word_span_ms(word) for word in words]
+    spans = [span_ms(word) for word in words]
     return Cue(spans[0][0], max(end_ms for _, end_ms in spans), tuple(lines))
 
 

@@ -11,7 +11,6 @@ from w2v_cli.formats.spoken import (
     recording_id,
     span_ms,
     spoken_words,
-    word_span_ms,
 )
 from w2v_cli.results import Transcript
 
@@ -27,7 +26,7 @@ def ctm(transcript: Transcript) -> str:
     for segment in transcript.segments:
         channel = channel_number(transcript.source, segment.channel)
         for word in spoken_words(segment):
-            start_ms, end_ms = word_span_ms(word)
+            start_ms, end_ms = span_ms(word)
             duration = decimal_seconds(end_ms - start_ms)
             text = word.text.replace(" ", "_")
             line = f"{name} {channel} {decimal_seconds(start_ms)} {duration} {text}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePath
 
 from w2v_cli.recording_parts import split_part
-from w2v_cli.results import Diarization, Segment, Transcript, Word
+from w2v_cli.results import Diarization, Segment, Transcript, Turn, Word
 
 _ONLY_CHANNEL = 1
 
@@ -64,17 +65,7 @@ def spoken_words(segment: Segment) -> list[Word]:
     interpolated and without a probability.
     """
     words = segment.words or tuple(_spread(segment))
-    cleaned = (
-        Word(
-            text=one_line(word.text),
-            start_seconds=word.start_seconds,
-            end_seconds=word.end_seconds,
-            probability=word.probability,
-            characters=word.characters,
-            interpolated=word.interpolated,
-        )
-        for word in words
-    )
+    cleaned = (replace(word, text=one_line(word.text)) for word in words)
     return sorted(
         (word for word in cleaned if word.text), key=lambda word: milliseconds(word.start_seconds)
     )
@@ -88,16 +79,10 @@ def _spread(segment: Segment) -> Iterator[Word]:
         yield Word(text, start_seconds, start_seconds + step_seconds, math.nan, interpolated=True)
 
 
-def span_ms(segment: Segment) -> tuple[int, int]:
-    """Return where a segment starts and ends, never the end before the start."""
-    start_ms = milliseconds(segment.start_seconds)
-    return start_ms, max(start_ms, milliseconds(segment.end_seconds))
-
-
-def word_span_ms(word: Word) -> tuple[int, int]:
-    """Return where a word starts and ends, never the end before the start."""
-    start_ms = milliseconds(word.start_seconds)
-    return start_ms, max(start_ms, milliseconds(word.end_seconds))
+def span_ms(said: Segment | Word | Turn) -> tuple[int, int]:
+    """Return where something starts and ends, never the end before the start."""
+    start_ms = milliseconds(said.start_seconds)
+    return start_ms, max(start_ms, milliseconds(said.end_seconds))
 
 
 def voice_of(segment: Segment) -> str | None:

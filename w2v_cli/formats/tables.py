@@ -15,7 +15,6 @@ from w2v_cli.formats.spoken import (
     spoken_words,
     voice_label,
     voice_of,
-    word_span_ms,
 )
 from w2v_cli.results import Transcript
 
@@ -58,7 +57,7 @@ def csv(transcript: Transcript) -> str:
     source = as_unicode(transcript.source)
     for segment in transcript.segments:
         for word in spoken_words(segment):
-            start_ms, end_ms = word_span_ms(word)
+            start_ms, end_ms = span_ms(word)
             rows.writerow(
                 [
                     source,
@@ -82,7 +81,7 @@ def audacity_labels(transcript: Transcript, options: SubtitleOptions) -> str:
         label = voice_label(voice_of(segment))
         labelled = [(span_ms(segment), one_line(segment.text))]
         if options.word_timestamps:
-            labelled = [(word_span_ms(word), word.text) for word in spoken_words(segment)]
+            labelled = [(span_ms(word), word.text) for word in spoken_words(segment)]
         for (start_ms, end_ms), text in labelled:
             times = f"{decimal_seconds(start_ms)}\t{decimal_seconds(end_ms)}"
             rows.append(f"{times}\t{f'{label} {text}'.strip()}\n")

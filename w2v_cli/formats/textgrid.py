@@ -12,7 +12,6 @@ from w2v_cli.formats.spoken import (
     span_ms,
     spoken_words,
     voice_of,
-    word_span_ms,
 )
 from w2v_cli.results import Segment, Transcript
 
@@ -79,7 +78,7 @@ def _spans(segments: Sequence[Segment]) -> list[Tier]:
     words = [word for segment in segments for word in spoken_words(segment)]
     tiers = [
         ("segments", [Interval(*span_ms(s), one_line(s.text)) for s in segments]),
-        ("words", [Interval(*word_span_ms(word), word.text) for word in words]),
+        ("words", [Interval(*span_ms(word), word.text) for word in words]),
     ]
     characters = [
         Interval(

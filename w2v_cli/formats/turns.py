@@ -12,7 +12,7 @@ from w2v_cli.formats.format import Format, Joining
 from w2v_cli.formats.options import SubtitleOptions
 from w2v_cli.formats.plain import plain_text
 from w2v_cli.formats.rttm import rttm
-from w2v_cli.formats.spoken import as_unicode, clock, decimal_seconds, milliseconds, one_line
+from w2v_cli.formats.spoken import as_unicode, clock, decimal_seconds, one_line, span_ms
 from w2v_cli.formats.subtitles import srt, vtt
 from w2v_cli.formats.tables import audacity_labels
 from w2v_cli.formats.textgrid import Interval, grid, transcript_tiers
@@ -142,11 +142,7 @@ def turns_npz(diarization: Diarization) -> bytes:
 
 def _timed(diarization: Diarization) -> list[tuple[Turn, int, int]]:
     """Return the turns with their times in milliseconds, the end never before the start."""
-    timed = []
-    for turn in diarization.turns:
-        start_ms = milliseconds(turn.start_seconds)
-        timed.append((turn, start_ms, max(start_ms, milliseconds(turn.end_seconds))))
-    return timed
+    return [(turn, *span_ms(turn)) for turn in diarization.turns]
 
 
 def _of_words(

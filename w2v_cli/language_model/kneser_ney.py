@@ -52,7 +52,6 @@ class Estimate:
         log_backoff: (n,) log10 of what multiplies the order below after these words; 0 where
             nothing follows.
         kept: (n,) whether it is in the model, and was not pruned.
-        discounts: What was taken from the counts 1, 2 and more.
         fell_back: Whether these are the fallback and not estimated.
     """
 
@@ -61,7 +60,6 @@ class Estimate:
     log_prob: FloatArray
     log_backoff: FloatArray
     kept: BoolArray
-    discounts: Discounts
     fell_back: bool
 
 
@@ -122,7 +120,6 @@ def estimate(
                 log_prob=_log10(probability),
                 log_backoff=np.zeros(len(table.first)),
                 kept=table.kept,
-                discounts=discounts,
                 fell_back=fell_back,
             )
         )

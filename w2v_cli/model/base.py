@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import math
 import os
 from collections.abc import Iterator
@@ -32,8 +31,6 @@ from w2v_cli.model.initial_weights import draw_layer
 from w2v_cli.model.masking import frame_mask
 from w2v_cli.model.published import PublishedTraits
 from w2v_cli.uploads import NotUploaded
-
-logger = logging.getLogger(__name__)
 
 _initialises: ContextVar[bool] = ContextVar("initialises", default=True)
 AnyModel = TypeVar("AnyModel", bound="Wav2Vec2PreTrainedModel")

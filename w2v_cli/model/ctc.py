@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import torch
@@ -14,8 +13,6 @@ from w2v_cli.model.dropout import Dropout
 from w2v_cli.model.heads import ModelWithHead
 from w2v_cli.model.outputs import CausalLMOutput
 from w2v_cli.model.wav2vec2 import HiddenStatesChoice
-
-logger = logging.getLogger(__name__)
 
 IGNORED_LABEL = -100
 

@@ -6,11 +6,12 @@ blank between two runs keeps them apart (Graves et al. 2006, section 3).
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
+
+from w2v_cli.processing.named_output import NamedOutput
 
 # What the word offsets and the character offsets of one text look like to the caller:
 # {"char": "A", "start_offset": 3, "end_offset": 5}, in output frames, the end exclusive.
@@ -18,7 +19,7 @@ Offsets = list[dict[str, Any]]
 
 
 @dataclass
-class Wav2Vec2CTCTokenizerOutput(OrderedDict[str, Any]):
+class Wav2Vec2CTCTokenizerOutput(NamedOutput):
     """Decoded text with its offsets; fields that are None are no keys.
 
     Attributes:
@@ -37,37 +38,10 @@ class Wav2Vec2CTCTokenizerOutput(OrderedDict[str, Any]):
     word_offsets: Any = None
 
     def __post_init__(self) -> None:
-        only_text = self.char_offsets is None and self.word_offsets is None
-        values: Mapping[str, Any] = (
-            self.text
-            if only_text and isinstance(self.text, Mapping)
-            else {name: getattr(self, name) for name in _FIELDS}
-        )
-        self.clear()
-        for name in _FIELDS:
-            setattr(self, name, values.get(name))
-
-    def __getitem__(self, key: Any) -> Any:
-        return super().__getitem__(key) if isinstance(key, str) else self.to_tuple()[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        super().__setitem__(key, value)
-        super().__setattr__(key, value)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _FIELDS and value is not None:
-            super().__setitem__(name, value)
-        super().__setattr__(name, value)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), tuple(getattr(self, name) for name in _FIELDS)
-
-    def to_tuple(self) -> tuple[Any, ...]:
-        """Return the fields that are not None, in their order."""
-        return tuple(self[name] for name in self)
-
-
-_FIELDS = ("text", "char_offsets", "word_offsets")
+        given = self.text
+        if self.char_offsets is None and self.word_offsets is None and isinstance(given, Mapping):
+            self.text, self.char_offsets, self.word_offsets = map(given.get, self._names())
+        super().__post_init__()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from w2v_cli.inference.chunks import Chunk, Chunker, Chunking
 from w2v_cli.inference.emitter import CTC_HEAD, Emitter
 from w2v_cli.results import Segment, Transcript, Word
 from w2v_cli.tasks.decoding import spaced_alphabet
-from w2v_cli.tasks.recording import check_rate
+from w2v_cli.tasks.recording import about, check_rate
+from w2v_cli.tasks.segments import segment_of
 from w2v_cli.tasks.session import Clock
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _naming(source: str | None) -> Iterator[None]:
     try:
         yield
     except AudioError as error:
-        raise type(error)(f"{source}: {error}" if source else str(error)) from error
+        raise about(source, error) from error
 
 
 def _segments(words: Sequence[Word], lengths: Sequence[int]) -> Iterator[Segment]:
@@ -161,11 +162,5 @@ def _segments(words: Sequence[Word], lengths: Sequence[int]) -> Iterator[Segment
         line = tuple(words[first : first + length])
         first += length
         if line:
-            yield Segment(
-                id=n_segments,
-                start_seconds=line[0].start_seconds,
-                end_seconds=line[-1].end_seconds,
-                text=" ".join(word.text for word in line),
-                words=line,
-            )
+            yield segment_of(line, None, n_segments)
             n_segments += 1

@@ -52,7 +52,6 @@ class CTCObjective(Objective):
 
     name = "ctc"
     metric = "wer"
-    can_join = True
     model_class: type[Wav2Vec2PreTrainedModel] = Wav2Vec2ForCTC
 
     def __init__(

@@ -11,7 +11,7 @@ from typing import Any
 from w2v_cli.checkpoint.atomic import explain_failure
 from w2v_cli.errors import MissingDependencyError
 from w2v_cli.training.state import Progress
-from w2v_cli.training.watcher import Record, SilentWatcher, read_log
+from w2v_cli.training.watcher import Record, Watcher, read_log
 
 EVENTS_FOLDER = "runs"
 """In a run's folder, as transformers' Trainer has it."""
@@ -36,7 +36,7 @@ def scalars(record: Record) -> dict[str, float]:
     return measures or {f"train/{name}": value for name, value in figures.items() if name != "step"}
 
 
-class EventWriter(SilentWatcher):
+class EventWriter(Watcher):
     """Writes each line of a run's log as events.
 
     A run that goes on has what was written after its checkpoint taken back; one that was begun

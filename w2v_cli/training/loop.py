@@ -52,7 +52,7 @@ from w2v_cli.training.state import (
     load_state,
     save_state,
 )
-from w2v_cli.training.watcher import LOG_FILE, Record, SilentWatcher, Watcher
+from w2v_cli.training.watcher import LOG_FILE, Record, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Trainer:
         self.model, self.objective, self.material = model, objective, material
         model.edge_samples = edge_samples(model.config)
         self.options, self.folder = options, folder
-        self.watcher = watcher or SilentWatcher()
+        self.watcher = watcher or Watcher()
         self.should_stop = should_stop
         self.processes = objective.processes = processes or OneProcess(model.device)
         self.progress = Progress()

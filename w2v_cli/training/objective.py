@@ -65,7 +65,6 @@ class Objective(ABC):
         name: What it is called on the command line.
         metric: The figure that says how good a network is.
         higher_is_better: Whether more of it is better.
-        can_join: Whether several recordings one after another are a recording as well.
         finishes: Whether `finish` changes the network.
         adapters_alone: Whether only attention adapters and the head are trained.
         is_sum: Whether the loss of a batch is a sum of its recordings, not a mean.
@@ -77,7 +76,6 @@ class Objective(ABC):
     name: str
     metric: str
     higher_is_better = False
-    can_join = False
     finishes = False
     adapters_alone = False
     is_sum = False

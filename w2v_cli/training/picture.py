@@ -9,7 +9,7 @@ from w2v_cli.errors import MissingDependencyError
 from w2v_cli.training.figures import PLAIN_FIGURES
 from w2v_cli.training.objective import Evaluation, Objective
 from w2v_cli.training.state import Progress
-from w2v_cli.training.watcher import SilentWatcher, read_log
+from w2v_cli.training.watcher import Watcher, read_log
 
 PICTURE_FILE = "training.png"
 
@@ -37,7 +37,7 @@ def draw_training(objective: Objective, run: Path) -> None:
     save_figure(figure, run / PICTURE_FILE)
 
 
-class TrainingPicture(SilentWatcher):
+class TrainingPicture(Watcher):
     """Draws a run after looks at the dev examples, but not more often than each minute.
 
     Without matplotlib nothing is drawn; the report says so in the end.

@@ -33,7 +33,6 @@ if sys.platform != "win32":
 log = logging.getLogger(__name__)
 
 RUN_FILE = "run.json"
-VERSION = 1
 
 OutsideName = Literal["unk", "skip", "refuse"]
 

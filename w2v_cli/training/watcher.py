@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from w2v_cli.training.objective import Evaluation
-from w2v_cli.training.state import Progress
+if TYPE_CHECKING:
+    from w2v_cli.training.objective import Evaluation
+    from w2v_cli.training.state import Progress
 
 LOG_FILE = "log.jsonl"
 
@@ -21,8 +22,8 @@ def read_log(run: Path) -> list[Record]:
     return [json.loads(line) for line in lines]
 
 
-class Watcher(Protocol):
-    """Is told what a run does."""
+class Watcher:
+    """Is told what a run does; subclasses do something about what they care for."""
 
     def began(self, progress: Progress, total_steps: int) -> None:
         """The run begins, or goes on."""
@@ -37,23 +38,7 @@ class Watcher(Protocol):
         """The dev examples were looked at."""
 
 
-class SilentWatcher:
-    """A watcher that keeps what it is told to itself."""
-
-    def began(self, progress: Progress, total_steps: int) -> None:
-        """Say nothing."""
-
-    def stepped(self, progress: Progress, loss: float | None) -> None:
-        """Say nothing."""
-
-    def logged(self, record: Record) -> None:
-        """Say nothing."""
-
-    def evaluated(self, progress: Progress, evaluation: Evaluation) -> None:
-        """Say nothing."""
-
-
-class Watchers:
+class Watchers(Watcher):
     """Several watchers, told one after the other."""
 
     def __init__(self, *watchers: Watcher) -> None:
