@@ -34,6 +34,10 @@ else
 fi
 """
 
+# Each line that is printed is a candidate to fish, so that descriptions must not be broken.
+FISH_ASKS = "(env _W2V_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args "
+FISH_ASKS_WIDE = FISH_ASKS.replace("(env ", "(env COLUMNS=10000 ")
+
 CLI_HEAD = """\
 # The command line
 
@@ -60,7 +64,7 @@ def _section(title: str, arguments: list[str]) -> str:
 def completion(shell: str) -> str:
     """Return the script that completes `w2v` in a shell: bash, zsh or fish."""
     script = _output([], {"_W2V_COMPLETE": f"source_{shell}"}).strip("\n") + "\n"
-    return script.replace(ZSH_REGISTRATION, ZSH_AUTOLOAD)
+    return script.replace(ZSH_REGISTRATION, ZSH_AUTOLOAD).replace(FISH_ASKS, FISH_ASKS_WIDE)
 
 
 def _output(arguments: list[str], environment: dict[str, str]) -> str:

@@ -1,5 +1,7 @@
 """Files generated from the command line's declarations are those that are checked in."""
 
+import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -70,3 +72,20 @@ def test_bash_completes(tmp_path, words, expected):
         env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
     )
     assert done.stdout.split() == expected
+
+
+def test_fish_is_given_a_line_for_each_candidate():
+    """By the command of its own script, which cannot be run without fish."""
+    script = (ROOT / "completions" / "w2v.fish").read_text()
+    asks = re.search(r"--arguments \"\(env (.*?) _TYPER_COMPLETE_ARGS=", script).group(1)
+    environment = dict(setting.split("=") for setting in asks.split())
+    done = subprocess.run(
+        [sys.executable, "-m", "w2v_cli"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment, "_TYPER_COMPLETE_ARGS": "w2v embed --"},
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) > 20
+    assert all(line.startswith("--") and "\t" in line for line in lines)

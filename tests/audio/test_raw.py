@@ -1,65 +1,86 @@
 """Raw PCM: every sample once, in pieces of any size, at any rate."""
 
 import io
-import os
-import threading
 
 import numpy as np
 import pytest
+import soundfile
 import soxr
 
-from w2v_cli.audio.raw import raw_blocks
-
-
-class Pieces(io.RawIOBase):
-    """A stream that gives so many bytes at a time."""
-
-    def __init__(self, content, size):
-        self._content, self._size = content, size
-
-    def readable(self):
-        return True
-
-    def read(self, size=-1):
-        piece, self._content = self._content[: self._size], self._content[self._size :]
-        return piece
+from w2v_cli.audio.raw import RawDecoder
+from w2v_cli.errors import AudioError
 
 
 def samples_of(n_samples):
     return np.random.default_rng(0).integers(-32768, 32767, n_samples).astype("<i2")
 
 
+def decoded(content, size, rate=16000):
+    decoder = RawDecoder(rate)
+    pieces = [content[at : at + size] for at in range(0, len(content), size)]
+    return np.concatenate([*map(decoder.decode, pieces), decoder.finish()])
+
+
+def wav(samples, rate=16000, **options):
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format="WAV", **options)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize("size", [1, 3, 1000, 10**6])
 def test_samples(size):
     samples = samples_of(5001)
-    got = np.concatenate(list(raw_blocks(Pieces(samples.tobytes(), size), 16000)))
+    got = decoded(samples.tobytes(), size)
     np.testing.assert_array_equal(got, samples.astype(np.float32) / 32768)
     assert got.dtype == np.float32
 
 
 def test_half_a_sample_at_the_end_is_dropped():
-    got = list(raw_blocks(io.BytesIO(b"\x00\x40\x01"), 16000))
-    assert np.concatenate(got).tolist() == [0.5]
-    assert list(raw_blocks(io.BytesIO(b""), 16000)) == []
+    assert decoded(b"\x00\x40\x01", 3).tolist() == [0.5]
+    assert decoded(b"", 1).tolist() == []
 
 
 @pytest.mark.parametrize("rate", [8000, 44100, 48000])
 def test_other_rates(rate):
     samples = samples_of(rate)
-    got = np.concatenate(list(raw_blocks(Pieces(samples.tobytes(), 999), rate)))
+    got = decoded(samples.tobytes(), 999, rate)
     expected = soxr.resample(samples.astype(np.float32) / 32768, rate, 16000, quality="HQ")
     assert len(got) == pytest.approx(16000, abs=2)
     np.testing.assert_allclose(got[:15000], expected[:15000], atol=1e-4)
 
 
 def test_what_is_there_is_not_held_back():
-    reader, writer = os.pipe()
-    got = []
-    with os.fdopen(reader, "rb") as stream, os.fdopen(writer, "wb", buffering=0) as source:
-        blocks = raw_blocks(stream, 16000)
-        source.write(b"\x00\x40" * 10)
-        taker = threading.Thread(target=lambda: got.append(next(blocks)))
-        taker.start()
-        taker.join(timeout=20)
-        assert not taker.is_alive(), "waits for more than there is"
-    assert len(got[0]) == 10
+    assert len(RawDecoder(16000).decode(b"\x00\x40" * 10)) == 10
+
+
+@pytest.mark.parametrize("size", [1, 44, 45, 10**6])
+def test_the_header_of_a_wav_stream_is_passed_over(size):
+    samples = samples_of(1001)
+    unknown = bytearray(wav(samples))
+    unknown[4:8] = unknown[40:44] = b"\xff\xff\xff\xff"  # as of a stream without an end
+    got = decoded(bytes(unknown), size)
+    np.testing.assert_array_equal(got, samples.astype(np.float32) / 32768)
+
+
+def test_samples_that_begin_like_a_header_are_samples():
+    content = b"RIFF" + bytes(range(100))
+    np.testing.assert_array_equal(
+        decoded(content, 3), np.frombuffer(content, "<i2").astype(np.float32) / 32768
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (wav(samples_of(100), 44100), "of 1 channel, 16 bits and 44100 Hz, and --raw 16000 reads"),
+        (wav(samples_of(100).reshape(-1, 2)), "of 2 channels, 16 bits and 16000 Hz"),
+        (wav(samples_of(100), subtype="PCM_24"), "of 1 channel, 24 bits and 16000 Hz"),
+        (b"RIFF\xff\xff\xff\xffWAVE" + bytes(2**17), "that does not say of what"),
+        (b"fLaC" + bytes(100), "a FLAC file, not raw samples; leave out --raw"),
+        (b"OggS" + bytes(100), "an Ogg file, not raw samples; leave out --raw"),
+    ],
+)
+@pytest.mark.parametrize("size", [1000, 2**18])
+def test_other_streams_are_refused(content, message, size):
+    with pytest.raises(AudioError, match=message):
+        decoded(content, size)

@@ -3,20 +3,25 @@
 import contextlib
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 
 from w2v_cli.audio import read_waveforms
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.live import ReadAhead, SegmentWriter
+from w2v_cli.cli.live import SegmentWriter
 from w2v_cli.cli.long_options import LiveChoice
+from w2v_cli.cli.raw_input import ReadAhead
+from w2v_cli.errors import AudioError
 from w2v_cli.tasks.live import LiveTranscript
 
 SEGMENTS = ["yes no up down", "on off stop go", "one two three"]
@@ -85,7 +90,18 @@ def test_another_rate(live, demo_pcm):
 
 def test_nothing_comes_in(live):
     run = live(b"")
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert run.stderr.startswith("w2v: standard input: empty (0 bytes)")
+
+
+def test_a_wav_stream_is_heard_and_other_files_are_refused(live, demo_pcm):
+    header = io.BytesIO()
+    soundfile.write(header, np.zeros(0, np.int16), 16000, format="WAV")
+    run = live(header.getvalue() + demo_pcm)
+    assert (run.exit_code, run.stdout.splitlines()) == (0, SEGMENTS)
+    run = live(b"fLaC" + demo_pcm)
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert run.stderr == ("w2v: standard input: a FLAC file, not raw samples; leave out --raw\n")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +136,7 @@ def test_a_terminal_is_no_stream(w2v, monkeypatch):
 
 
 @contextlib.contextmanager
-def started():
+def started(*arguments, rate=16000, stdin=subprocess.PIPE):
     """Run `w2v` in a process of its own, and end it if a test would wait for ever."""
     command = [
         sys.executable,
@@ -131,9 +147,10 @@ def started():
         "mini",
         "-",
         "--raw",
-        "16000",
+        str(rate),
+        *arguments,
     ]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(
         command,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -207,24 +224,119 @@ def test_ctrl_c_hears_what_was_read(demo_pcm):
     assert rest == [*SEGMENTS[1:], *SEGMENTS]
 
 
-def test_what_breaks_while_reading_breaks_the_run():
-    def blocks():
-        yield np.zeros(1)
-        raise ValueError("broken")
+class Breaking(io.RawIOBase):
+    """A stream that breaks after the first piece."""
 
-    ahead = iter(ReadAhead(blocks()))
+    def __init__(self, error):
+        self._pieces = iter([b"\0\0"])
+        self._error = error
+
+    def read(self, size=-1):
+        for piece in self._pieces:
+            return piece
+        raise self._error
+
+
+def test_ctrl_c_says_one_line_at_another_rate_too(demo_pcm):
+    """What resamples is gone before the process is."""
+    with started(rate=48000) as process:
+        process.stdin.write(np.repeat(np.frombuffer(demo_pcm, "<i2"), 3).tobytes())
+        process.stdin.flush()
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        errors = process.stderr.read().decode()
+        assert process.wait(60) == 130
+    assert errors == "w2v: interrupted; what was heard is kept\n"
+
+
+def test_a_pipe_that_was_told_not_to_wait_is_waited_for(demo_pcm):
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with started(stdin=reader) as process:
+        os.close(reader)
+        with os.fdopen(writer, "wb", buffering=0) as stream:
+            for begin in range(0, len(demo_pcm), 2**16):
+                stream.write(demo_pcm[begin : begin + 2**16])
+                time.sleep(0.2)
+        assert process.stdout.read().decode().splitlines() == SEGMENTS
+        assert process.wait(60) == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [("-", "--raw", "16000", "--partial"), ("no.wav", "-")])
+def test_where_stderr_is_full_the_text_is_written(demo_pcm, arguments):
+    content = demo_pcm
+    if "--raw" not in arguments:
+        file = io.BytesIO()
+        soundfile.write(file, np.frombuffer(demo_pcm, "<i2"), 16000, format="WAV")
+        content = file.getvalue()
+    with open("/dev/full", "wb") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "w2v_cli", "transcribe", "--model", "mini", *arguments],
+            input=content,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            timeout=120,
+            check=False,
+        )
+    assert "yes no up down" in run.stdout.decode()
+    assert run.returncode == (0 if "--raw" in arguments else 3)
+
+
+def test_what_may_change_is_decoded_once_a_step(demo_pcm, monkeypatch):
+    from w2v_cli.tasks.transcribe import TranscriptionJob
+
+    transcriber = TranscriptionJob("mini").load()
+    decoded = []
+    preview = transcriber.decoder.preview
+    monkeypatch.setattr(
+        transcriber.decoder, "preview", lambda emissions: decoded.append(0) or preview(emissions)
+    )
+    transcript = LiveTranscript(transcriber)
+    samples = np.frombuffer(demo_pcm[: 5 * 32000], "<i2").astype(np.float32) / 32768
+    for begin in range(0, len(samples), 160):
+        transcript.hear(samples[begin : begin + 160])
+        transcript.partial()
+    assert transcript.partial() != ""
+    assert len(decoded) == 5
+
+
+def test_words_of_a_stream_are_not_kept(demo_pcm):
+    from w2v_cli.tasks.transcribe import TranscriptionJob
+
+    transcript = LiveTranscript(TranscriptionJob("mini").load())
+    samples = np.frombuffer(demo_pcm + bytes(4 * 32000), "<i2").astype(np.float32) / 32768
+    segments = [*transcript.hear(samples), *transcript.hear(samples)]
+    assert [segment.text for segment in segments[:3]] == SEGMENTS
+    assert transcript._text.words == []
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "message"),
+    [
+        (ValueError("broken"), ValueError, "broken"),
+        (OSError(5, "Input/output error"), AudioError, "standard input: cannot be read: Input/out"),
+    ],
+)
+def test_what_breaks_while_reading_breaks_the_run(error, raised, message):
+    ahead = iter(ReadAhead(Breaking(error)))
     next(ahead)
-    with pytest.raises(ValueError, match="broken"):
+    with pytest.raises(raised, match=message):
         next(ahead)
 
 
 def test_what_waits_is_given_without_waiting():
-    ahead = ReadAhead(iter([np.zeros(1), np.ones(1)]))
-    deadline = time.monotonic() + 30
-    while ahead._waiting.qsize() < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert [block[0] for block in ahead.waiting()] == [0, 1]
-    assert list(ahead.waiting()) == []
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb", buffering=0) as stream, os.fdopen(writer, "wb", buffering=0) as to:
+        ahead = ReadAhead(stream, lambda: True)
+        for n_waiting, piece in enumerate((b"one", b"two"), start=1):
+            to.write(piece)
+            deadline = time.monotonic() + 30
+            while ahead._waiting.qsize() < n_waiting and time.monotonic() < deadline:
+                time.sleep(0.01)
+        assert list(ahead) == [b"one", b"two"]
+        assert list(ahead) == []
 
 
 def test_rates_that_nothing_samples_at_are_refused(live):
@@ -243,3 +355,29 @@ def test_on_a_terminal_partial_words_are_drawn_over(monkeypatch, capsys):
     writer.end()
     assert capsys.readouterr().err == "\r\x1b[Kyes\r\x1b[Kyes no\r\x1b[K"
     assert written == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("one two three", "one two three"),
+        ("one two three four", "…wo three four"),
+        ("日本語の名前", "…語の名前"),
+    ],
+)
+def test_partial_words_are_drawn_in_one_line(monkeypatch, capsys, text, shown):
+    """A longer one would leave its first line behind."""
+    monkeypatch.setenv("COLUMNS", "15" if text.isascii() else "10")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    writer = SegmentWriter(None, LiveChoice(16000, "txt", True), Console())
+    writer.show(text)
+    assert capsys.readouterr().err == f"\r\x1b[K{shown}"
+
+
+def test_a_dumb_terminal_is_not_drawn_on(monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert Console().draws
+    monkeypatch.setenv("TERM", "dumb")
+    assert not Console().draws

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import contextlib
 import errno
 import gc
 import os
@@ -125,6 +126,16 @@ def _fill_in_closed_streams() -> None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
+def _wait_for_streams() -> None:
+    """Have standard streams wait, which another program that has them may have told not to.
+
+    Where nothing has come yet, a stream that does not wait looks as if it had ended.
+    """
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or a stand-in
+            os.set_blocking(stream.fileno(), True)
+
+
 # What a write to a full disk fails with.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -165,6 +176,7 @@ def _explain(error: OSError) -> W2VError | None:
 def main() -> None:
     """Run `w2v` on the command line's arguments and end with the exit code that fits."""
     _fill_in_closed_streams()
+    _wait_for_streams()
     # What a batch system sends before it kills ends a run as Ctrl-C does: results are kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.unraisablehook = _keep_interrupts

@@ -82,7 +82,7 @@ def classify(
       w2v classify --window 1 --hop 0.25 --threshold 0.8 talk.flac
       w2v classify --window 1 --plot talk.png talk.flac
       w2v classify --recursive calls/ --format jsonl --format png --output labels/
-      arecord -f S16_LE -r 16000 | w2v classify - --raw 16000 --window 1 --threshold 0.8
+      arecord -t raw -f S16_LE -r 16000 | w2v classify - --raw 16000 --window 1 --threshold 0.8
 
     A recording of up to ten minutes is heard whole, as published, and longer ones in pieces whose
     frames are averaged together (--whole-seconds). With --window each window is heard as if it

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from w2v_cli.cli.inputs import STDIN
-from w2v_cli.cli.live import ReadAhead
 from w2v_cli.cli.output import STDOUT, Results
+from w2v_cli.cli.raw_input import check_stream, heard_samples
 from w2v_cli.cli.stopping import stopping
-from w2v_cli.errors import AudioError
 from w2v_cli.formats.labels import stretch_line, window_line
 
 if TYPE_CHECKING:
     from w2v_cli.cli.console import Console
     from w2v_cli.formats.labels import LabelOptions
-    from w2v_cli.inference.network import FloatArray
     from w2v_cli.results import Classification
     from w2v_cli.tasks.classify import ClassificationJob
 
@@ -34,29 +30,17 @@ def classify_stream(
         AudioError: Standard input is a terminal, or cannot be read.
         W2VError: The model cannot be loaded, or results cannot be written.
     """
-    from w2v_cli.audio.raw import raw_blocks
-
-    if sys.stdin.isatty():
-        raise AudioError("standard input: a terminal, not a stream; pipe one in: arecord ... |")
-    # Unbuffered, whose lock a reader that waits would hold when the process ends.
-    stream: BinaryIO = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+    check_stream()
     with console.warnings_as_lines(), Results(STDOUT, None, 1) as results:
         classifier = job.load()
         console.note(classifier.description)
         with stopping() as should_stop:
-            blocks = ReadAhead(raw_blocks(stream, raw_rate), should_stop)
-            for window in classifier.windows(_until_stopped(blocks)):
+            for window in classifier.windows(heard_samples(raw_rate, should_stop)):
                 results.write(lines_of(window, format_name, written), STDIN)
             if should_stop():
                 console.error("interrupted; what was heard is kept")
                 raise KeyboardInterrupt
     return 0
-
-
-def _until_stopped(blocks: ReadAhead) -> Iterator[FloatArray]:
-    """Yield blocks until their end, or until no more are wanted and those that are read are out."""
-    yield from blocks
-    yield from blocks.waiting()
 
 
 def lines_of(window: Classification, format_name: str, written: LabelOptions) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TextIO
 
+from w2v_cli.audio.sources import printable
 from w2v_cli.cli.summary import hours
 
 if TYPE_CHECKING:
@@ -23,11 +24,22 @@ if TYPE_CHECKING:
 
 BYTES_PER_MB = 1_000_000
 
+# What TERM says where a line cannot be drawn over.
+_DUMB_TERMINALS = ("dumb", "unknown")
+
+
+def write_stderr(text: str) -> None:
+    """Write to stderr; where that fails, nothing more is written there, and the work goes on."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:  # it leads to a full disk, or to a program that has ended
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # as long as the program runs
+
 
 def print_error(message: object) -> None:
     """Write one line about what went wrong."""
-    sys.stderr.write(f"w2v: {one_line(message)}\n")
-    sys.stderr.flush()
+    write_stderr(f"w2v: {one_line(message)}\n")
 
 
 def one_line(message: object) -> str:
@@ -45,7 +57,8 @@ class Console:
     @property
     def draws(self) -> bool:
         """Whether progress is drawn."""
-        return not self.quiet and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in _DUMB_TERMINALS
+        return not self.quiet and sys.stderr.isatty() and not is_plain
 
     def error(self, message: object) -> None:
         """Write an error; --quiet does not silence it."""
@@ -193,11 +206,11 @@ class RichDisplay(ProgressDisplay):
         self._progress.start()
 
     def begin(self, what: str) -> None:
-        self._progress.update(self._inputs, description=what)
+        self._progress.update(self._inputs, description=printable(what))
 
     def heard(self, source: str, seconds: float) -> None:
         self._heard_seconds[source] = self._heard_seconds.get(source, 0.0) + seconds
-        name = PurePath(source).name
+        name = printable(PurePath(source).name)
         self._progress.update(self._inputs, description=name, amount=self._count())
 
     def input_done(self, source: str = "", seconds: float = 0.0) -> None:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import queue
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
+from w2v_cli.cli.console import write_stderr
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT, Results
+from w2v_cli.cli.raw_input import check_stream, heard_samples
 from w2v_cli.cli.stopping import stopping
-from w2v_cli.errors import AudioError
 from w2v_cli.formats import partial_line, segment_line
 from w2v_cli.formats.spoken import one_line
 
 if TYPE_CHECKING:
     from w2v_cli.cli.console import Console
     from w2v_cli.cli.long_options import LiveChoice
-    from w2v_cli.inference.network import FloatArray
     from w2v_cli.results import Segment
     from w2v_cli.tasks.transcribe import TranscriptionJob
 
-# Blocks that were read and not yet heard, of up to 2 seconds: so a microphone is not kept
-# waiting by the network, and a file that comes in faster than that does not fill the memory.
-_MOST_WAITING = 32
-
-# How soon Ctrl-C is noticed where nothing comes in.
-_WAIT_SECONDS = 0.2
+# Before the end of a text whose beginning does not fit into a line.
+_LEFT_OUT = "…"
 
 
 def transcribe_stream(job: TranscriptionJob, choice: LiveChoice, console: Console) -> int:
@@ -37,13 +29,9 @@ def transcribe_stream(job: TranscriptionJob, choice: LiveChoice, console: Consol
         AudioError: Standard input is a terminal, or cannot be read.
         W2VError: The model cannot be loaded, or results cannot be written.
     """
-    from w2v_cli.audio.raw import raw_blocks
     from w2v_cli.tasks.live import LiveTranscript
 
-    if sys.stdin.isatty():
-        raise AudioError("standard input: a terminal, not a stream; pipe one in: arecord ... |")
-    # Unbuffered, whose lock a reader that waits would hold when the process ends.
-    stream: BinaryIO = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+    check_stream()
     with console.warnings_as_lines(), Results(STDOUT, None, 1) as results:
         transcriber = job.load()
         console.note(transcriber.emitter.description)
@@ -51,20 +39,17 @@ def transcribe_stream(job: TranscriptionJob, choice: LiveChoice, console: Consol
         transcript = LiveTranscript(transcriber)
         try:
             with stopping() as should_stop:
-                blocks = ReadAhead(raw_blocks(stream, choice.raw_rate), should_stop)
-                for samples in blocks:
+                for samples in heard_samples(choice.raw_rate, should_stop):
                     writer.write(transcript.hear(samples))
                     if choice.partial:
                         writer.show(transcript.partial())
-                if should_stop():  # of a microphone: what was said until now counts
-                    for samples in blocks.waiting():
-                        writer.write(transcript.hear(samples))
                 writer.write(transcript.finish())
                 writer.end()
                 if should_stop():
                     console.error("interrupted; what was heard is kept")
                     raise KeyboardInterrupt
         finally:
+            writer.end()
             transcriber.close()
     return 0
 
@@ -101,10 +86,9 @@ class SegmentWriter:
         if self._choice.format_name == "jsonl":
             self._results.write(partial_line(text, STDIN), STDIN)
         elif self._redraws:
-            sys.stderr.write(f"\r\x1b[K{text}")
+            write_stderr(f"\r\x1b[K{_end_that_fits(text)}")
         else:
-            sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+            write_stderr(f"{text}\n")
         self._shown = text
 
     def end(self) -> None:
@@ -113,57 +97,22 @@ class SegmentWriter:
 
     def _erase(self) -> None:
         if self._shown and self._redraws:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            write_stderr("\r\x1b[K")
         self._shown = ""
 
 
-class ReadAhead:
-    """Blocks that a thread reads while the last ones are still being heard.
+def _end_that_fits(text: str) -> str:
+    """Return the last words of a text that fit into a line of the terminal."""
+    from rich.cells import cell_len
+    from rich.console import Console as RichConsole
 
-    Args:
-        blocks: Where they come from.
-        should_stop: Says if no more of them are wanted.
-    """
-
-    def __init__(
-        self, blocks: Iterator[FloatArray], should_stop: Callable[[], bool] = lambda: False
-    ) -> None:
-        self._blocks, self._should_stop = blocks, should_stop
-        self._waiting: queue.Queue[FloatArray | BaseException | None] = queue.Queue(_MOST_WAITING)
-        threading.Thread(target=self._read, name="w2v-stream", daemon=True).start()
-
-    def __iter__(self) -> Iterator[FloatArray]:
-        """Yield blocks until their end, or until no more are wanted.
-
-        Raises:
-            AudioError: They cannot be read to the end.
-        """
-        while not self._should_stop():
-            try:
-                block = self._waiting.get(timeout=_WAIT_SECONDS)
-            except queue.Empty:
-                continue
-            if block is None:
-                return
-            if isinstance(block, OSError):
-                raise AudioError(f"standard input: cannot be read: {block.strerror or block}")
-            if isinstance(block, BaseException):
-                raise block
-            yield block
-
-    def waiting(self) -> Iterator[FloatArray]:
-        """Yield the blocks that are read by now, and wait for no others."""
-        for _ in range(self._waiting.qsize()):
-            block = self._waiting.get()
-            if block is None or isinstance(block, BaseException):
-                return
-            yield block
-
-    def _read(self) -> None:
-        try:
-            for block in self._blocks:
-                self._waiting.put(block)
-            self._waiting.put(None)
-        except BaseException as error:  # raised where the blocks are taken
-            self._waiting.put(error)
+    # The last column stays free: some terminals break the line as soon as it is written to.
+    n_columns = RichConsole(stderr=True).width - 1
+    if cell_len(text) <= n_columns:
+        return text
+    fits = ""
+    for character in reversed(text):
+        if cell_len(_LEFT_OUT + character + fits) > n_columns:
+            break
+        fits = character + fits
+    return _LEFT_OUT + fits

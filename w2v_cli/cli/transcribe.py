@@ -106,7 +106,7 @@ def transcribe(
       w2v transcribe --speakers --format srt --output talk.srt talk.wav
       w2v transcribe --start 1:30 --end 2:00 --channel 1 call.wav
       cat talk.ogg | w2v transcribe -
-      arecord -f S16_LE -r 16000 | w2v transcribe - --raw 16000 --partial
+      arecord -t raw -f S16_LE -r 16000 | w2v transcribe - --raw 16000 --partial
       w2v transcribe --recursive calls/ --format srt --output texts/
       find . -name '*.flac' -print0 | w2v transcribe --files-from - -0 --format jsonl
 

@@ -72,7 +72,8 @@ class LiveTranscript:
         self._begin = 0  # the first of them, a multiple of the hop
         self._settled = 0  # the first frame that is not final
         self._unsettled: FloatArray | None = None
-        self._n_words = self._n_segments = 0
+        self._n_segments = 0
+        self._partial: str | None = ""  # None if it is to be decoded anew
 
     @property
     def duration_seconds(self) -> float:
@@ -107,15 +108,18 @@ class LiveTranscript:
 
     def partial(self) -> str:
         """Return the words after the last final segment, which may still change."""
-        pieces = self._text.undecoded()
-        if self._unsettled is not None:
-            pieces.append(self._unsettled)
-        if not pieces:
-            return ""
-        return self._transcriber.decoder.preview(np.concatenate(pieces))
+        if self._partial is None:
+            pieces = self._text.undecoded()
+            if self._unsettled is not None:
+                pieces.append(self._unsettled)
+            self._partial = ""
+            if pieces:
+                self._partial = self._transcriber.decoder.preview(np.concatenate(pieces))
+        return self._partial
 
     def _listen(self, samples: FloatArray, *, is_last: bool) -> None:
         """Have the network hear samples, and settle what it has heard enough of."""
+        self._partial = None
         self._survey.hear(samples)
         self._held = np.concatenate([self._held, samples])
         hop = self._emitter.hop_samples
@@ -153,10 +157,8 @@ class LiveTranscript:
         return emissions
 
     def _new_segments(self) -> list[Segment]:
-        words = self._text.words[self._n_words :]
-        self._n_words = len(self._text.words)
         segments = []
-        for group in cut(words, self._transcriber.segmentation):
+        for group in cut(self._text.take_words(), self._transcriber.segmentation):
             segments.append(segment_of(group, None, self._n_segments))
             self._n_segments += 1
         return segments

@@ -196,6 +196,12 @@ class ChannelText:
         """Whether there is nothing to wait for."""
         return all(handle.ready for _, handle in self._waiting)
 
+    def take_words(self) -> list[Word]:
+        """Return the words that were decoded since the last call, and forget them."""
+        words, self.words = self.words, []
+        self.readings = Readings(self.number)
+        return words
+
     def settle(self, most_waiting: int = 0) -> None:
         """Wait until no more than so many utterances wait, and take in all that are ready.
 
