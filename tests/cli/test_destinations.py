@@ -297,3 +297,14 @@ def test_a_gathered_file_is_put_together_from_the_journal(tmp_path):
                 for aside in ledger.set_aside:
                     ledger.accept(aside)
         assert (tmp_path / "x.bin").read_bytes() == b"\x00a|b"
+
+
+@pytest.mark.parametrize("name", ["ctm", "stm"])
+def test_recordings_of_one_name_do_not_share_a_file_of_lines(tmp_path, name):
+    sources = ["monday/talk.wav", "tuesday/talk.flac"]
+    for output in ("-", str(tmp_path / "all.txt")):
+        with pytest.raises(UsageError, match=r"monday/talk\.wav and tuesday/talk\.flac would both"):
+            destination(output, [name], sources)
+    destination(f"{tmp_path}/out/", [name], sources)
+    destination("-", [name], ["talk.wav#t=0,2", "talk.wav#t=2,4"])
+    destination("-", ["jsonl"], sources)

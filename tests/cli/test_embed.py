@@ -351,6 +351,14 @@ def test_vectors_of_another_layer_are_not_searched(embed, calls):
             "--enroll names the speakers to choose from; add --identify",
         ),
         (
+            ["--enroll", ".", "--identify", "a.wav", "--end", "3"],
+            "--end would be about the speakers' recordings, too",
+        ),
+        (
+            ["--enroll", ".", "--identify", "a.wav", "--channel", "2"],
+            "--channel would be about the speakers' recordings, too; with --identify name",
+        ),
+        (
             ["--enroll", "nowhere", "--identify", "a.wav"],
             "--enroll nowhere: no such folder; name one with speakers' recordings",
         ),

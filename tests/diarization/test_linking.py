@@ -257,3 +257,23 @@ def test_who_speaks_shortly_counts_where_the_number_is_known():
     assert {label for row in labels for label in row} - {SILENT} == {0, 1, 2}
     labels = link_by_voices([first, second], VoiceRules(0.5))
     assert {label for row in labels for label in row} - {SILENT} == {0, 1}
+
+
+def test_a_voice_that_chunks_take_for_different_speakers_is_not_lost():
+    loud = np.full((9, 1), 0.8, np.float32)
+    stitched = stitch([Piece(0, loud), Piece(2, loud)], [[0], [1]], 2, 11)
+    assert stitched.max(axis=1) == pytest.approx(np.full(11, 0.8))
+    assert stitched.argmax(axis=1).tolist() == [0] * 6 + [1] * 5
+    assert stitched.min(axis=1).max() == pytest.approx(0.4)
+
+
+def test_chunks_that_agree_are_averaged_alone():
+    random = np.random.default_rng(5)
+    one, other = (random.random((9, 1), np.float32) for _ in range(2))
+    stitched = stitch([Piece(0, one), Piece(2, other)], [[0], [0]], 1, 11)[:, 0]
+    place = np.minimum(np.arange(1, 10), np.arange(9, 0, -1))
+    total, weights = np.zeros(11), np.zeros(11)
+    for first, piece in ((0, one), (2, other)):
+        total[first : first + 9] += place * piece[:, 0]
+        weights[first : first + 9] += place
+    assert stitched == pytest.approx(total / weights, rel=1e-6)

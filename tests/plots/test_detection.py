@@ -35,4 +35,6 @@ def test_speakers_that_are_told_apart_without_errors(tmp_path):
     errors = detection_errors(np.array([0.9, 0.8, 0.2, 0.1]), np.array([True, True, False, False]))
     figure = detection_figure(errors, None, title="few pairs")
     assert figure.axes[0].get_title(loc="left").startswith("eer 0.00 %, at the threshold 0.800")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["below 2 %"]
+    assert all(line.get_marker() != "o" for line in figure.axes[0].get_lines())
     save_figure(figure, tmp_path / "det.svg")

@@ -97,3 +97,15 @@ def test_nothing_reaches_the_threshold():
         titles = [axes.get_title(loc="left") for axes in figure.axes]
         assert "no label reaches the threshold" in titles
         picture_bytes(figure, "svg")
+
+
+@pytest.mark.parametrize("n_letters", [4, 10, 17, 28])
+def test_the_legend_stays_in_the_picture(n_letters):
+    names = tuple(chr(ord("a") + index) * n_letters for index in range(10))
+    figure = draw_labels(heard(np.eye(10), names=names))
+    picture_bytes(figure, "png")
+    (legend,) = figure.legends
+    assert len(legend.texts) == 8
+    box = legend.get_window_extent()
+    assert box.x1 <= figure.bbox.x1
+    assert box.y0 >= figure.axes[0].get_window_extent().y1 - 2

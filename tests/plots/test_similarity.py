@@ -27,7 +27,7 @@ def test_a_few_have_their_names_and_numbers():
     assert written == {
         (column, row): f"{scores[row, column]:.2f}" for row in range(3) for column in range(3)
     }
-    assert bar.get_ylabel() == "cosine; one speaker from 0.50"
+    assert bar.get_ylabel() == "cosine; one speaker from 0.5"
 
 
 def test_light_numbers_on_dark_squares():

@@ -84,7 +84,7 @@ def test_channels_are_speakers():
     groups = (word("yes", 1.0, 1.2),), (word("no", 1.1, 1.3),), (word("what", 8, 9),)
     turns = [Turn(0, 3, "CHANNEL_1", 1), Turn(1, 2, "CHANNEL_2", 2)]
     found = attribute(transcript(*groups, channels=(1, 2, 3)), turns)
-    assert said(found) == [("CHANNEL_1", "yes"), ("CHANNEL_2", "no"), (None, "what")]
+    assert said(found) == [("CHANNEL_1", "yes"), ("CHANNEL_2", "no"), ("CHANNEL_3", "what")]
     assert [segment.channel for segment in found.segments] == [1, 2, 3]
 
 
@@ -108,3 +108,10 @@ def test_most_milliseconds_win(seed):
             counts[turn.speaker] += max(last - first, 0)
         if any(counts.values()):
             assert counts[speaker] == max(counts.values())
+
+
+def test_words_of_a_channel_without_turns_are_its_own():
+    heard = transcript((word("a", 0.0, 0.2),), (word("b", 3.0, 3.2),), channels=[1, 2])
+    turns = [Turn(0.0, 1.0, "CHANNEL_1", 1)]
+    assert said(attribute(heard, turns)) == [("CHANNEL_1", "a"), ("CHANNEL_2", "b")]
+    assert said(attribute(heard, [])) == [("CHANNEL_1", "a"), ("CHANNEL_2", "b")]

@@ -31,6 +31,11 @@ from w2v_cli.cli.sinks import (
 )
 from w2v_cli.errors import UsageError
 from w2v_cli.formats.format import Format
+from w2v_cli.formats.spoken import recording_name
+from w2v_cli.recording_parts import split_part
+
+# Formats whose lines begin with the name of a recording, without its folder and its suffix.
+_LINES_OF_RECORDINGS = ("rttm", "ctm", "stm")
 
 
 def chosen_formats(names: Sequence[str], formats: Iterable[str]) -> tuple[str, ...]:
@@ -87,7 +92,7 @@ def destination(
         )
     if len(chosen) == 1:
         several = len(of_all_shards or items) + len(refused) > 1 or not named
-        _check_stream(output, chosen, len(items), several=several)
+        _check_stream(output, chosen, items, several=several)
         check_output(output, [*(item.source for item in items), *reads])
         return StreamDestination(output, chosen, [*refused, *items], several=several)
     said = f"--format {' and '.join(chosen) if len(chosen) < 4 else ALL_FORMATS}"
@@ -109,24 +114,44 @@ def destination(
 
 
 def _check_stream(
-    output: str, chosen: Mapping[str, Format[Any]], n_items: int, *, several: bool
+    output: str, chosen: Mapping[str, Format[Any]], items: Sequence[Item], *, several: bool
 ) -> None:
-    """Refuse a stream that cannot hold so many recordings in the only format that was chosen.
+    """Refuse a stream that cannot hold these recordings in the only format that was chosen.
 
     Raises:
         UsageError: It cannot.
     """
     ((name, form),) = chosen.items()
-    if n_items > 1 and not form.holds_several:
+    if len(items) > 1 and not form.holds_several:
         raise UsageError(
-            f"--format {name}: a file holds one recording, and there are {n_items}; name "
+            f"--format {name}: a file holds one recording, and there are {len(items)}; name "
             f"a folder for the files: --output {_as_folder(output)}"
         )
+    if name in _LINES_OF_RECORDINGS:
+        _refuse_one_name(items, name, output)
     if form.gathering is not None and several and not is_plain_file(output):
         raise UsageError(
             f"--format {name}: several recordings are put together in a file; name one: "
             f"--output FILE{form.suffix}"
         )
+
+
+def _refuse_one_name(items: Iterable[Item], format_name: str, output: str) -> None:
+    """Refuse recordings whose lines nobody could tell apart.
+
+    Raises:
+        UsageError: Two that are not parts of one recording have one name.
+    """
+    owners: dict[str, str] = {}
+    for item in items:
+        recording = split_part(item.source).recording
+        other = owners.setdefault(recording_name(recording), recording)
+        if other != recording:
+            raise UsageError(
+                f"--format {format_name}: {other} and {recording} would both be called "
+                f"{recording_name(recording)} in one file; name a folder for the files: --output "
+                f"{_as_folder(output)}"
+            )
 
 
 def open_journal(target: Destination[Any], shard: tuple[int, int] | None) -> Journal:

@@ -114,6 +114,7 @@ def embed(
         pool=pool,
         vector_options={"--vector-dtype": vector_dtype != "float32", "--normalize": normalize},
     )
+    own.check_whole(choice, start, end, channel)
     batch = batch_options.batch_choice(context.params)  # all options of that group
     recordings = batch_options.recordings(inputs or [], batch)
     cluster = cluster_options.cluster_choice(

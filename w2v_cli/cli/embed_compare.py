@@ -127,7 +127,7 @@ def matrix(comparison: Comparison, run_on: RunOn, console: Console) -> int:
         from w2v_cli.plots.canvas import save_figure
         from w2v_cli.plots.similarity import draw_similarity
 
-        title = f"{counted(len(names), 'recording')}, {comparison.kind.model}"
+        title = f"{counted(len(names), 'recording')}, {PurePath(comparison.kind.model).name}"
         with console.warnings_as_lines():
             figure = draw_similarity(names, scores, title=title, threshold=comparison.threshold)
             save_figure(figure, comparison.choice.plot)

@@ -275,6 +275,24 @@ def comparing(
     )
 
 
+def check_whole(choice: Comparing, start: object, end: object, channel: object) -> None:
+    """Refuse to take a part of each recording where speakers are enrolled.
+
+    Theirs would be cut as those that are asked about, and other voices be found.
+
+    Raises:
+        UsageError: There is such an option.
+    """
+    if choice.mode != "identify":
+        return
+    for option, given in (("--start", start), ("--end", end), ("--channel", channel)):
+        if given is not None:
+            raise UsageError(
+                f"{option} would be about the speakers' recordings, too; with --identify name the "
+                f"part of a recording: call.wav#t=3,8 or call.wav#channel=2"
+            )
+
+
 def one_format(formats: list[str] | None, choice: Comparing, output: str) -> str:
     """Return the only format that a comparison is written in.
 

@@ -19,7 +19,9 @@ def stitch(
     """Return the probabilities of the whole recording, (n_frames, n_speakers).
 
     A frame counts the more, the further it is from both ends of its chunk. A speaker whom a
-    chunk does not know is silent in it. Frames that no chunk has are 0.
+    chunk does not know is silent in it. Where chunks take a voice for different speakers, the
+    one who is most probable is so as much as that anybody speaks: each would be half as
+    probable, and the voice nobody's. Frames that no chunk has are 0.
 
     Args:
         pieces: The chunks.
@@ -28,6 +30,7 @@ def stitch(
         n_frames: How many frames the recording has; those beyond are left out.
     """
     total = np.zeros((n_frames, n_speakers), dtype=np.float32)
+    anybody = np.zeros(n_frames, dtype=np.float32)
     weights = np.zeros(n_frames, dtype=np.float32)
     for piece, numbers in zip(pieces, speakers, strict=True):
         known = np.zeros((piece.n_frames, n_speakers), dtype=np.float32)
@@ -40,6 +43,10 @@ def stitch(
         n_kept = min(piece.end_frame, n_frames) - piece.first_frame
         where = slice(piece.first_frame, piece.first_frame + n_kept)
         total[where] += weight[:n_kept, None] * known[:n_kept]
+        anybody[where] += weight[:n_kept] * known[:n_kept].max(axis=1, initial=0)
         weights[where] += weight[:n_kept]
+    if n_speakers:
+        frames, first = np.arange(n_frames), total.argmax(axis=1)
+        total[frames, first] = anybody
     total /= np.where(weights > 0, weights, np.float32(1))[:, None]
     return total

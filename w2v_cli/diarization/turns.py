@@ -17,7 +17,8 @@ BoolArray = npt.NDArray[np.bool_]
 Spans = npt.NDArray[np.float64]
 """Stretches of time, (spans, 2): start and end in seconds, by their start."""
 
-_MEDIAN_FRAMES_AT_ONCE = 2**15
+# What a median is taken of at once, windows one after the other: they are copied for it.
+_MEDIAN_NUMBERS_AT_ONCE = 2**22
 
 
 def speaking(probabilities: npt.NDArray[Any], rules: TurnRules, step_seconds: float) -> BoolArray:
@@ -52,8 +53,9 @@ def median_filter(values: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
     padded = np.pad(values, ((half, half), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=0)
     filtered = np.empty_like(values)
-    for first in range(0, len(values), _MEDIAN_FRAMES_AT_ONCE):
-        part = slice(first, first + _MEDIAN_FRAMES_AT_ONCE)
+    at_once = max(_MEDIAN_NUMBERS_AT_ONCE // (width * max(values.shape[1], 1)), 1)
+    for first in range(0, len(values), at_once):
+        part = slice(first, first + at_once)
         filtered[part] = np.median(windows[part], axis=-1)
     return filtered
 

@@ -45,8 +45,12 @@ def detection_figure(
         axes.plot(ends, ends, color=VERMILLION, linewidth=4, alpha=0.5)
         known = f" ({100 * interval[0]:.2f} % to {100 * interval[1]:.2f} %)"
     axes.plot(_probit(errors.accepted), _probit(errors.refused), color=BLUE, linewidth=1.8)
-    point = _probit(np.clip([rate], lowest, highest))
-    axes.plot(point, point, "o", markersize=8, color=VERMILLION, clip_on=False, zorder=3)
+    if rate >= lowest:
+        point = _probit(np.array([rate]))
+        axes.plot(point, point, "o", markersize=8, color=VERMILLION, clip_on=False, zorder=3)
+    else:
+        below = f"below {100 * lowest:g} %"
+        axes.annotate(below, (0.02, 0.02), xycoords="axes fraction", color=VERMILLION)
     axes.set_title(f"eer {100 * rate:.2f} %{known}, at the threshold {threshold:.3f}\n{title}")
     axes.set_xlabel("pairs of two speakers that are accepted (false alarms)")
     axes.set_ylabel("pairs of one speaker that are refused (misses)")

@@ -7,7 +7,7 @@ labels that are best most often, over time. Of whole recordings: a bar for each 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
 _WIDTH_INCHES = 10.0
 _WAVEFORM_INCHES, _BAND_INCHES, _SCORES_INCHES, _BAR_INCHES = 1.0, 0.5, 2.2, 0.3
 _HEAD_INCHES, _AXIS_INCHES = 0.5, 0.6
+_HANDLE_INCHES, _LETTER_INCHES, _ROW_INCHES = 0.5, 0.075, 0.22  # of the legend
 
 # Labels beyond these share a colour: nobody tells nine apart.
 _COLORS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, YELLOW)
 _OTHER = "#BBBBBB"
+_OTHERS = "other labels"
 _DARK = {BLUE, GREEN, VERMILLION, BLACK}  # what white letters can be read on
 _LINES: Any = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
@@ -78,13 +80,17 @@ def draw_labels(
 
 def _over_time(result: Classification, channels: Sequence[int], threshold: float | None) -> Figure:
     heights = [_WAVEFORM_INCHES] + [_BAND_INCHES, _SCORES_INCHES] * len(channels)
-    figure = new_figure(_WIDTH_INCHES, _HEAD_INCHES + sum(heights) + _AXIS_INCHES)
+    colors = label_colors(result, threshold)
+    others = bands_of_others(result, channels, threshold, colors)
+    entries = [*colors, *([_OTHERS] if others else [])]
+    n_beside = _n_beside(entries)
+    head = _HEAD_INCHES + _ROW_INCHES * (-(-len(entries) // n_beside) - 1)
+    figure = new_figure(_WIDTH_INCHES, head + sum(heights) + _AXIS_INCHES)
     axes = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     begin, end = _span(result)
     _draw_envelope(axes[0], result)
     axes[0].set_xlim(begin, end)
     axes[0].axis("off")
-    colors = label_colors(result, threshold)
     for index, channel in enumerate(channels):
         band_axes, score_axes = axes[1 + 2 * index], axes[2 + 2 * index]
         _draw_bands(band_axes, bands(result, channel, threshold), colors, (begin, end))
@@ -94,7 +100,7 @@ def _over_time(result: Classification, channels: Sequence[int], threshold: float
         time_axis(score_axes, end - begin, start_seconds=begin)
         if index < len(channels) - 1:
             score_axes.set_xlabel("")
-    _legend(figure, axes[0], colors, bands_of_others(result, channels, threshold, colors))
+    _legend(figure, axes[0], colors, others, n_beside)
     return figure
 
 
@@ -200,7 +206,9 @@ def _draw_scores(
     axes.grid(axis="y")
 
 
-def _legend(figure: Figure, axes: Axes, colors: Mapping[str, str], others: bool) -> None:
+def _legend(
+    figure: Figure, axes: Axes, colors: Mapping[str, str], others: bool, n_columns: int
+) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -209,11 +217,18 @@ def _legend(figure: Figure, axes: Axes, colors: Mapping[str, str], others: bool)
         for (label, color), line in zip(colors.items(), _LINES, strict=False)
     ]
     if others:
-        handles.append(Patch(color=_OTHER, label="other labels"))
+        handles.append(Patch(color=_OTHER, label=_OTHERS))
     if handles:
-        figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
+        figure.legend(handles=handles, loc="outside upper left", ncols=n_columns)
     else:
         axes.set_title("no label reaches the threshold")
+
+
+def _n_beside(labels: Collection[str]) -> int:
+    """Return how many entries of the legend fit beside each other."""
+    longest = max((len(_short(label)) for label in labels), default=0)
+    fitting = int(_WIDTH_INCHES / (_HANDLE_INCHES + longest * _LETTER_INCHES))
+    return max(min(fitting, len(labels)), 1)
 
 
 def _of_the_whole(result: Classification, most: int, threshold: float | None) -> Figure:

@@ -68,7 +68,7 @@ def draw_similarity(
     bar = figure.colorbar(image, ax=axes, shrink=0.95, pad=0.02, label="cosine")
     bar.outline.set_visible(False)
     if threshold is not None and lowest <= threshold <= 1:
-        bar.set_label(f"cosine; one speaker from {threshold:.2f}")
+        bar.set_label(f"cosine; one speaker from {threshold:.3g}")
         bar.ax.axhline(threshold, color=VERMILLION, linewidth=3)
     return figure
 

@@ -29,6 +29,7 @@ _AXIS_INCHES = 0.5  # ticks, their label, and the space below
 _HEAD_INCHES = 0.75
 _SPACE_INCHES = 0.03
 _BAR_HEIGHT = 0.72
+_MOST_LETTERS = 80  # of the name of a recording
 
 # A page is easier to read than a scroll: longer recordings have several lines of one length.
 _LINE_SECONDS = (150, 300, 600, 900, 1800, 3600, 7200)
@@ -120,6 +121,8 @@ def _head(figure: Figure, diarization: Diarization, spoken: dict[str, float]) ->
     from matplotlib.patches import Patch
 
     name = PurePath(diarization.source or "recording").name
+    if len(name) > _MOST_LETTERS:
+        name = "…" + name[1 - _MOST_LETTERS :]
     count = counted(len(spoken), "speaker") if spoken else "nobody speaks"
     title = f"{name}: {count}, {clock(diarization.duration_seconds)}"
     total = sum(spoken.values())

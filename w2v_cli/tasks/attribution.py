@@ -25,11 +25,12 @@ def attribute(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
     Args:
         transcript: What was said.
         turns: Who speaks when. Words of a channel are said in turns on that channel, if any turn
-            has one. None at all leave the transcript as it is.
+            has one; in none, by whoever the channel is of. None at all leave a transcript of a
+            single channel as it is.
     """
-    if not turns:
+    if not turns and all(segment.channel is None for segment in transcript.segments):
         return transcript
-    by_channel = any(turn.channel is not None for turn in turns)
+    by_channel = not turns or any(turn.channel is not None for turn in turns)
     segments: list[Segment] = []
     voices: dict[int | None, TurnsOfVoices] = {}
     for segment in transcript.segments:
@@ -37,10 +38,22 @@ def attribute(transcript: Transcript, turns: Sequence[Turn]) -> Transcript:
         if channel not in voices:
             here = [turn for turn in turns if channel is None or turn.channel == channel]
             voices[channel] = TurnsOfVoices(here)
-        segments += _by_speakers(segment, voices[channel])
+        if voices[channel].names or channel is None:
+            segments += _by_speakers(segment, voices[channel])
+        else:
+            segments.append(replace(segment, speaker=channel_name(channel)))
     ordered = in_time_order(segments)
     text = " ".join(segment.text for segment in ordered)
     return replace(transcript, text=text, segments=tuple(ordered))
+
+
+def channel_name(number: int) -> str:
+    """Return what the speaker on a channel is called.
+
+    >>> channel_name(2)
+    'CHANNEL_2'
+    """
+    return f"CHANNEL_{number}"
 
 
 class TurnsOfVoices:
@@ -51,8 +64,8 @@ class TurnsOfVoices:
     """
 
     def __init__(self, turns: Sequence[Turn]) -> None:
-        self._names = sorted({turn.speaker for turn in turns})
-        self._speakers = np.array([self._names.index(turn.speaker) for turn in turns], dtype=int)
+        self.names = sorted({turn.speaker for turn in turns})
+        self._speakers = np.array([self.names.index(turn.speaker) for turn in turns], dtype=int)
         self._starts = np.array([turn.start_seconds for turn in turns])
         self._ends = np.array([turn.end_seconds for turn in turns])
 
@@ -63,17 +76,17 @@ class TurnsOfVoices:
             word: The word.
             before: Who says the one before it.
         """
-        if not self._names:
+        if not self.names:
             return None
         end_seconds = max(word.end_seconds, word.start_seconds)
         # Below 0 where they don't meet: so far apart they are.
         shared = np.minimum(self._ends, end_seconds) - np.maximum(self._starts, word.start_seconds)
-        fit = np.full(len(self._names), -np.inf)
+        fit = np.full(len(self.names), -np.inf)
         if (shared > 0).any():
-            fit = np.bincount(self._speakers, np.maximum(shared, 0), len(self._names))
+            fit = np.bincount(self._speakers, np.maximum(shared, 0), len(self.names))
         else:
             np.maximum.at(fit, self._speakers, shared)
-        best = [self._names[index] for index in np.flatnonzero(fit >= fit.max() - _ROUNDING)]
+        best = [self.names[index] for index in np.flatnonzero(fit >= fit.max() - _ROUNDING)]
         return before if before in best else best[0]
 
 

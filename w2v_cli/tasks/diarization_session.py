@@ -17,6 +17,7 @@ from w2v_cli.errors import AudioError
 from w2v_cli.formats.spoken import recording_name
 from w2v_cli.recording_parts import split_part
 from w2v_cli.results import Diarization, FrameActivity, Turn
+from w2v_cli.tasks.attribution import channel_name
 from w2v_cli.tasks.recording import Hearing, Ready
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class DiarizationSession:
             begin=stream.start_seconds,
             end=stream.start_seconds + stream.duration_seconds,
         )
+        if self._diarizer.voices is not None and not self._channels:
+            self._tell_missing(sum(len(of_one) > 0 for of_one in spans))
         if self._regions is not None:
             spans = [within(of_one, self._regions) for of_one in spans]
         order = list(range(len(spans)))
@@ -122,8 +125,19 @@ class DiarizationSession:
             )
         )
 
+    def _tell_missing(self, n_speakers: int) -> None:
+        """Warn if fewer speakers were found than there are said to be."""
+        least = self._diarizer.voice_rules.least
+        if n_speakers < least and least > 1:
+            log.warning(
+                "%s: only %d of %d speakers could be told apart",
+                self._hearing.source or "the recording",
+                n_speakers,
+                least,
+            )
+
     def _name(self, rank: int) -> str:
-        return f"CHANNEL_{self._channels[rank]}" if self._channels else f"SPEAKER_{rank:02d}"
+        return channel_name(self._channels[rank]) if self._channels else f"SPEAKER_{rank:02d}"
 
     def _regions_of(self, source: str | None) -> Spans | None:
         regions = self._diarizer.regions
@@ -157,13 +171,6 @@ class DiarizationSession:
             rules = self._diarizer.voice_rules
             step_seconds = self._network.hop_samples / self._network.sample_rate
             pieces, labels, n_speakers = link_divided(pieces, rules, step_seconds)
-            if n_speakers < rules.least:
-                log.warning(
-                    "%s: only %d of %d speakers could be told apart",
-                    self._hearing.source or "the recording",
-                    n_speakers,
-                    rules.least,
-                )
         return stitch(pieces, labels, n_speakers, n_frames)
 
     def _with_voices(self, chunk: Chunk, probabilities: FloatArray) -> Piece:
