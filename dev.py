@@ -28,6 +28,9 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 STAMP = VENV / "w2v-installed.json"
 CONSTRAINTS = ROOT / "constraints.txt"
+# With these pip would install elsewhere than into the environment.
+PIP_ELSEWHERE = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
+
 DEMO_RECORDING = Path("tests", "data", "demo.opus")
 
 CHECKS = (
@@ -219,7 +222,7 @@ def make_venv() -> None:
 
 
 def venv_works() -> bool:
-    """Return whether .venv is there, starts, has pip, and is of this Python's version."""
+    """Return whether .venv was made here, starts, has pip, and is of this Python's version."""
     question = "import sys, pip; print(sys.version_info[:3], sys.base_prefix)"
     try:
         answer = subprocess.run(
@@ -230,7 +233,10 @@ def venv_works() -> bool:
         ).stdout.decode()
     except (OSError, subprocess.CalledProcessError):
         return False
-    return answer.split() == f"{sys.version_info[:3]} {sys.base_prefix}".split()
+    if answer.split() != f"{sys.version_info[:3]} {sys.base_prefix}".split():
+        return False
+    # Its programs name the Python that they start: in a copied or moved folder, the old one.
+    return os.name == "nt" or str(BIN) in (BIN / "pip").read_text(encoding="utf-8")
 
 
 def python_name() -> str:
@@ -244,7 +250,10 @@ def pip_install(arguments: list) -> None:
         STAMP.unlink()
     command = [str(BIN / python_name()), "-m", "pip", "install", "--disable-pip-version-check"]
     said = []
-    with subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, cwd=str(ROOT)) as pip:
+    environment = {name: value for name, value in os.environ.items() if name not in PIP_ELSEWHERE}
+    with subprocess.Popen(
+        [*command, *arguments], stderr=subprocess.PIPE, cwd=str(ROOT), env=environment
+    ) as pip:
         for line in pip.stderr:
             sys.stderr.write(line.decode(errors="replace"))
             said.append(line.decode(errors="replace"))

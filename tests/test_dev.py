@@ -167,3 +167,49 @@ def test_unknown_command_is_a_usage_error():
     )
     assert done.returncode == 2
     assert "invalid choice: 'dance'" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="programs are no texts there")
+def test_an_environment_that_was_made_elsewhere_is_made_anew(dev):
+    venv.create(dev.VENV, with_pip=True)
+    assert dev.venv_works()
+    elsewhere = dev.VENV.rename(dev.ROOT / "moved")
+    dev.VENV, dev.BIN = elsewhere, elsewhere / "bin"
+    assert not dev.venv_works()
+
+
+def test_pip_installs_into_the_environment_whatever_it_was_told(dev, monkeypatch):
+    for name in dev.PIP_ELSEWHERE:
+        monkeypatch.setenv(name, "1")
+    dev.BIN.mkdir(parents=True)
+    program = dev.BIN / dev.python_name()
+    program.write_text("#!/bin/sh\nenv > environment\n")
+    program.chmod(0o755)
+    dev.pip_install([])
+    given = (dev.ROOT / "environment").read_text()
+    assert not any(f"{name}=" in given for name in dev.PIP_ELSEWHERE)
+
+
+def test_pins_are_for_every_python_that_they_are_asked_of():
+    """Each that is installed here: what it needs, and since which Python it is pinned."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+
+    wrong = []
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        pin = Requirement(line.partition("#")[0]) if line.partition("#")[0].strip() else None
+        if pin is None:
+            continue
+        try:
+            installed = distribution(pin.name)
+        except PackageNotFoundError:
+            continue
+        needs = SpecifierSet(installed.metadata["Requires-Python"] or "")
+        for python in ("3.10", "3.11", "3.12"):
+            environment = {"python_version": python, "python_full_version": f"{python}.14"}
+            asked = pin.marker is None or pin.marker.evaluate(environment)
+            if asked and installed.version in pin.specifier and f"{python}.14" not in needs:
+                wrong.append(f"{pin} needs Python {needs}")
+    assert wrong == []

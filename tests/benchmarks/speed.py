@@ -212,7 +212,7 @@ def print_table(chosen: argparse.Namespace, texts, answers, audio: float, limit:
             for other in reference
         ]
         same = sum(
-            a.split() == b.split() for a, b in zip(texts[reference[0]], texts[name], strict=True)
+            a.split() == b.split() for a, b in zip(next(iter(texts.values())), texts[name], strict=True)
         )
         peak = rounds[-1]["peak_bytes"] / 1e6
         print(f"| {name} | {audio / wall:.1f} | {audio / used:.1f} | {work / used / limit:.2f} | "

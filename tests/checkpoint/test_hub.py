@@ -176,6 +176,59 @@ def test_a_cached_model_works_while_the_hub_is_away(hub, monkeypatch, cut):
     assert fetch() == path
 
 
+def test_what_another_program_did_not_load_is_not_there_while_the_hub_is_away(hub, monkeypatch):
+    from huggingface_hub import hf_hub_download
+
+    add_model(hub)
+    template = "HUGGINGFACE_CO_URL_TEMPLATE"
+    nowhere = "http://127.0.0.1:9/{repo_id}/{revision}/{filename}"
+    hf_hub_download(MODEL, "config.json")
+    with monkeypatch.context() as away:
+        away.setattr(hub_module.constants, template, nowhere)
+        assert "cannot be reached" in failure(HubError, filename="vocab.json")
+    hf_hub_download(MODEL, "model.safetensors")
+    monkeypatch.setattr(hub_module.constants, template, nowhere)
+    assert fetch("vocab.json") is None
+    assert fetch("model.safetensors") is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ImportError("Using SOCKS proxy, but the 'socksio' package is not"), "Using SOCKS proxy"),
+        (ValueError("Unknown scheme for proxy URL"), "Unknown scheme for proxy URL"),
+        (
+            UnicodeEncodeError("ascii", "hf_…", 3, 4, "ordinal not in range"),
+            "HF_TOKEN is no token: no token has such letters",
+        ),
+        (
+            FileNotFoundError(2, "No such file or directory"),
+            "No such file or directory; SSL_CERT_FILE is /nowhere.pem",
+        ),
+    ],
+)
+def test_a_hub_that_cannot_be_asked(hub, monkeypatch, error, reason):
+    def ask(*_: object, **__: object) -> None:
+        raise error
+
+    add_model(hub)
+    kept = fetch()
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    monkeypatch.setattr(hub_module, "get_hf_file_metadata", ask)
+    assert fetch() == kept
+    said = failure(HubError, filename="model.safetensors")
+    assert f"cannot be reached ({reason}" in said
+
+
+def test_a_timeout_that_is_no_number_is_told():
+    command = [sys.executable, "-m", "w2v_cli", "models"]
+    environment = {**os.environ, "HF_HUB_ETAG_TIMEOUT": "2.5"}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 4
+    assert run.stderr.startswith("w2v: a variable of the environment that begins with HF_")
+    assert len(run.stderr.splitlines()) == 1
+
+
 def test_a_model_the_hub_does_not_have(hub):
     message = failure(ModelNotFoundError)
     assert "no such folder, no such embedded model and no such model on the Hub" in message

@@ -17,9 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+
+from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.progress import bar_class
+from w2v_cli.checkpoint.resolve import offline_suggestion, suggest_embedded
+from w2v_cli.errors import HubError, ModelError, ModelNotFoundError
+
+try:
+    from huggingface_hub import constants
+except ValueError as error:  # of HF_HUB_ETAG_TIMEOUT and the like, which it reads at once
+    raise HubError(
+        f"a variable of the environment that begins with HF_ has a value that is none "
+        f"({error}); see: env | grep ^HF_"
+    ) from error
 from huggingface_hub import (
     HfApi,
-    constants,
     get_token,
     hf_hub_download,
     hf_hub_url,
@@ -40,11 +52,6 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import get_hf_file_metadata
 from huggingface_hub.utils._validators import validate_repo_id
 
-from w2v_cli.checkpoint.options import HubOptions
-from w2v_cli.checkpoint.progress import bar_class
-from w2v_cli.checkpoint.resolve import offline_suggestion, suggest_embedded
-from w2v_cli.errors import HubError, ModelError, ModelNotFoundError
-
 # huggingface_hub would otherwise ask the Hub for a list of programs to report itself under.
 constants.HF_HUB_DISABLE_TELEMETRY = True
 
@@ -58,8 +65,12 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class _HubAwayError(OSError):
-    """The Hub did not answer the first question."""
+    """The Hub did not answer the first question, or it could not be asked."""
 
+
+# No answer, no certificates, a proxy of a kind that nothing is installed for, or a token with
+# letters that no token has.
+_NOT_ASKED = (httpx2.TransportError, OSError, ImportError, ValueError)
 
 _FAILURES = (httpx2.HTTPError, OSError, XetDownloadError)
 
@@ -100,8 +111,11 @@ def fetch_file(model_id: str, filename: str, options: HubOptions) -> Path | None
     except ModelError:
         raise  # said already
     except _FAILURES as error:
-        copy = None if options.force_download else wanted.in_cache(options.revision)[1]
-        if copy is None:
+        if options.force_download:
+            raise wanted.explain(error) from error
+        copy = wanted.in_cache(options.revision)[1]
+        # Of a model that another program has loaded the cache lacks what that had no use for.
+        if copy is None and not (isinstance(error, _HubAwayError) and wanted.has_model()):
             raise wanted.explain(error) from error
         return copy
 
@@ -131,7 +145,7 @@ def list_folder(model_id: str, folder: str, options: HubOptions) -> list[str]:
         return sorted(entry.path.removeprefix(prefix) for entry in entries)
     except RemoteEntryNotFoundError:
         return []
-    except _FAILURES as error:
+    except (*_FAILURES, *_NOT_ASKED) as error:
         if stored:
             return stored
         raise wanted.explain(error) from error
@@ -198,6 +212,13 @@ class _WantedFile:
             f"on{self._alternatives()}"
         )
 
+    def has_model(self) -> bool:
+        """Return whether the cache has a model of this name with its weights."""
+        snapshot = self.snapshot()
+        if self.options.subfolder:
+            snapshot /= self.options.subfolder
+        return (snapshot / "config.json").exists() and _has_weights(snapshot)
+
     def snapshot(self) -> Path:
         """Return the cache's folder for the revision, whether it exists or not."""
         model = Path(self.cache_dir, f"models--{self.model_id.replace('/', '--')}")
@@ -223,8 +244,10 @@ class _WantedFile:
             )
         except RemoteEntryNotFoundError:
             metadata = None  # the download below says so again, and has the cache remember it
-        except httpx2.TransportError as error:
-            raise _HubAwayError(_first_line(error)) from error
+        except (HfHubHTTPError, FileMetadataError, LocalTokenNotFoundError):
+            raise  # it has answered, or was not asked
+        except _NOT_ASKED as error:
+            raise _HubAwayError(_reason(error)) from error
         if metadata is not None and not options.force_download:
             newest = self.in_cache(metadata.commit_hash or options.revision)[1]
             if newest is not None and newest == self.in_cache(options.revision)[1]:
@@ -276,7 +299,7 @@ class _WantedFile:
                 f"{self.model_id}: what answers at {constants.ENDPOINT} is not a Hub; check "
                 f"HF_ENDPOINT, the proxy and the firewall{self._alternatives()}"
             )
-        if isinstance(error, (_HubAwayError, httpx2.ConnectError)):
+        if isinstance(error, (_HubAwayError, httpx2.ConnectError, ImportError, ValueError)):
             return self._explain_unreachable(error)
         if isinstance(error, OSError) and error.errno is not None:
             return self._explain_disk(error)
@@ -363,6 +386,16 @@ class _WantedFile:
         offers += [f"{name} (in the cache)" for name in others]
         listed = " or ".join(offer for offer in offers if offer)
         return f", or use {listed}" if listed else ""
+
+
+def _reason(error: Exception) -> str:
+    """Return why the Hub could not be asked."""
+    if isinstance(error, UnicodeEncodeError):
+        return "HF_TOKEN is no token: no token has such letters"
+    certificates = os.environ.get("SSL_CERT_FILE")
+    if certificates and isinstance(error, OSError) and not isinstance(error, httpx2.HTTPError):
+        return f"{_first_line(error)}; SSL_CERT_FILE is {certificates}"
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -81,9 +81,12 @@ def compile_network(model: Wav2Vec2PreTrainedModel) -> None:
 
 
 def cache_folder() -> Path:
-    """Return where compiled code is kept, as the XDG Base Directory Specification has it."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "w2v" / "compiled"
+    """Return where compiled code is kept, as the XDG Base Directory Specification has it.
+
+    By it a relative path is none.
+    """
+    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (root if root.is_absolute() else Path.home() / ".cache") / "w2v" / "compiled"
 
 
 def is_compiled(model: Wav2Vec2PreTrainedModel) -> bool:
