@@ -131,6 +131,8 @@ def main() -> None:
 def recordings(chosen: argparse.Namespace, folder: Path) -> list[str]:
     """Return the files of a row; those that have to be made are made."""
     found = sorted(path for path in chosen.folder.rglob("*") if path.suffix in SUFFIXES)
+    if not found:
+        raise SystemExit(f"{chosen.folder}: no recordings there ({', '.join(SUFFIXES)})")
     if chosen.what in ("recordings", "split"):
         step = max(1, len(found) // chosen.files)
         return [str(path) for path in found[::step][: chosen.files]]
@@ -211,9 +213,8 @@ def print_table(chosen: argparse.Namespace, texts, answers, audio: float, limit:
             f"({median_ratio(answers[other], rounds, 'used'):.2f})"
             for other in reference
         ]
-        same = sum(
-            a.split() == b.split() for a, b in zip(next(iter(texts.values())), texts[name], strict=True)
-        )
+        first = texts[[*reference, *answers][0]]
+        same = sum(a.split() == b.split() for a, b in zip(first, texts[name], strict=True))
         peak = rounds[-1]["peak_bytes"] / 1e6
         print(f"| {name} | {audio / wall:.1f} | {audio / used:.1f} | {work / used / limit:.2f} | "
               f"{peak:.0f} | {same} of {len(texts[name])} | {' | '.join(ratios)} |")  # fmt: skip

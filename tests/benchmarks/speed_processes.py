@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 SCRIPT = """
 import sys
@@ -69,7 +70,7 @@ def transcribing(model: str, file: str, options: list[str]) -> list[str]:
 
 def compare(model: str, file: str, chosen: argparse.Namespace) -> None:
     """Print how long w2v and a script with the pipeline take from start to end."""
-    whole = f"{model}-int8"
+    whole = str(Path(file).with_name("int8"))  # which is in a folder of its own
     quantize = [sys.executable, "-m", "w2v_cli", "quantize", model, "-o", whole]
     subprocess.run(quantize, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     commands = {
