@@ -11,7 +11,8 @@ DATA = Path(__file__).parents[1] / "data"
 
 
 def choose(engine="ray", address=None, *, device="auto", reads_stdin=False):
-    return cluster_choice(engine, address, device=device, reads_stdin=reads_stdin)
+    params = {"engine": engine, "address": address, "device": device}
+    return cluster_choice(params, reads_stdin=reads_stdin)
 
 
 def test_local_is_the_default(w2v):

@@ -19,7 +19,7 @@ STOP = "tests/data/stop.opus"
 DEMO = "tests/data/demo.opus"
 
 
-def choice(**changes):
+def choice(n_inputs=1, **changes):
     asked = {
         "lm": None,
         "lexicon": None,
@@ -27,14 +27,13 @@ def choice(**changes):
         "beam_width": None,
         "alpha": None,
         "beta": None,
+        "hotword": None,
         "hotwords": None,
-        "hotwords_file": None,
         "n_best": 1,
         "workers": None,
         "case": None,
-        "n_inputs": 1,
     }
-    return decoding_choice(**{**asked, **changes})
+    return decoding_choice({**asked, **changes}, n_inputs=n_inputs)
 
 
 @pytest.mark.parametrize(
@@ -59,11 +58,11 @@ def test_a_file_of_hotwords(tmp_path):
     path = tmp_path / "words.txt"
     text = "Marvin\r\n# names\r\n\r\nSheila:15  # louder\r\n"
     path.write_text(text, encoding="utf-8-sig")  # as Windows writes it
-    chosen = choice(hotwords=["up"], hotwords_file=str(path))
+    chosen = choice(hotword=["up"], hotwords=str(path))
     assert chosen.hotwords == (Hotword("up"), Hotword("Marvin"), Hotword("Sheila", 15.0))
     for missing in (str(tmp_path / "none.txt"), ""):
         with pytest.raises(UsageError, match="No such file"):
-            choice(hotwords_file=missing)
+            choice(hotwords=missing)
 
 
 @pytest.mark.parametrize("option", ["alpha", "beta"])
@@ -78,7 +77,7 @@ def test_weights_are_finite(option):
     [
         ({}, False),
         ({"beam_width": 10}, True),
-        ({"hotwords": ["up"]}, True),
+        ({"hotword": ["up"]}, True),
         ({"n_best": 3}, True),
         ({"decoder": "beam"}, True),
         ({"decoder": "greedy"}, False),
@@ -97,7 +96,7 @@ def test_greedy_and_a_language_model_contradict_each_other():
     ("changes", "other"),
     [
         ({"lm": "lm"}, "--lm"),
-        ({"hotwords": ["up"]}, "--hotword"),
+        ({"hotword": ["up"]}, "--hotword"),
         ({"decoder": "greedy"}, "--decoder greedy"),
         ({"workers": 2}, "--workers"),
     ],

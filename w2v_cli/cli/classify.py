@@ -107,9 +107,7 @@ def classify(
     live = classify_options.live_format(raw, window, inputs or [], chosen, context)
     choice = batch_options.drawing(batch_options.batch_choice(context.params), plot)
     recordings = batch_options.recordings(inputs or [], choice)
-    cluster = cluster_options.cluster_choice(
-        engine, address, device=device, reads_stdin=recordings.reads_stdin
-    )
+    cluster = cluster_options.cluster_choice(context.params, reads_stdin=recordings.reads_stdin)
     draw = partial(drawn, written=written)
     known = {**label_formats(written), **picture_formats(draw)}
     target = batch_options.output_of(recordings, choice, output, chosen, known)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -89,20 +89,17 @@ class ClusterChoice:
         )
 
 
-def cluster_choice(
-    engine: EngineName, address: str | None, *, device: str, reads_stdin: bool
-) -> ClusterChoice:
+def cluster_choice(params: Mapping[str, Any], *, reads_stdin: bool) -> ClusterChoice:
     """Return what the options of this group come to.
 
     Args:
-        engine: As it was typed, as is the next.
-        address: None if none was typed.
-        device: What --device says.
+        params: The values of the command's parameters, by their names; with those of this group.
         reads_stdin: Whether a recording comes on standard input.
 
     Raises:
         UsageError: One of them contradicts another.
     """
+    engine, address, device = params["engine"], params["address"], params["device"]
     if engine == "local":
         if address is not None:
             raise UsageError("--address names a Ray cluster; add --engine ray")

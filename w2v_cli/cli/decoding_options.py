@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -128,38 +128,30 @@ Workers = Annotated[
 ]
 
 
-def decoding_choice(
-    *,
-    lm: str | None,
-    lexicon: str | None,
-    decoder: DecoderName,
-    beam_width: int | None,
-    alpha: float | None,
-    beta: float | None,
-    hotwords: Sequence[str] | None,
-    hotwords_file: str | None,
-    n_best: int,
-    workers: int | None,
-    case: CaseName | None,
-    n_inputs: int,
-) -> DecodingChoice:
+def decoding_choice(params: Mapping[str, Any], *, n_inputs: int) -> DecodingChoice:
     """Return what the options of this group come to.
+
+    Args:
+        params: The values of the command's parameters, by their names; with those of this group.
+        n_inputs: How many recordings there are.
 
     Raises:
         UsageError: One of them contradicts another or is no number, or a file of words cannot
             be read.
     """
-    for option, number in (("--alpha", alpha), ("--beta", beta)):
+    decoder, lexicon, workers = params["decoder"], params["lexicon"], params["workers"]
+    for name in ("alpha", "beta"):
+        number = params[name]
         if number is not None and not math.isfinite(number):
-            raise UsageError(f"{option} {number}: it must be a finite number, such as 0.5")
+            raise UsageError(f"--{name} {number}: it must be a finite number, such as 0.5")
     wants = {
-        "--lm": lm is not None,
-        "--beam-width": beam_width is not None,
-        "--alpha": alpha is not None,
-        "--beta": beta is not None,
-        "--hotword": bool(hotwords),
-        "--hotwords": hotwords_file is not None,
-        "--n-best": n_best > 1,
+        "--lm": params["lm"] is not None,
+        "--beam-width": params["beam_width"] is not None,
+        "--alpha": params["alpha"] is not None,
+        "--beta": params["beta"] is not None,
+        "--hotword": bool(params["hotword"]),
+        "--hotwords": params["hotwords"] is not None,
+        "--n-best": params["n_best"] > 1,
     }
     asked = [option for option, wanted in wants.items() if wanted]
     searches = [*asked, *(["--workers"] if workers else [])]
@@ -174,20 +166,20 @@ def decoding_choice(
 
     from w2v_cli.tasks.decoding import DecodingChoice
 
-    listed = () if hotwords_file is None else _lines("--hotwords", hotwords_file)
+    listed = () if params["hotwords"] is None else _lines("--hotwords", params["hotwords"])
     return DecodingChoice(
-        lm=lm,
+        lm=params["lm"],
         search=decoder != "greedy" and (decoder != "auto" or bool(asked)),
         lexicon=() if lexicon is None else _lexicon(lexicon),
         use_own=decoder != "greedy",
         engine=decoder if decoder in ("native", "pyctcdecode") else "auto",
-        beam_width=beam_width,
-        alpha=alpha,
-        beta=beta,
-        hotwords=tuple(parse_hotword(text) for text in (*(hotwords or ()), *listed)),
-        n_best=n_best,
+        beam_width=params["beam_width"],
+        alpha=params["alpha"],
+        beta=params["beta"],
+        hotwords=tuple(parse_hotword(text) for text in (*(params["hotword"] or ()), *listed)),
+        n_best=params["n_best"],
         workers=workers if workers is not None else int(n_inputs > 1),
-        case=case,
+        case=params["case"],
     )
 
 

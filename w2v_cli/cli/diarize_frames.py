@@ -108,9 +108,7 @@ def diarize_frames(
     start_seconds = options.checked_start(start, end)
     choice = batch_options.drawing(batch_options.batch_choice(context.params), plot)
     recordings = batch_options.recordings(inputs or [], choice)
-    cluster = cluster_options.cluster_choice(
-        engine, address, device=device, reads_stdin=recordings.reads_stdin
-    )
+    cluster = cluster_options.cluster_choice(context.params, reads_stdin=recordings.reads_stdin)
     rules = turn_choices.turn_rules(
         offset,
         onset=onset,

@@ -101,25 +101,11 @@ def embed(
     4 no model, 5 a package is missing, 130 interrupted.
     """
     start_seconds = options.checked_start(start, end)
-    choice = own.comparing(
-        compare=compare,
-        threshold=threshold,
-        enroll=enroll,
-        identify=identify,
-        matrix=matrix,
-        plot=plot,
-        output=output,
-        search=search,
-        top_k=top_k,
-        pool=pool,
-        vector_options={"--vector-dtype": vector_dtype != "float32", "--normalize": normalize},
-    )
+    choice = own.comparing(context.params)
     own.check_whole(choice, start, end, channel)
     batch = batch_options.batch_choice(context.params)  # all options of that group
     recordings = batch_options.recordings(inputs or [], batch)
-    cluster = cluster_options.cluster_choice(
-        engine, address, device=device, reads_stdin=recordings.reads_stdin
-    )
+    cluster = cluster_options.cluster_choice(context.params, reads_stdin=recordings.reads_stdin)
     console = Console(quiet=quiet, verbose=verbose)
     target = None
     if choice.mode == "vectors":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -197,45 +198,26 @@ class Comparing:
     top_k: int
 
 
-def comparing(
-    *,
-    compare: bool,
-    threshold: float | None,
-    enroll: str | None,
-    identify: bool,
-    matrix: bool,
-    plot: str | None,
-    output: str,
-    search: str | None,
-    top_k: int | None,
-    pool: PoolName | None,
-    vector_options: dict[str, bool],
-) -> Comparing:
+def comparing(params: Mapping[str, Any]) -> Comparing:
     """Return what the options of this group come to.
 
     Args:
-        compare: As it was typed, as are all but the last.
-        threshold: See there.
-        enroll: See there.
-        identify: See there.
-        matrix: See there.
-        plot: See there.
-        output: See there.
-        search: See there.
-        top_k: See there.
-        pool: See there.
-        vector_options: Which options, of those about how vectors are written, were given.
+        params: The values of the command's parameters, by their names; with those of this group,
+            of vectors and of the output.
 
     Raises:
         UsageError: They contradict each other.
         MissingDependencyError: Nothing can be drawn here.
     """
+    enroll, identify, matrix = params["enroll"], params["identify"], params["matrix"]
+    plot, search = params["plot"], params["search"]
+    threshold, top_k = params["threshold"], params["top_k"]
     if identify and enroll is None:
         raise UsageError("--identify: among which speakers? name a folder of them with --enroll")
     if enroll is not None and not identify:
         raise UsageError("--enroll names the speakers to choose from; add --identify")
     asked: dict[Mode, str] = {}
-    if compare:
+    if params["compare"]:
         asked["compare"] = "--compare"
     if identify:
         asked["identify"] = "--identify"
@@ -253,9 +235,13 @@ def comparing(
     if top_k is not None and mode not in _DEFAULT_TOP_K:
         raise UsageError("--top-k is for --identify and --search; leave it out")
     if mode != "vectors":
-        if pool == "none":
+        if params["pool"] == "none":
             raise UsageError("--pool none gives a vector a frame, and one a recording is compared")
-        for option, given in vector_options.items():
+        written = {
+            "--vector-dtype": params["vector_dtype"] != "float32",
+            "--normalize": params["normalize"],
+        }
+        for option, given in written.items():
             if given:
                 raise UsageError(f"{option} changes no cosine; leave it out with {asked[mode]}")
     if enroll is not None and not Path(enroll).is_dir():
@@ -263,7 +249,7 @@ def comparing(
     if plot is not None:
         from w2v_cli.plots.paths import check_plot_path
 
-        check_plot_path(plot, output)
+        check_plot_path(plot, params["output"])
     return Comparing(
         mode=mode,
         threshold=threshold,

@@ -123,30 +123,16 @@ def transcribe(
     live = long_options.live_choice(raw, partial, inputs or [], formats, context)
     choice = batch_options.batch_choice(context.params)  # all options of that group
     recordings = batch_options.recordings(inputs or [], choice)
-    cluster = cluster_options.cluster_choice(
-        engine, address, device=device, reads_stdin=recordings.reads_stdin
-    )
+    cluster = cluster_options.cluster_choice(context.params, reads_stdin=recordings.reads_stdin)
     voices = turn_choices.word_speakers(context.params)
     names = formats or [format_of_name(output, FORMATS, options.DEFAULT_FORMAT)]
     subtitles = subtitle_options.subtitle_choice(context, names)  # all options of that group
     known = transcript_formats(subtitles)
-    reads = [context.params["hotwords"], context.params["lexicon"]]
+    reads = [hotwords, lexicon]
     target = batch_options.output_of(recordings, choice, output, names, known, reads=reads)
     decoding_options.check_n_best_is_shown(n_best, names)
-    decoding = decoding_options.decoding_choice(
-        lm=lm,
-        lexicon=lexicon,
-        decoder=decoder,
-        beam_width=beam_width,
-        alpha=alpha,
-        beta=beta,
-        hotwords=hotword,
-        hotwords_file=hotwords,
-        n_best=n_best,
-        workers=workers,
-        case=case,
-        n_inputs=len(recordings.found.items),
-    )
+    n_inputs = len(recordings.found.items)
+    decoding = decoding_options.decoding_choice(context.params, n_inputs=n_inputs)
     runtime = engine_options.runtime_choice(context.params)  # all options of that group
 
     # Only now: help and usage errors must not wait for torch and numpy.
