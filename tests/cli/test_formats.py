@@ -80,8 +80,9 @@ def test_usage_errors(w2v, arguments, message):
 
 
 def test_completion_and_names():
-    assert options.complete_format("js") == ["json", "jsonl"]
-    assert options.complete_format("") == [*FORMATS, "all"]
-    assert options.parse_format(" TextGrid ") == "textgrid"
+    complete, parse = options.format_completer(FORMATS), options.format_parser(FORMATS)
+    assert complete("js") == ["json", "jsonl"]
+    assert complete("") == [*FORMATS, "all"]
+    assert parse(" TextGrid ") == "textgrid"
     with pytest.raises(UsageError, match="--min-gap is -1"):
         subtitle_options.subtitle_options(min_gap_seconds=-1)

@@ -50,15 +50,10 @@ LiteralText = Annotated[
 ]
 Formats = Annotated[
     list[str] | None,
-    typer.Option(
-        "--format",
-        "-f",
-        metavar="NAME",
-        parser=options.parse_format,
-        autocompletion=options.complete_format,
-        help="Any format of w2v transcribe: json, srt, vtt, csv (words), ctm, textgrid ... "
+    options.formats_option(
+        FORMATS,
+        "Any format of w2v transcribe: json, srt, vtt, csv (words), ctm, textgrid ... "
         "May be repeated; all is each of them. [default: what --output ends with, or json]",
-        rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]
 

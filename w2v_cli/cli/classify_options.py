@@ -16,8 +16,7 @@ from w2v_cli.cli.options import (
     LONGEST_SECONDS,
     MODEL_GROUP,
     OUTPUT_GROUP,
-    format_completer,
-    format_parser,
+    formats_option,
     model_option,
 )
 from w2v_cli.cli.output import format_of_name
@@ -165,16 +164,11 @@ Raw = Annotated[
 ]
 Formats = Annotated[
     list[str] | None,
-    typer.Option(
-        "--format",
-        "-f",
-        metavar="NAME",
-        parser=format_parser(FORMAT_NAMES),
-        autocompletion=format_completer(FORMAT_NAMES),
-        help="txt: a line a label. json and jsonl: all that is known. csv: a row a label. png, "
+    formats_option(
+        FORMAT_NAMES,
+        "txt: a line a label. json and jsonl: all that is known. csv: a row a label. png, "
         "svg: a picture. May be repeated; all is each of them but pictures. [default: what "
         "--output ends with, or txt]",
-        rich_help_panel=OUTPUT_GROUP,
     ),
 ]
 Plot = Annotated[

@@ -160,17 +160,12 @@ TopK = Annotated[
 ]
 Formats = Annotated[
     list[str] | None,
-    typer.Option(
-        "--format",
-        "-f",
-        metavar="NAME",
-        parser=options.format_parser(ALL_NAMES),
-        autocompletion=options.format_completer(ALL_NAMES),
-        help="npy, npz, safetensors: for numpy and torch. parquet: for data frames. jsonl: text. "
+    options.formats_option(
+        ALL_NAMES,
+        "npy, npz, safetensors: for numpy and torch. parquet: for data frames. jsonl: text. "
         "usearch: an index of all. May be repeated; all is each of them, in a folder all but "
         "usearch. What is compared is written as txt or jsonl, and --matrix as txt or csv. "
         "[default: as --output ends, else jsonl or txt]",
-        rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
@@ -86,25 +86,21 @@ def parse_device(text: str) -> str:
     return name
 
 
-def format_parser(names: Iterable[str]) -> Callable[[str], str]:
+def format_parser(names: Collection[str]) -> Callable[[str], str]:
     """Return what reads the name of one of some formats, or ``all``, as lower case.
 
     >>> format_parser(["json", "textgrid"])("TextGrid")
     'textgrid'
     """
-    known = tuple(names)
 
     def parse_format(text: str) -> str:
         name = text.strip().lower()
-        if name not in known and name != ALL_FORMATS:
-            said = ", ".join(known)
+        if name not in names and name != ALL_FORMATS:
+            said = ", ".join(names)
             raise typer.BadParameter(f"{text!r} is no format; choose from {said} or all")
         return name
 
     return parse_format
-
-
-parse_format = format_parser(FORMATS)
 
 
 def checked_start(start: float | None, end: float | None) -> float:
@@ -128,7 +124,7 @@ def complete_model(incomplete: str) -> list[str]:
     return [name for name in embedded_models() if name.startswith(incomplete)]
 
 
-def format_completer(names: Iterable[str]) -> Callable[[str], list[str]]:
+def format_completer(names: Collection[str]) -> Callable[[str], list[str]]:
     """Return what completes the name of one of some formats, or ``all``."""
     known = (*names, ALL_FORMATS)
 
@@ -136,9 +132,6 @@ def format_completer(names: Iterable[str]) -> Callable[[str], list[str]]:
         return [name for name in known if name.startswith(incomplete.lower())]
 
     return complete_format
-
-
-complete_format = format_completer(FORMATS)
 
 
 def complete_device(incomplete: str) -> list[str]:
@@ -247,19 +240,28 @@ End = Annotated[
 
 # Output
 
-Formats = Annotated[
-    list[str] | None,
-    typer.Option(
+
+def formats_option(names: Collection[str], text: str) -> Any:
+    """Return the option of the formats that a command writes, with what its help says."""
+    return typer.Option(
         "--format",
         "-f",
         metavar="NAME",
-        parser=parse_format,
-        autocompletion=complete_format,
-        help="txt: a line a segment. json and jsonl: all that is known. srt, vtt, lrc: "
+        parser=format_parser(names),
+        autocompletion=format_completer(names),
+        help=text,
+        rich_help_panel=OUTPUT_GROUP,
+    )
+
+
+Formats = Annotated[
+    list[str] | None,
+    formats_option(
+        FORMATS,
+        "txt: a line a segment. json and jsonl: all that is known. srt, vtt, lrc: "
         "subtitles. tsv: segments. csv: words. audacity: labels. ctm, stm: for sclite. textgrid: "
         "for Praat. May be repeated; all is each of them. [default: what --output ends "
         "with, or txt]",
-        rich_help_panel=OUTPUT_GROUP,
     ),
 ]
 Output = Annotated[

@@ -237,17 +237,12 @@ StrideSeconds = Annotated[
 
 Formats = Annotated[
     list[str] | None,
-    typer.Option(
-        "--format",
-        "-f",
-        metavar="NAME",
-        parser=options.format_parser(FORMAT_NAMES),
-        autocompletion=options.format_completer(FORMAT_NAMES),
-        help="rttm: for scoring. txt: for people. json and jsonl: all that is known. csv: a row a "
+    options.formats_option(
+        FORMAT_NAMES,
+        "rttm: for scoring. txt: for people. json and jsonl: all that is known. csv: a row a "
         "turn. textgrid: for Praat. audacity: labels. npz: the probabilities of all frames. srt, "
         "vtt: subtitles, with --transcribe. png, svg: pictures. May be repeated; all is each but "
         "pictures. [default: what --output ends with, or rttm, with --transcribe txt]",
-        rich_help_panel=options.OUTPUT_GROUP,
     ),
 ]
 Plot = Annotated[
