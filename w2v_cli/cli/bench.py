@@ -22,11 +22,10 @@ _WORTH_SAYING = 1.1
 
 ModelArgument = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[MODEL]",
-        autocompletion=options.complete_model,
-        help="A folder, a model id of the Hugging Face Hub, or an embedded model, of any kind. "
+    options.model_argument(
+        "A folder, a model id of the Hugging Face Hub, or an embedded model, of any kind. "
         "[default: random weights in the shape of wav2vec2-base]",
+        metavar="[MODEL]",
     ),
 ]
 Seconds = Annotated[

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from w2v_cli.cli.inputs import STDIN
-from w2v_cli.cli.long_options import HIGHEST_RAW_RATE, LIVE_GROUP, LONG_GROUP, check_alone
+from w2v_cli.cli.long_options import LONG_GROUP, check_alone, check_stream, raw_option
 from w2v_cli.cli.options import (
     ALL_FORMATS,
     DEFAULT_FORMAT,
@@ -152,14 +151,9 @@ WholeSeconds = Annotated[
 ]
 Raw = Annotated[
     int | None,
-    typer.Option(
-        "--raw",
-        min=1000,
-        max=HIGHEST_RAW_RATE,
-        metavar="RATE",
-        help="With --window: standard input is raw PCM of this rate, in Hz: signed 16-bit "
-        "little-endian, one channel. It may still grow: each window's labels are printed at once.",
-        rich_help_panel=LIVE_GROUP,
+    raw_option(
+        "With --window: standard input is raw PCM of this rate, in Hz: signed 16-bit "
+        "little-endian, one channel. It may still grow: each window's labels are printed at once."
     ),
 ]
 Formats = Annotated[
@@ -306,9 +300,7 @@ def live_format(
     """
     if raw is None:
         return None
-    if list(inputs) != [STDIN]:
-        raise UsageError("--raw reads standard input and nothing else; name - as the only input")
-    check_alone(context, _LIVE_PARAMETERS, "--raw", "recordings that end")
+    check_stream(context, inputs, _LIVE_PARAMETERS)
     if window is None:
         raise UsageError("--raw labels a stream window by window; add --window SECONDS")
     if len(formats) != 1 or formats[0] not in LIVE_FORMATS:

@@ -21,11 +21,9 @@ MEASURE_GROUP = "Measuring"
 
 ModelArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="MODEL",
-        help="A folder, a model id of the Hugging Face Hub, or an embedded model: of any kind that "
-        "w2v finetune trains, but pretraining.",
-        autocompletion=options.complete_model,
+    options.model_argument(
+        "A folder, a model id of the Hugging Face Hub, or an embedded model: of any kind that "
+        "w2v finetune trains, but pretraining."
     ),
 ]
 Manifests = Annotated[

@@ -53,14 +53,9 @@ class RunOptions:
     ] = None
     model: Annotated[
         str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="MODEL",
-            help="What to begin with: a "
-            "folder, a model id of the Hugging Face Hub, or an embedded model.",
-            autocompletion=options.complete_model,
-            rich_help_panel=options.MODEL_GROUP,
+        options.model_option(
+            "What to begin with: a folder, a model id of the Hugging Face Hub, or an embedded "
+            "model."
         ),
     ] = None
     from_scratch: Annotated[

@@ -33,11 +33,7 @@ Force = Annotated[
 ]
 ModelArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="MODEL",
-        autocompletion=options.complete_model,
-        help="A folder, a model id of the Hugging Face Hub, or an embedded model.",
-    ),
+    options.model_argument("A folder, a model id of the Hugging Face Hub, or an embedded model."),
 ]
 
 

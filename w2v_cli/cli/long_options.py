@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,16 +60,25 @@ Vad = Annotated[
         rich_help_panel=LONG_GROUP,
     ),
 ]
-Raw = Annotated[
-    int | None,
-    typer.Option(
+
+
+def raw_option(text: str) -> Any:
+    """Return the option of a stream's rate, with what its help says."""
+    return typer.Option(
         "--raw",
         min=1000,
         max=HIGHEST_RAW_RATE,
         metavar="RATE",
-        help="Standard input is raw PCM of this rate, in Hz: signed 16-bit little-endian, one "
-        "channel. It may still grow: each segment is printed when it is final.",
+        help=text,
         rich_help_panel=LIVE_GROUP,
+    )
+
+
+Raw = Annotated[
+    int | None,
+    raw_option(
+        "Standard input is raw PCM of this rate, in Hz: signed 16-bit little-endian, one "
+        "channel. It may still grow: each segment is printed when it is final."
     ),
 ]
 Partial = Annotated[
@@ -171,9 +180,7 @@ def live_choice(
         if partial:
             raise UsageError("--partial shows what is heard in a stream; it needs - --raw RATE")
         return None
-    if list(inputs) != [STDIN]:
-        raise UsageError("--raw reads standard input and nothing else; name - as the only input")
-    check_alone(context, _LIVE_PARAMETERS, "--raw", "recordings that end")
+    check_stream(context, inputs, _LIVE_PARAMETERS)
     chosen = tuple(dict.fromkeys(formats or [DEFAULT_FORMAT]))
     if len(chosen) != 1 or chosen[0] not in _LIVE_FORMATS:
         raise UsageError(
@@ -181,6 +188,22 @@ def live_choice(
             f"of them with --format"
         )
     return LiveChoice(raw, chosen[0], partial)
+
+
+def check_stream(context: typer.Context, inputs: Sequence[str], allowed: Collection[str]) -> None:
+    """Refuse inputs that are no stream, and options that a stream has no use for.
+
+    Args:
+        context: The command line.
+        inputs: The inputs.
+        allowed: What --raw can be combined with, by the names of the command's parameters.
+
+    Raises:
+        UsageError: There is one.
+    """
+    if list(inputs) != [STDIN]:
+        raise UsageError("--raw reads standard input and nothing else; name - as the only input")
+    check_alone(context, allowed, "--raw", "recordings that end")
 
 
 def check_alone(context: typer.Context, allowed: Collection[str], beside: str, what: str) -> None:

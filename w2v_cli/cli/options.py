@@ -160,6 +160,11 @@ def model_option(text: str, envvar: str | None = None) -> Any:
     )
 
 
+def model_argument(text: str, metavar: str = "MODEL") -> Any:
+    """Return the argument that is a command's model, with what its help says."""
+    return typer.Argument(metavar=metavar, autocompletion=complete_model, help=text)
+
+
 Model = Annotated[
     str,
     model_option(

@@ -15,10 +15,8 @@ from w2v_cli.errors import UsageError
 
 ModelArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="MODEL",
-        autocompletion=options.complete_model,
-        help="A folder, a model id of the Hugging Face Hub, or an embedded model, of any kind.",
+    options.model_argument(
+        "A folder, a model id of the Hugging Face Hub, or an embedded model, of any kind."
     ),
 ]
 
