@@ -17,7 +17,8 @@ from w2v_cli.inference.labeller import Labeller
 from w2v_cli.inference.pooling import FrameStatistics
 from w2v_cli.results import Classification, Stretch
 from w2v_cli.tasks.labels import comma_hint, named_labels
-from w2v_cli.tasks.recording import Cutter, Hearing, HearingTask, Ready, RecordingJob, about
+from w2v_cli.tasks.recording import Cutter, Hearing, HearingTask, RecordingJob, about
+from w2v_cli.tasks.task import Ready
 from w2v_cli.tasks.windows import Window, WindowCutter, Windowing
 
 if TYPE_CHECKING:

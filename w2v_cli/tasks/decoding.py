@@ -12,6 +12,7 @@ from w2v_cli.decoding.greedy import greedy_decode
 from w2v_cli.decoding.hypothesis import Hypothesis
 from w2v_cli.errors import UsageError
 from w2v_cli.tasks.cased import CasedDecoder, CaseName
+from w2v_cli.tasks.task import Pending, Ready
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.greedy import FloatArray
@@ -66,17 +67,8 @@ class DecodingChoice:
     case: CaseName | None = None
 
 
-class Handle(Protocol):
-    """Hypotheses that are being looked for."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether nothing has to be waited for."""
-        ...
-
-    def result(self) -> Sequence[tuple[Hypothesis, ...]]:
-        """Wait for them: for each matrix of emissions its readings, best first."""
-        ...
+Handle = Pending[Sequence[tuple[Hypothesis, ...]]]
+"""Hypotheses that are being looked for: for each matrix of emissions its readings, best first."""
 
 
 class Decoder(Protocol):
@@ -107,7 +99,7 @@ class DirectDecoder:
 
     def submit(self, batch: Sequence[FloatArray]) -> Handle:
         """Decode a batch of emissions, each (frames, vocab)."""
-        return _Done([(self._decode(emissions),) for emissions in batch])
+        return Ready([(self._decode(emissions),) for emissions in batch])
 
     def preview(self, emissions: FloatArray) -> str:
         """Return what (frames, vocab) may say."""
@@ -135,15 +127,6 @@ class SearchingDecoder:
     def close(self) -> None:
         """End the processes."""
         self._pool.close()
-
-
-@dataclass(frozen=True)
-class _Done:
-    hypotheses: list[tuple[Hypothesis, ...]]
-    ready: bool = True
-
-    def result(self) -> list[tuple[Hypothesis, ...]]:
-        return self.hypotheses
 
 
 def greedy_decoder(alphabet: Alphabet) -> Decoder:

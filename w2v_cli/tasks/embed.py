@@ -13,7 +13,8 @@ from w2v_cli.inference.chunks import Chunking
 from w2v_cli.inference.embedder import Embedder, load_embedder
 from w2v_cli.inference.pooling import PoolName, unit_length
 from w2v_cli.results import Embedding, VectorKind
-from w2v_cli.tasks.recording import Hearing, HearingTask, Ready, RecordingJob
+from w2v_cli.tasks.recording import Hearing, HearingTask, RecordingJob
+from w2v_cli.tasks.task import Ready
 
 if TYPE_CHECKING:
     from w2v_cli.audio import Waveforms, WaveformStream

@@ -17,6 +17,7 @@ from w2v_cli.errors import AudioError, ModelError, OutOfMemoryError
 from w2v_cli.inference.chunks import Chunk, Chunker, Chunking, SpeechFinder
 from w2v_cli.inference.runtime import Runtime
 from w2v_cli.recording_parts import split_part
+from w2v_cli.tasks.task import Ready as Ready  # diarization_session takes it from here
 
 if TYPE_CHECKING:
     from w2v_cli.audio import Waveforms
@@ -261,15 +262,3 @@ class HearingTask(ABC, Generic[Result]):
 
     def close(self) -> None:
         """Let go of processes and models."""
-
-
-@dataclass(frozen=True)
-class Ready(Generic[Result]):
-    """A result that need not be waited for; a `w2v_cli.tasks.task.Pending`."""
-
-    value: Result
-    ready: bool = True
-
-    def result(self) -> Result:
-        """Return it."""
-        return self.value

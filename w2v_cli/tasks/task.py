@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,18 @@ class Pending(Protocol[Result_co]):
     def result(self) -> Result_co:
         """Wait for it, and return it or raise what is wrong with the input."""
         ...
+
+
+@dataclass(frozen=True)
+class Ready(Generic[Result_co]):
+    """A result that need not be waited for; a `Pending`."""
+
+    value: Result_co
+    ready: bool = True
+
+    def result(self) -> Result_co:
+        """Return it."""
+        return self.value
 
 
 class Session(Protocol[Result_co]):
