@@ -2,7 +2,7 @@
 
 import pytest
 
-from w2v_cli.formats import FORMATS, SubtitleOptions, format_transcript
+from w2v_cli.formats import FORMATS, format_transcript
 from w2v_cli.results import Segment, Transcript, Word
 
 SILENCE = Transcript(text="", segments=(), duration_seconds=1.0, model="mini", source="a.wav")
@@ -24,7 +24,7 @@ def test_no_two_formats_share_a_file():
 def test_writers_end_with_a_newline(name):
     assert format_transcript(SPEECH, name).endswith("\n")
     assert format_transcript(SILENCE, name) in ("", format_transcript(SILENCE, name).strip() + "\n")
-    assert format_transcript(SPEECH, name) == FORMATS[name].write(SPEECH, SubtitleOptions())
+    assert format_transcript(SPEECH, name) == FORMATS[name].write(SPEECH)
 
 
 def test_unknown_name():

@@ -7,11 +7,10 @@ Reading order: `spoken` (clean words and whole milliseconds), `plain` and `whisp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from w2v_cli.formats.format import Format, Joining
+from w2v_cli.formats.format import Format
 from w2v_cli.formats.lyrics import lrc
 from w2v_cli.formats.nist import ctm, stm
 from w2v_cli.formats.options import SubtitleOptions
@@ -31,9 +30,7 @@ from w2v_cli.results import Transcript
 __all__ = [
     "FORMATS",
     "Format",
-    "Joining",
     "SubtitleOptions",
-    "TranscriptFormat",
     "format_transcript",
     "json_error_line",
     "partial_line",
@@ -44,55 +41,34 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class TranscriptFormat:
-    """A format that transcripts are written in.
-
-    Attributes:
-        suffix: What its files end with.
-        write: Returns the whole file for one transcript, ended by a newline unless it is empty.
-        joining: How several recordings share a file; None where a file holds one recording.
-    """
-
-    suffix: str
-    write: Callable[[Transcript, SubtitleOptions], str]
-    joining: Joining | None = None
-
-
-FORMATS: Mapping[str, TranscriptFormat] = MappingProxyType(
-    {
-        "txt": TranscriptFormat(".txt", lambda transcript, _: plain_text(transcript), "headings"),
-        "json": TranscriptFormat(".json", lambda transcript, _: whisper_json(transcript), "array"),
-        "jsonl": TranscriptFormat(".jsonl", lambda transcript, _: json_line(transcript), "lines"),
-        "srt": TranscriptFormat(".srt", srt),
-        "vtt": TranscriptFormat(".vtt", vtt),
-        "tsv": TranscriptFormat(".tsv", lambda transcript, _: tsv(transcript)),
-        "csv": TranscriptFormat(".csv", lambda transcript, _: csv(transcript), "header"),
-        "lrc": TranscriptFormat(".lrc", lrc),
-        # Audacity imports labels from .txt alone.
-        "audacity": TranscriptFormat(".labels.txt", audacity_labels),
-        "ctm": TranscriptFormat(".ctm", lambda transcript, _: ctm(transcript), "lines"),
-        "stm": TranscriptFormat(".stm", lambda transcript, _: stm(transcript), "lines"),
-        "textgrid": TranscriptFormat(".TextGrid", lambda transcript, _: text_grid(transcript)),
-    }
-)
-"""The formats by their names."""
-
-
 def transcript_formats(
     options: SubtitleOptions | None = None,
 ) -> Mapping[str, Format[Transcript]]:
-    """Return the `FORMATS` with subtitles laid out as one would have them.
+    """Return the formats that transcripts are written in, by their names.
 
     Args:
         options: How subtitles are laid out; None for the defaults.
     """
     chosen = options or SubtitleOptions()
+    return {
+        "txt": Format(".txt", plain_text, "headings"),
+        "json": Format(".json", whisper_json, "array"),
+        "jsonl": Format(".jsonl", json_line, "lines"),
+        "srt": Format(".srt", lambda transcript: srt(transcript, chosen)),
+        "vtt": Format(".vtt", lambda transcript: vtt(transcript, chosen)),
+        "tsv": Format(".tsv", tsv),
+        "csv": Format(".csv", csv, "header"),
+        "lrc": Format(".lrc", lambda transcript: lrc(transcript, chosen)),
+        # Audacity imports labels from .txt alone.
+        "audacity": Format(".labels.txt", lambda transcript: audacity_labels(transcript, chosen)),
+        "ctm": Format(".ctm", ctm, "lines"),
+        "stm": Format(".stm", stm, "lines"),
+        "textgrid": Format(".TextGrid", text_grid),
+    }
 
-    def bound(form: TranscriptFormat) -> Format[Transcript]:
-        return Format(form.suffix, lambda result: form.write(result, chosen), form.joining)
 
-    return {name: bound(form) for name, form in FORMATS.items()}
+FORMATS: Mapping[str, Format[Transcript]] = MappingProxyType(transcript_formats())
+"""The formats by their names, with subtitles as they are laid out by default."""
 
 
 def format_transcript(
@@ -110,4 +86,6 @@ def format_transcript(
     """
     if format_name not in FORMATS:
         raise ValueError(f"no format {format_name!r}; choose one of {', '.join(FORMATS)}")
-    return FORMATS[format_name].write(transcript, options or SubtitleOptions())
+    written = transcript_formats(options)[format_name].write(transcript)
+    assert isinstance(written, str)  # as all of these are
+    return written
