@@ -10,18 +10,17 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
-from w2v_cli.checkpoint.atomic import make_folder, replacing, write_text
+from w2v_cli.checkpoint.atomic import make_folder, write_text
 from w2v_cli.checkpoint.configs import read_json_object
 from w2v_cli.checkpoint.language_models import (
     ALPHABET_FILE,
     LANGUAGE_MODEL_FOLDER,
+    copy_language_model,
     language_model_folder,
 )
 from w2v_cli.checkpoint.options import HubOptions
@@ -29,10 +28,6 @@ from w2v_cli.decoding.ngram import ATTRS_FILE, MODEL_ENDINGS, UNIGRAMS_FILE, NGr
 from w2v_cli.decoding.pyctc import import_pyctcdecode, load_language_model
 from w2v_cli.errors import CheckpointError, ModelNotFoundError
 from w2v_cli.uploads import refuse_upload
-
-# What pyctcdecode takes for a language model, and the name that a KenLM binary gets here.
-_PUBLISHED_ENDINGS = (".arpa", ".bin", ".binary")
-_BINARY_ENDING = ".bin"
 
 
 def load_decoder(
@@ -90,26 +85,9 @@ def save_decoder(decoder: Any, folder: str | os.PathLike[str]) -> list[str]:
     attrs, unigrams = inside / ATTRS_FILE, inside / UNIGRAMS_FILE
     write_text(attrs, json.dumps(lm.serializable_attrs))
     write_text(unigrams, "".join(f"{word}\n" for word in sorted(lm._unigram_set)))
-    source = Path(lm._kenlm_model.path.decode("utf-8"))
-    model = inside / _published_name(source)
-    if not (model.exists() and model.samefile(source)):
-        with replacing(model) as partial:
-            _copy(source, partial)
+    model = copy_language_model(Path(lm._kenlm_model.path.decode("utf-8")), inside)
     # pyctcdecode reads a folder with exactly one model in it.
     for other in inside.iterdir():
         if other.name.endswith(MODEL_ENDINGS) and other != model:
             other.unlink()
     return [str(path) for path in (alphabet, attrs, unigrams, model)]
-
-
-def _published_name(source: Path) -> str:
-    name = source.name.removesuffix(".gz")
-    return name if name.endswith(_PUBLISHED_ENDINGS) else name + _BINARY_ENDING
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.name.endswith(".gz"):
-        with gzip.open(source, "rb") as packed, target.open("wb") as file:
-            shutil.copyfileobj(packed, file)
-    else:
-        shutil.copyfile(source, target)

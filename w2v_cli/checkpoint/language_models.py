@@ -6,14 +6,21 @@ language_model/attrs.json, unigrams.txt, and one ARPA or KenLM binary file
 
 from __future__ import annotations
 
+import gzip
 import os
+import shutil
 from pathlib import Path
 
+from w2v_cli.checkpoint.atomic import replacing
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import locate, pin, resolve_file
 
 ALPHABET_FILE = "alphabet.json"
 LANGUAGE_MODEL_FOLDER = "language_model"
+
+# What pyctcdecode takes for a language model, and the name that a KenLM binary gets here.
+_PUBLISHED_ENDINGS = (".arpa", ".bin", ".binary")
+_BINARY_ENDING = ".bin"
 
 
 def language_model_folder(
@@ -46,3 +53,26 @@ def language_model_folder(
         for filename in hub.list_folder(model_id, LANGUAGE_MODEL_FOLDER, options):
             hub.fetch_file(model_id, f"{LANGUAGE_MODEL_FOLDER}/{filename}", options)
     return alphabet.parent
+
+
+def copy_language_model(source: Path, folder: Path) -> Path:
+    """Return KenLM's file in `folder`, unpacked, under a name that pyctcdecode takes.
+
+    Args:
+        source: The file that is copied, unless it is the one that lies there.
+        folder: Where to write.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    name = source.name.removesuffix(".gz")
+    target = folder / (name if name.endswith(_PUBLISHED_ENDINGS) else name + _BINARY_ENDING)
+    if target.exists() and target.samefile(source):
+        return target
+    with replacing(target) as partial:
+        if source.name.endswith(".gz"):
+            with gzip.open(source, "rb") as packed, partial.open("wb") as plain:
+                shutil.copyfileobj(packed, plain, 1 << 20)
+        else:
+            shutil.copyfile(source, partial)
+    return target

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v_cli.checkpoint.atomic import make_folder, replacing, write_text
+from w2v_cli.checkpoint.language_models import copy_language_model
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.quantized import QUANTIZED_FILE
 from w2v_cli.checkpoint.resolve import COMPANIONS, locate, pin, resolve_file
@@ -77,7 +78,7 @@ def attach(
         attrs=attrs_json(ngram),
         unigrams=ngram.unigrams or (),
     )
-    _copy_language_model(ngram.path, inside)
+    copy_language_model(ngram.path, inside)
     return NGram.load(folder)
 
 
@@ -137,23 +138,6 @@ def _name_the_class(folder: Path) -> None:
         settings = json.loads(path.read_text(encoding="utf-8"))
         settings["processor_class"] = PROCESSOR_CLASS
         write_text(path, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
-
-
-def _copy_language_model(source: Path, inside: Path) -> None:
-    """Copy KenLM's file under a name that pyctcdecode takes, unpacked."""
-    name = source.name.removesuffix(".gz")
-    target = inside / (name if name.endswith((".arpa", ".bin", ".binary")) else f"{name}.bin")
-    if source.name.endswith(".gz"):
-        import gzip
-
-        with (
-            replacing(target) as partial,
-            gzip.open(source, "rb") as packed,
-            partial.open("wb") as plain,
-        ):
-            shutil.copyfileobj(packed, plain, 1 << 20)
-        return
-    _copy(source, target)
 
 
 def _copy(source: Path, target: Path) -> None:
