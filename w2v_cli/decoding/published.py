@@ -18,9 +18,12 @@ import numpy.typing as npt
 
 from w2v_cli.decoding.ngram import NGram
 from w2v_cli.decoding.options import BeamOptions
-from w2v_cli.decoding.pyctc import HotwordScorer, import_pyctcdecode, load_language_model
-
-FloatArray = npt.NDArray[np.floating[Any]]
+from w2v_cli.decoding.pyctc import (
+    FloatArray,
+    import_pyctcdecode,
+    load_language_model,
+    search,
+)
 
 _MIN_PROBABILITY = 1e-15
 _LM_NAMES = {
@@ -60,14 +63,7 @@ def decode_beams(decoder: Any, logits: npt.ArrayLike, options: BeamOptions) -> l
     scores = log_probabilities(np.asarray(logits))
     decoder._check_logits_dimension(scores)
     with _weights(decoder, options):
-        beams = decoder._decode_logits(
-            scores,
-            beam_width=options.beam_width,
-            beam_prune_logp=options.beam_prune_logp,
-            token_min_logp=options.token_min_logp,
-            prune_history=options.prune_history,
-            hotword_scorer=HotwordScorer(options.word_weights),
-        )
+        beams = search(decoder, scores, options, options.word_weights)
     return [Beam(text, words, float(a), float(b)) for text, _, words, a, b in beams]
 
 

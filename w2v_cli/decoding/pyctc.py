@@ -20,6 +20,8 @@ from w2v_cli.errors import MissingDependencyError
 if TYPE_CHECKING:
     from w2v_cli.decoding.ngram import NGram
 
+FloatArray = npt.NDArray[np.floating[Any]]
+
 # pyctcdecode's floor: a probability of 1e-15.
 _MIN_LOGP = float(np.log(1e-15))
 
@@ -86,18 +88,28 @@ class PyctcdecodeEngine:
             self._lm.beta = float(options.beta)
             self._lm.unk_score_offset = float(options.unk_score_offset)
             self._lm.score_boundary = options.lm_score_boundary
-        beams = self._decoder._decode_logits(
-            np.clip(columns, _MIN_LOGP, 0),
-            beam_width=options.beam_width,
-            beam_prune_logp=options.beam_prune_logp,
-            token_min_logp=options.token_min_logp,
-            prune_history=options.prune_history,
-            hotword_scorer=HotwordScorer(word_weights),
-        )
+        beams = search(self._decoder, np.clip(columns, _MIN_LOGP, 0), options, word_weights)
         return [
             Reading(text, tuple(frames for _, frames in words), float(logit), float(score))
             for text, _, words, logit, score in beams
         ]
+
+
+def search(
+    decoder: Any, scores: FloatArray, options: BeamOptions, word_weights: Mapping[str, float]
+) -> Any:
+    """Return pyctcdecode's beams of log-probabilities (frames, labels), best first.
+
+    The language model weighs as it stands in the decoder, whatever the options say.
+    """
+    return decoder._decode_logits(
+        scores,
+        beam_width=options.beam_width,
+        beam_prune_logp=options.beam_prune_logp,
+        token_min_logp=options.token_min_logp,
+        prune_history=options.prune_history,
+        hotword_scorer=HotwordScorer(word_weights),
+    )
 
 
 def import_pyctcdecode() -> Any:
