@@ -20,6 +20,7 @@ LEVELS = {
     "errors": 0,
     "recording_parts": 0,
     "results": 0,
+    "stderr": 0,
     "uploads": 0,
     "audio": 1,
     "encodings": 1,

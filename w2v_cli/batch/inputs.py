@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
 from w2v_cli.audio.remote import is_url
+from w2v_cli.audio.sources import STDIN
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import AudioError
 from w2v_cli.recording_parts import part_place, split_part
-
-STDIN = "-"
 
 _SUFFIXES = (
     ".3gp .aac .ac3 .aif .aifc .aiff .amr .au .avi .caf .flac .m4a .m4b .m4v .mka .mkv .mov .mp2 "

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from w2v_cli.audio.remote import is_url
-from w2v_cli.batch.inputs import STDIN
+from w2v_cli.audio.sources import STDIN
 from w2v_cli.batch.outcome import Item
 from w2v_cli.errors import UsageError
 from w2v_cli.recording_parts import split_part

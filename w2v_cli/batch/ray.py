@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from w2v_cli.batch.inputs import STDIN
+from w2v_cli.audio.sources import STDIN
 from w2v_cli.batch.outcome import Engine, Item, Outcome
 from w2v_cli.batch.ray_driver import Driver
 from w2v_cli.batch.ray_feed import Feed

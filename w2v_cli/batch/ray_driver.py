@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
-from w2v_cli.decoding.kenlm_files import silent_stderr
 from w2v_cli.errors import MissingDependencyError, W2VError
+from w2v_cli.stderr import silent_stderr
 
 # Ray reports its use to its makers, and gathers what it has to say, unless told before its import.
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}

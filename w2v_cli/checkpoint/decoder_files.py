@@ -17,14 +17,16 @@ from typing import Any
 
 from w2v_cli.checkpoint.atomic import make_folder, write_text
 from w2v_cli.checkpoint.configs import read_json_object
-from w2v_cli.checkpoint.language_models import (
-    ALPHABET_FILE,
-    LANGUAGE_MODEL_FOLDER,
-    copy_language_model,
-    language_model_folder,
-)
+from w2v_cli.checkpoint.language_models import copy_language_model, language_model_folder
 from w2v_cli.checkpoint.options import HubOptions
-from w2v_cli.decoding.ngram import ATTRS_FILE, MODEL_ENDINGS, UNIGRAMS_FILE, NGram
+from w2v_cli.decoding.ngram import (
+    ALPHABET_FILE,
+    ATTRS_FILE,
+    LANGUAGE_MODEL_FOLDER,
+    MODEL_ENDINGS,
+    UNIGRAMS_FILE,
+    NGram,
+)
 from w2v_cli.decoding.pyctc import import_pyctcdecode, load_language_model
 from w2v_cli.errors import CheckpointError, ModelNotFoundError
 from w2v_cli.uploads import refuse_upload

@@ -14,9 +14,7 @@ from pathlib import Path
 from w2v_cli.checkpoint.atomic import replacing
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import locate, pin, resolve_file
-
-ALPHABET_FILE = "alphabet.json"
-LANGUAGE_MODEL_FOLDER = "language_model"
+from w2v_cli.decoding.ngram import ALPHABET_FILE, LANGUAGE_MODEL_FOLDER
 
 # What pyctcdecode takes for a language model, and the name that a KenLM binary gets here.
 _PUBLISHED_ENDINGS = (".arpa", ".bin", ".binary")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2v_cli.errors import CheckpointError
+from w2v_cli.stderr import silent_stderr
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.ngram import NGram
@@ -53,22 +51,3 @@ def refusal(path: Path, error: Exception) -> CheckpointError:
     thrown = _THROWN.search(str(error))
     reason = " ".join((thrown[1] if thrown else str(error)).split())
     return CheckpointError(f"{path}: KenLM cannot read it: {reason}")
-
-
-@contextlib.contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Keep what KenLM writes to the process's stderr, its progress bar too, from the terminal."""
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no stderr to keep quiet
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)

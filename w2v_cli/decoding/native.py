@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from w2v_cli.decoding.engine import Reading
-from w2v_cli.decoding.kenlm_files import refusal, silent_stderr
+from w2v_cli.decoding.kenlm_files import refusal
 from w2v_cli.decoding.labels import Labels
 from w2v_cli.decoding.options import BeamOptions
 from w2v_cli.errors import MissingDependencyError
+from w2v_cli.stderr import silent_stderr
 
 if TYPE_CHECKING:
     from w2v_cli.decoding.ngram import NGram

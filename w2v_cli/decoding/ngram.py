@@ -24,7 +24,7 @@ from typing import IO, Any
 from w2v_cli.errors import CheckpointError, ModelNotFoundError
 
 ALPHABET_FILE = "alphabet.json"
-FOLDER = "language_model"
+LANGUAGE_MODEL_FOLDER = "language_model"
 ATTRS_FILE = "attrs.json"
 UNIGRAMS_FILE = "unigrams.txt"
 
@@ -100,7 +100,7 @@ class NGram:
 
 
 def _from_folder(given: Path, encoding: str) -> NGram:
-    folder = given / FOLDER if (given / FOLDER).is_dir() else given
+    folder = given / LANGUAGE_MODEL_FOLDER if (given / LANGUAGE_MODEL_FOLDER).is_dir() else given
     models = sorted(
         path for path in folder.iterdir() if path.is_file() and path.name.endswith(MODEL_ENDINGS)
     )

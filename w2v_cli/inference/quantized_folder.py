@@ -14,16 +14,13 @@ from w2v_cli.checkpoint.adapters import load_adapter
 from w2v_cli.checkpoint.architectures import explaining_networks, published_class
 from w2v_cli.checkpoint.atomic import make_folder, replacing
 from w2v_cli.checkpoint.configs import CONFIG_FILE
-from w2v_cli.checkpoint.language_models import (
-    ALPHABET_FILE,
-    LANGUAGE_MODEL_FOLDER,
-    language_model_folder,
-)
+from w2v_cli.checkpoint.language_models import language_model_folder
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.quantized import read_quantized, refuse_whole_numbers, save_quantized
 from w2v_cli.checkpoint.renames import abbreviate, is_foreign, match_keys
 from w2v_cli.checkpoint.resolve import COMPANIONS, pin, resolve_file
 from w2v_cli.checkpoint.weights import SAFETENSORS_INDEX, find_weights, remove_weights_but
+from w2v_cli.decoding.ngram import ALPHABET_FILE, LANGUAGE_MODEL_FOLDER
 from w2v_cli.errors import CheckpointError
 from w2v_cli.inference.quantization import make_room, quantize
 from w2v_cli.model.base import Wav2Vec2PreTrainedModel, skip_init

@@ -17,7 +17,7 @@ from w2v_cli.checkpoint.weights import remove_weights_but
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.kenlm_files import check_readable
 from w2v_cli.decoding.labels import fitting_labels
-from w2v_cli.decoding.ngram import ALPHABET_FILE, FOLDER, NGram
+from w2v_cli.decoding.ngram import ALPHABET_FILE, LANGUAGE_MODEL_FOLDER, NGram
 from w2v_cli.errors import ModelNotFoundError, UsageError
 from w2v_cli.language_model.layout import alphabet_json, attrs_json, check_unused, write_layout
 
@@ -62,7 +62,8 @@ def attach(
     files = _model_files(model, hub)
     if folder.resolve() in {path.resolve().parent for path in files.values()}:
         raise UsageError(f"-o {folder}: the model lies there itself; choose another folder")
-    if ngram.path.resolve().parent in ((folder / FOLDER).resolve(), folder.resolve()):
+    places = (folder / LANGUAGE_MODEL_FOLDER, folder)
+    if ngram.path.resolve().parent in [place.resolve() for place in places]:
         raise UsageError(
             f"-o {folder}: the language model lies there itself; choose another folder"
         )

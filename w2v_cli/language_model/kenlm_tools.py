@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
+from w2v_cli.decoding.kenlm_files import open_kenlm
 from w2v_cli.errors import W2VError
 
 LMPLZ = "lmplz"
@@ -187,15 +188,10 @@ def _convert(kind: str, arpa: str, binary: str) -> int:
 
 def _agree(arpa: str, binary: str) -> bool:
     """Return whether KenLM gives words of an ARPA file the same scores from its binary."""
-    import kenlm
-
     with open(arpa, encoding="utf-8") as file:
         ngrams = [line.split("\t")[1] for line in islice(file, 2000) if "\t" in line]
     text = " ".join(ngram for ngram in ngrams if not ngram.startswith("<"))
-    config = kenlm.Config()
-    config.show_progress = False
-    config.arpa_complain = kenlm.ARPALoadComplain.NONE
-    first, second = (kenlm.Model(path, config) for path in (arpa, binary))
+    first, second = (open_kenlm(Path(path)) for path in (arpa, binary))
     expected = float(first.score(text))
     return abs(expected - float(second.score(text))) <= 1e-4 * max(1.0, abs(expected))
 

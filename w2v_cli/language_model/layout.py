@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from w2v_cli.checkpoint.atomic import make_folder, write_text
-from w2v_cli.decoding.ngram import ALPHABET_FILE, ATTRS_FILE, FOLDER, UNIGRAMS_FILE, NGram
+from w2v_cli.decoding.ngram import (
+    ALPHABET_FILE,
+    ATTRS_FILE,
+    LANGUAGE_MODEL_FOLDER,
+    UNIGRAMS_FILE,
+    NGram,
+)
 from w2v_cli.decoding.options import BeamOptions
 from w2v_cli.errors import UsageError
 
@@ -56,7 +62,7 @@ def write_layout(folder: Path, *, alphabet: str, attrs: str, unigrams: Iterable[
     Raises:
         WriteError: It cannot be written.
     """
-    inside = make_folder(folder / FOLDER)
+    inside = make_folder(folder / LANGUAGE_MODEL_FOLDER)
     for path in inside.iterdir():
         if path.is_file() and path.name not in (ATTRS_FILE, UNIGRAMS_FILE):
             path.unlink()

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from w2v_cli.audio.sources import STDIN, STDIN_LABEL
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.spelling import APOSTROPHES, Speller
 from w2v_cli.encodings import START_BYTES, encoding_of, is_wide, undecodable
 from w2v_cli.errors import UsageError
 from w2v_cli.language_model.ngram_counts import BEGIN_ID, END_ID, IdArray
 
-STDIN = "-"
 MARKS = ("<unk>", "<s>", "</s>")
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -202,4 +202,4 @@ def _unpacked(file: io.BufferedReader) -> io.BufferedReader | gzip.GzipFile:
 
 
 def _shown(source: str | os.PathLike[str]) -> str:
-    return "standard input" if source == STDIN else os.fspath(source)
+    return STDIN_LABEL if source == STDIN else os.fspath(source)

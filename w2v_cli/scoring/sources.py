@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v_cli.audio.manifests import PATH_COLUMNS, row_recording_part
+from w2v_cli.audio.sources import STDIN
 from w2v_cli.encodings import decoded_text
 from w2v_cli.errors import UsageError
 from w2v_cli.recording_parts import part_name
@@ -24,8 +25,6 @@ from w2v_cli.scoring.timed_texts import (
     text_of_subtitles,
     without_voices,
 )
-
-STDIN = "-"
 
 # In a folder with several files of one name the first of these is read.
 _SUFFIXES = (".txt", ".json", ".jsonl")

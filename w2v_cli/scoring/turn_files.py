@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from w2v_cli.audio.sources import STDIN
 from w2v_cli.encodings import decoded_text
 from w2v_cli.errors import UsageError
 from w2v_cli.formats.rttm import parse_rttm, parse_uem
 from w2v_cli.results import Turn
-from w2v_cli.scoring.sources import STDIN, content_of
+from w2v_cli.scoring.sources import content_of
 
 Turns = dict[str, tuple[Turn, ...]]
 """The turns of each recording, by its name."""

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from w2v_cli.checkpoint.language_models import LANGUAGE_MODEL_FOLDER, language_model_folder
+from w2v_cli.checkpoint.language_models import language_model_folder
 from w2v_cli.checkpoint.lexicons import own_lexicon
+from w2v_cli.decoding.ngram import LANGUAGE_MODEL_FOLDER
 from w2v_cli.inference.chunks import Chunking, SpeechFinder
 from w2v_cli.inference.emitter import Emitter
 from w2v_cli.tasks.decoding import (
