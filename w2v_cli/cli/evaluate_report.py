@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, Any
 
+from w2v_cli.cli.score_report import rounded
+from w2v_cli.cli.score_turns import rate_fields
 from w2v_cli.cli.summary import hours
 from w2v_cli.counts import counted
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 """Counts up when a field changes its meaning or goes away, not when one is added."""
 
-_DIGITS = 6
 _SECONDS_DIGITS = 3
 _NAME_COLUMNS = 20
 _MOST_POINTS = 200  # of a DET curve
@@ -103,8 +103,8 @@ def measured_json(measured: Measured, *, collar: float | None, skip_overlap: boo
         "labels": list(measured.labels) or None,
         "figures": {
             name: {
-                "value": _rounded(figure),
-                "interval": [_rounded(bound) for bound in measured.intervals.get(name, ())] or None,
+                "value": rounded(figure),
+                "interval": [rounded(bound) for bound in measured.intervals.get(name, ())] or None,
             }
             for name, figure in measured.figures.items()
         },
@@ -128,7 +128,7 @@ def _of_kind(measured: Measured, collar: float | None, skip_overlap: bool) -> di
         n_same = int(measured.pairs.is_same.sum())
         return {
             "pairs": {"same": n_same, "different": len(measured.pairs.scores) - n_same},
-            "threshold": _rounded(equal_threshold(measured)),
+            "threshold": rounded(equal_threshold(measured)),
             "det": _curve(measured),
         }
     if "der" in measured.figures:
@@ -149,9 +149,9 @@ def _curve(measured: Measured) -> dict[str, list[float | None]] | None:
     n_points = len(errors.thresholds)
     shown = np.unique(np.linspace(0, n_points - 1, min(n_points, _MOST_POINTS)).round().astype(int))
     return {
-        "threshold": [_rounded(float(x)) for x in errors.thresholds[shown]],
-        "refused": [_rounded(float(x)) for x in errors.refused[shown]],
-        "accepted": [_rounded(float(x)) for x in errors.accepted[shown]],
+        "threshold": [rounded(float(x)) for x in errors.thresholds[shown]],
+        "refused": [rounded(float(x)) for x in errors.refused[shown]],
+        "accepted": [rounded(float(x)) for x in errors.accepted[shown]],
     }
 
 
@@ -173,17 +173,5 @@ def _result(result: Result) -> dict[str, Any]:
         "hypothesis": result.hypothesis if isinstance(result.heard, str) else None,
     }
     if isinstance(result.heard, TurnErrors):
-        rates = result.heard.rates
-        fields |= {
-            "der": _rounded(rates.der),
-            "jer": _rounded(rates.jer),
-            "speech": round(rates.spoken_seconds, _SECONDS_DIGITS),
-            "missed": round(rates.missed_seconds, _SECONDS_DIGITS),
-            "false_alarm": round(rates.false_alarm_seconds, _SECONDS_DIGITS),
-            "confused": round(rates.confused_seconds, _SECONDS_DIGITS),
-        }
+        fields |= rate_fields(result.heard.rates)
     return fields
-
-
-def _rounded(share: float | None) -> float | None:
-    return round(share, _DIGITS) if share is not None and math.isfinite(share) else None

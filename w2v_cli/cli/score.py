@@ -11,7 +11,7 @@ from w2v_cli.cli import options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT, Results, check_file, format_of_name
-from w2v_cli.cli.score_report import errors_view, score_table, some_names
+from w2v_cli.cli.score_report import errors_view, rounded, score_table, some_names
 from w2v_cli.cli.score_turns import (
     Collar,
     Rttm,
@@ -32,7 +32,6 @@ SCHEMA_VERSION = 1
 """Counts up when a field changes its meaning or goes away, not when one is added."""
 
 SCORING_GROUP = "Scoring"
-_DIGITS = 6
 
 NormalizerName = Literal["none", "basic", "english"]
 ReportName = Literal["table", "json"]
@@ -226,8 +225,8 @@ def _file(pair: ScoredPair) -> dict[str, Any]:
 
 def _rates(words: Counts, characters: Counts) -> dict[str, Any]:
     return {
-        "wer": _rounded(words.rate),
-        "cer": _rounded(characters.rate),
+        "wer": rounded(words.rate),
+        "cer": rounded(characters.rate),
         "words": _counts(words),
         "characters": _counts(characters),
     }
@@ -241,7 +240,3 @@ def _counts(counts: Counts) -> dict[str, int]:
         "deletions": counts.deletions,
         "insertions": counts.insertions,
     }
-
-
-def _rounded(rate: float | None) -> float | None:
-    return None if rate is None else round(rate, _DIGITS)

@@ -1,4 +1,4 @@
-"""Scores for people: a table, and what was wrong, one text above the other.
+"""Scores for people: a table, and what was wrong, one text above the other; figures as shown.
 
 rich is imported where something is drawn: help must not wait for it.
 """
@@ -6,6 +6,7 @@ rich is imported where something is drawn: help must not wait for it.
 from __future__ import annotations
 
 import io
+import math
 import os
 import shutil
 import sys
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from w2v_cli.scoring import AlignedWords, Counts, Score, ScoredPair
+    from w2v_cli.scoring import AlignedWords, Score, ScoredPair
 
 HEADINGS = ("words", "sub", "del", "ins", "WER", "CER")
 _WIDTHS = (8, 7, 7, 7, 9, 9)
@@ -25,6 +26,7 @@ _LINE_COLUMNS = 80  # off a terminal
 _LABEL_COLUMNS = 6
 # More names than these on a line nobody reads.
 _NAMES_SHOWN = 5
+_DIGITS = 6
 
 _MARKS = {"equal": "", "substitute": "S", "delete": "D", "insert": "I"}
 _COLOURS = {"equal": "", "substitute": "yellow", "delete": "red", "insert": "cyan"}
@@ -45,8 +47,8 @@ def score_table(score: Score) -> str:
             str(words.substitutions),
             str(words.deletions),
             str(words.insertions),
-            _percent(words),
-            _percent(characters),
+            percent(words.rate),
+            percent(characters.rate),
         )
         row = "".join(" " + cell.rjust(w - 1) for cell, w in zip(cells, _WIDTHS, strict=True))
         lines.append(f"{name:{width}}{row}")
@@ -65,8 +67,14 @@ def some_names(names: tuple[str, ...]) -> str:
     return ", ".join(names[:_NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _percent(counts: Counts) -> str:
-    return "-" if counts.rate is None else f"{100 * counts.rate:.2f} %"
+def percent(rate: float | None) -> str:
+    """Return a rate for people; a dash for none."""
+    return "-" if rate is None else f"{100 * rate:.2f} %"
+
+
+def rounded(rate: float | None) -> float | None:
+    """Return a rate as JSON has it; None where there is none, or no finite one."""
+    return round(rate, _DIGITS) if rate is not None and math.isfinite(rate) else None
 
 
 def errors_view(score: Score, *, for_terminal: bool) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.score_report import shortened, some_names
+from w2v_cli.cli.score_report import percent, rounded, shortened, some_names
 from w2v_cli.errors import SOME_INPUTS_FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ SCHEMA_VERSION = 1
 """Counts up when a field changes its meaning or goes away, not when one is added."""
 
 TURNS_GROUP = "Who speaks when"
-_DIGITS = 6
 _SECONDS_DIGITS = 3
 
 HEADINGS = ("speech", "missed", "false", "confused", "DER", "JER")
@@ -133,19 +132,15 @@ def turns_table(score: DiarizationScore) -> str:
             _share(rates.missed_seconds, rates),
             _share(rates.false_alarm_seconds, rates),
             _share(rates.confused_seconds, rates),
-            _percent(rates.der),
-            _percent(rates.jer),
+            percent(rates.der),
+            percent(rates.jer),
         ]
         lines.append(f"{name:{width}}" + "".join(cell.rjust(_CELL) for cell in cells))
     return "\n".join(lines) + "\n"
 
 
 def _share(seconds: float, rates: TurnRates) -> str:
-    return _percent(seconds / rates.spoken_seconds if rates.spoken_seconds else None)
-
-
-def _percent(rate: float | None) -> str:
-    return "-" if rate is None else f"{100 * rate:.2f} %"
+    return percent(seconds / rates.spoken_seconds if rates.spoken_seconds else None)
 
 
 def turns_json(score: DiarizationScore, rules: ScoringRules) -> str:
@@ -163,12 +158,16 @@ def turns_json(score: DiarizationScore, rules: ScoringRules) -> str:
 
 
 def _fields(rates: TurnRates) -> dict[str, Any]:
+    return {**rate_fields(rates), "speakers": rates.n_speakers}
+
+
+def rate_fields(rates: TurnRates) -> dict[str, float | None]:
+    """Return how much of who speaks when is wrong, as JSON has it."""
     return {
-        "der": None if rates.der is None else round(rates.der, _DIGITS),
-        "jer": None if rates.jer is None else round(rates.jer, _DIGITS),
+        "der": rounded(rates.der),
+        "jer": rounded(rates.jer),
         "speech": round(rates.spoken_seconds, _SECONDS_DIGITS),
         "missed": round(rates.missed_seconds, _SECONDS_DIGITS),
         "false_alarm": round(rates.false_alarm_seconds, _SECONDS_DIGITS),
         "confused": round(rates.confused_seconds, _SECONDS_DIGITS),
-        "speakers": rates.n_speakers,
     }
