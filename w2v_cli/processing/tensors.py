@@ -1,4 +1,4 @@
-"""Lists, numpy arrays and tensors, told apart and turned into each other.
+"""Lists, numpy arrays and tensors, told apart and turned into each other; batches of them.
 
 torch is never imported to look at a value: what is a tensor can only exist where torch has
 been imported already.
@@ -7,7 +7,7 @@ been imported already.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,34 @@ def to_python(value: Any) -> Any:
     if is_tensor(value) or isinstance(value, (np.ndarray, np.number)):
         return value.tolist()
     return value
+
+
+def by_name(batch: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the columns of a batch that is given as such, or as one mapping for each row.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if isinstance(batch, Mapping):
+        return dict(batch.items())
+    rows = list(batch)
+    if not rows or not isinstance(rows[0], Mapping):
+        raise ValueError(f"pad() needs a mapping or a list of mappings, not {batch!r}")
+    # .keys(), because not everything that is read by key also iterates over its keys.
+    return {key: [row[key] for row in rows] for key in rows[0].keys()}  # noqa: SIM118
+
+
+def rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a batch, of which there is at least one column.
+
+    Raises:
+        ValueError: The columns differ in length.
+    """
+    lengths = {key: len(column) for key, column in columns.items()}
+    n_rows = next(iter(lengths.values()))
+    if set(lengths.values()) != {n_rows}:
+        raise ValueError(f"these belong to one batch and differ in batch size: {lengths}")
+    return [{key: column[index] for key, column in columns.items()} for index in range(n_rows)]
 
 
 def is_array_like(value: Any) -> bool:

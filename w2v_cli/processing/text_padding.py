@@ -18,7 +18,7 @@ from w2v_cli.processing.options import (
     TruncationStrategy,
     round_up,
 )
-from w2v_cli.processing.tensors import is_tensor, to_python
+from w2v_cli.processing.tensors import by_name, is_tensor, rows_of, to_python
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class TextPadding(AddedVocabulary):
         Raises:
             ValueError: There are no ``input_ids``, or rows do not match.
         """
-        columns = _by_name(encoded_inputs)
+        columns = by_name(encoded_inputs)
         name = self.model_input_names[0]
         if name not in columns:
             raise ValueError(f"pad() needs encodings with {name!r}, and these have {list(columns)}")
@@ -139,7 +139,7 @@ class TextPadding(AddedVocabulary):
             rule = rule.to(len(ids)) if longest else rule
             return BatchEncoding(self._pad(columns, rule), tensor_type=return_tensors)
         rule = rule.to(max(len(row) for row in ids)) if longest else rule
-        rows = [self._pad(row, rule) for row in _rows(columns, len(ids))]
+        rows = [self._pad(row, rule) for row in rows_of(columns)]
         padded = {key: [row[key] for row in rows] for key in rows[0]}
         return BatchEncoding(padded, tensor_type=return_tensors)
 
@@ -227,22 +227,6 @@ class _Padding:
 
     def to(self, length: int) -> _Padding:
         return _Padding(length, self.multiple, self.side, self.with_mask)
-
-
-def _by_name(encoded: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    if isinstance(encoded, Mapping):
-        return dict(encoded.items())
-    if len(encoded) == 0 or not isinstance(encoded[0], Mapping):
-        raise ValueError(f"pad() needs a mapping or a list of mappings, not {encoded!r}")
-    # .keys(), because not everything that is read by key also iterates over its keys.
-    return {key: [row[key] for row in encoded] for key in encoded[0].keys()}  # noqa: SIM118
-
-
-def _rows(columns: dict[str, Any], n_rows: int) -> list[dict[str, Any]]:
-    lengths = {key: len(column) for key, column in columns.items()}
-    if set(lengths.values()) != {n_rows}:
-        raise ValueError(f"these belong to one batch and differ in batch size: {lengths}")
-    return [{key: column[index] for key, column in columns.items()} for index in range(n_rows)]
 
 
 def _kind_of(ids: Any) -> TensorType | None:

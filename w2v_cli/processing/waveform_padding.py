@@ -9,7 +9,7 @@ import numpy as np
 
 from w2v_cli.processing.batch import BatchFeature
 from w2v_cli.processing.options import PaddingStrategy, TensorType, round_up
-from w2v_cli.processing.tensors import is_tensor, to_numpy
+from w2v_cli.processing.tensors import by_name, is_tensor, rows_of, to_numpy
 
 MASK = "attention_mask"
 
@@ -52,7 +52,7 @@ class WaveformPadding:
             ValueError: There are no ``input_values``, rows do not match, or `max_length` is
                 missing where it is needed.
         """
-        features = _by_name(processed_features)
+        features = by_name(processed_features)
         name = self.model_input_names[0]
         if name not in features:
             raise ValueError(
@@ -127,16 +127,6 @@ class WaveformPadding:
         return strategy
 
 
-def _by_name(features: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> Features:
-    if isinstance(features, Mapping):
-        return dict(features.items())
-    rows = list(features)
-    if not rows or not isinstance(rows[0], Mapping):
-        raise ValueError(f"pad() needs a mapping or a list of mappings, not {features!r}")
-    # .keys(), because not everything that is read by key also iterates over its keys.
-    return {key: [row[key] for row in rows] for key in rows[0].keys()}  # noqa: SIM118
-
-
 def _kind_of(rows: Any) -> TensorType:
     """Return whether the first sample found belongs to a tensor or to an array or list."""
     first = next((row for row in rows if not isinstance(row, (list, tuple)) or len(row)), rows[0])
@@ -159,13 +149,7 @@ def _rows(features: Features) -> list[Features]:
         else [to_numpy(item) for item in value]
         for key, value in features.items()
     }
-    lengths = {key: len(column) for key, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"these belong to one batch and differ in batch size: {lengths}")
-    return [
-        {key: column[index] for key, column in columns.items()}
-        for index in range(next(iter(lengths.values())))
-    ]
+    return rows_of(columns)
 
 
 def _single(value: Any) -> Any:
