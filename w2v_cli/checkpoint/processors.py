@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from w2v_cli.checkpoint.atomic import make_folder, write_text
 from w2v_cli.checkpoint.configs import read_json_object
-from w2v_cli.checkpoint.resolve import HubOptions, resolve_file
+from w2v_cli.checkpoint.options import HubOptions
+from w2v_cli.checkpoint.resolve import resolve_file
 from w2v_cli.errors import CheckpointError, LanguageError, ModelNotFoundError, UsageError
 from w2v_cli.uploads import refuse_upload
 

@@ -18,18 +18,6 @@ from pathlib import Path
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.errors import ModelNotFoundError
 
-__all__ = [
-    "COMPANIONS",
-    "HubOptions",
-    "embedded_folder",
-    "embedded_models",
-    "locate",
-    "offline_suggestion",
-    "pin",
-    "resolve_file",
-    "suggest_embedded",
-]
-
 COMPANIONS = (
     "config.json",
     "preprocessor_config.json",
