@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from w2v_cli.cli import options
 from w2v_cli.cli.finetune_command import with_shared_options
 from w2v_cli.cli.finetune_options import SharedOptions
-from w2v_cli.cli.finetune_run import Kind, train
+from w2v_cli.cli.finetune_run import train
 from w2v_cli.cli.finetune_speech import frames, pretrain, speakers
 from w2v_cli.cli.finetune_texts import adapter, ctc
 from w2v_cli.cli.grouped_help import GroupedCommand
+
+if TYPE_CHECKING:
+    from w2v_cli.training.run import Data
+    from w2v_cli.training.start import Start
 
 LABELS_GROUP = "Labels"
 
@@ -122,19 +126,18 @@ def keywords(
     5 a package is missing, 130 interrupted; the run can go on.
     """
 
-    def prepare(kind: Kind) -> Any:
+    def prepare(start: Start, data: Data) -> Any:
         from w2v_cli.training.keywords import labels_of, rules_of
         from w2v_cli.training.run import Findings, drop_unlabelled
         from w2v_cli.training.start import start_keywords
 
-        data = kind.data
         rules = rules_of(labels or (), other_label, empty_label, data.train.examples)
         train_examples = rules.apply(data.train.examples)
         known = labels_of(train_examples)
         dev_examples = [e for e in rules.apply(data.dev.examples) if e.label in known]
         n_dropped = drop_unlabelled(data, {"train": train_examples, "dev": dev_examples})
         model, objective = start_keywords(
-            kind.start,
+            start,
             known,
             label_smoothing=label_smoothing,
             teacher=teacher,

@@ -29,19 +29,16 @@ if TYPE_CHECKING:
     from w2v_cli.training.state import Progress
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What a kind of training is prepared from."""
-
-    start: Start
-    data: Data
+Prepare = Callable[["Start", "Data"], Any]
+"""Returns, of how a run begins and what it learns from, the network, its objective, what was found
+about targets, and the options that are particular to the kind."""
 
 
 def train(
     name: str,
     shared: SharedOptions,
     manifests: Sequence[str],
-    prepare: Callable[[Kind], Any],
+    prepare: Prepare,
     crop_seconds: float | None = None,
     max_seconds: float = 20.0,
     teacher: str | None = None,
@@ -53,8 +50,7 @@ def train(
         name: What it is called.
         shared: The options that all kinds share.
         manifests: What is learnt from.
-        prepare: Returns the network, its objective, what was found about targets, and the
-            options that are particular to the kind.
+        prepare: What is particular to the kind.
         crop_seconds: Longer recordings are heard in part.
         max_seconds: Longer ones are left out, where the shared options say nothing else.
         teacher: Another model that it learns from.
@@ -172,7 +168,7 @@ class Prepared:
 def look_at(
     shared: SharedOptions,
     manifests: Sequence[str],
-    prepare: Callable[[Kind], Any],
+    prepare: Prepare,
     console: Console,
     *,
     max_seconds: float,
@@ -199,7 +195,7 @@ def look_at(
         )
         if start.bands:
             start = replace(start, speech=lambda: some_speech(data.train.examples, shared.seed))
-        prepared = Prepared(data, *prepare(Kind(start, data)))
+        prepared = Prepared(data, *prepare(start, data))
         check_masks(prepared.model.config, start.settings)
     if shared.early_stopping_patience is not None and not data.dev.examples:
         raise UsageError(

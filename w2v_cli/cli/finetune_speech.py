@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from w2v_cli.cli.finetune_command import with_shared_options
 from w2v_cli.cli.finetune_options import SharedOptions
-from w2v_cli.cli.finetune_run import Kind, train
+from w2v_cli.cli.finetune_run import train
 from w2v_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from w2v_cli.training.run import Data
+    from w2v_cli.training.start import Start
 
 CONVERSATIONS_GROUP = "Conversations"
 SPEAKERS_GROUP = "Speakers"
@@ -104,16 +108,16 @@ def speakers(
 
     speeds = _speeds(other_speeds)
 
-    def prepare(kind: Kind) -> Any:
+    def prepare(start: Start, data: Data) -> Any:
         from w2v_cli.training.run import keep_only
         from w2v_cli.training.speakers import at_speeds
         from w2v_cli.training.start import start_speakers
 
-        findings = keep_only(kind.data, lambda example: example.speaker is not None)
-        train_part = kind.data.train
+        findings = keep_only(data, lambda example: example.speaker is not None)
+        train_part = data.train
         train_part.examples = at_speeds(train_part.examples, speeds)
-        known = sorted({example.speaker or "" for example in kind.data.train.examples})
-        model, objective = start_speakers(kind.start, known, margin_steps=margin_steps)
+        known = sorted({example.speaker or "" for example in data.train.examples})
+        model, objective = start_speakers(start, known, margin_steps=margin_steps)
         particular = {"crop_seconds": crop_seconds, "speeds": speeds, "margin_steps": margin_steps}
         return model, objective, findings, particular
 
@@ -180,18 +184,18 @@ def frames(
     5 a package is missing, 130 interrupted; the run can go on.
     """
 
-    def prepare(kind: Kind) -> Any:
+    def prepare(start: Start, data: Data) -> Any:
         from w2v_cli.training.conversations import Mixing
         from w2v_cli.training.run import keep_only
         from w2v_cli.training.start import start_frames
 
-        findings = keep_only(kind.data, lambda e: bool(e.turns) or e.speaker is not None)
+        findings = keep_only(data, lambda e: bool(e.turns) or e.speaker is not None)
         findings.n_crowded = sum(
             len({turn.speaker for turn in example.turns}) > num_speakers
-            for example in kind.data.train.examples
+            for example in data.train.examples
         )
         mixing = Mixing(num_speakers, mix, crop_seconds)
-        model, objective = start_frames(kind.start, mixing)
+        model, objective = start_frames(start, mixing)
         return model, objective, findings, dict(vars(mixing))
 
     if shared.trim:
@@ -257,7 +261,7 @@ def pretrain(
     if min_gumbel_temperature > max_gumbel_temperature:
         raise UsageError("--min-gumbel-temperature is above --max-gumbel-temperature")
 
-    def prepare(kind: Kind) -> Any:
+    def prepare(start: Start, data: Data) -> Any:
         from w2v_cli.training.pretraining import MASK_TIME_PROB, Temperature
         from w2v_cli.training.run import Findings
         from w2v_cli.training.start import start_pretraining
@@ -266,7 +270,7 @@ def pretrain(
             max_gumbel_temperature, min_gumbel_temperature, gumbel_temperature_decay
         )
         prob = MASK_TIME_PROB if shared.mask_time_prob is None else shared.mask_time_prob
-        model, objective = start_pretraining(kind.start, falls, mask_time_prob=prob)
+        model, objective = start_pretraining(start, falls, mask_time_prob=prob)
         particular = {"crop_seconds": crop_seconds, **vars(falls), "mask_time_prob": prob}
         return model, objective, Findings(), particular
 

@@ -9,11 +9,12 @@ import typer
 
 from w2v_cli.cli.finetune_command import with_shared_options
 from w2v_cli.cli.finetune_options import SharedOptions
-from w2v_cli.cli.finetune_run import Kind, train
+from w2v_cli.cli.finetune_run import train
 from w2v_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from w2v_cli.training.run import Findings
+    from w2v_cli.training.run import Data, Findings
+    from w2v_cli.training.start import Start
     from w2v_cli.training.start_texts import CTCChoice
 
 TEXTS_GROUP = "Texts"
@@ -205,7 +206,7 @@ class TextOptions(SharedOptions):
             found |= {"mwer_weight": self.mwer_weight, "mwer_samples": self.mwer_samples}
         return found
 
-    def findings(self, model: Any, objective: Any, kind: Kind) -> Findings:
+    def findings(self, model: Any, objective: Any, data: Data) -> Findings:
         """Return what the vocabulary makes of the texts.
 
         Raises:
@@ -213,8 +214,8 @@ class TextOptions(SharedOptions):
         """
         from w2v_cli.training.run import check_texts, count_too_dense
 
-        found = check_texts(objective, kind.data, self.outside_vocabulary)
-        found.n_too_dense = count_too_dense(objective, model, kind.data.train.examples)
+        found = check_texts(objective, data, self.outside_vocabulary)
+        found.n_too_dense = count_too_dense(objective, model, data.train.examples)
         return found
 
 
@@ -240,12 +241,12 @@ def ctc(manifests: Manifests, *, shared: TextOptions) -> None:
     5 a package is missing, 130 interrupted; the run can go on.
     """
 
-    def prepare(kind: Kind) -> Any:
+    def prepare(start: Start, data: Data) -> Any:
         from w2v_cli.training.start_texts import start_ctc
 
-        texts = [example.text or "" for example in kind.data.train.examples]
-        model, objective = start_ctc(kind.start, shared.choice(), texts)
-        findings = shared.findings(model, objective, kind)
+        texts = [example.text or "" for example in data.train.examples]
+        model, objective = start_ctc(start, shared.choice(), texts)
+        findings = shared.findings(model, objective, data)
         return model, objective, findings, shared.particular(objective)
 
     train("ctc", shared, manifests, prepare, join=shared.join, join_seconds=shared.join_seconds)
@@ -307,14 +308,14 @@ def adapter(
     if shared.bands is not None:
         raise UsageError("--bands: does nothing where convolutions are frozen; leave it out")
 
-    def prepare(kind: Kind) -> Any:
+    def prepare(start: Start, data: Data) -> Any:
         from w2v_cli.training.adapters import start_adapter
 
-        texts = [example.text or "" for example in kind.data.train.examples]
+        texts = [example.text or "" for example in data.train.examples]
         model, objective = start_adapter(
-            kind.start, shared.choice(), texts, lang, attn_dim=adapter_attn_dim
+            start, shared.choice(), texts, lang, attn_dim=adapter_attn_dim
         )
-        findings = shared.findings(model, objective, kind)
+        findings = shared.findings(model, objective, data)
         particular = {"lang": lang, "adapter_attn_dim": model.config.adapter_attn_dim}
         return model, objective, findings, shared.particular(objective) | particular
 
