@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
-from w2v_cli.checkpoint.atomic import replacing
+from w2v_cli.checkpoint.atomic import write_tensors
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.renames import abbreviate
 from w2v_cli.checkpoint.resolve import locate, resolve_file
@@ -99,8 +98,7 @@ def save_adapter(model: Any, folder: Path, target_lang: str) -> Path:
         raise ValueError(f"{target_lang!r}: a language's name has letters, digits, - and _ alone")
     weights = {key: weight.detach().contiguous() for key, weight in model._get_adapters().items()}
     path = folder / WAV2VEC2_ADAPTER_SAFE_FILE.format(target_lang)
-    with replacing(path) as partial:
-        save_file(weights, partial, metadata={"format": "pt"})
+    write_tensors(path, weights)
     return path
 
 

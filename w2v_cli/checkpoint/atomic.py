@@ -12,11 +12,17 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
 from w2v_cli.errors import WriteError
 
+if TYPE_CHECKING:
+    import torch
+
+# Says in a file of safetensors that they are torch's; the published loader asks for it.
+_METADATA = {"format": "pt"}
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -65,6 +71,18 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Write tensors as safetensors, whole or not at all.
+
+    Raises:
+        WriteError: The disk is full, or the folder cannot be written.
+    """
+    from safetensors.torch import save_file  # torch, which texts need not wait for
+
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata=_METADATA)
 
 
 def explain_failure(path: Path, error: Exception) -> WriteError:

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
-from w2v_cli.checkpoint.atomic import make_folder, replacing
+from w2v_cli.checkpoint.atomic import make_folder, write_tensors
 from w2v_cli.checkpoint.configs import save_config
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.resolve import resolve_file
@@ -25,8 +24,6 @@ METHOD = "w2v_int8"
 QUANTIZED_FILE = "int8.safetensors"
 VERSION = 1
 """Counts up when folders are written that earlier versions would misread."""
-
-_METADATA = {"format": "pt"}
 
 
 def has_whole_numbers(name: str | os.PathLike[str], config: Any) -> bool:
@@ -107,8 +104,7 @@ def save_quantized(model: Any, folder: str | os.PathLike[str]) -> Path:
     """
     path = make_folder(folder)
     weights = {key: _shortest(tensor.detach()) for key, tensor in model.state_dict().items()}
-    with replacing(path / QUANTIZED_FILE) as partial:
-        save_file(weights, partial, metadata=_METADATA)
+    write_tensors(path / QUANTIZED_FILE, weights)
     model.config.architectures = [type(model).__name__]
     model.config.dtype = torch.float32
     model.config.quantization_config = {"quant_method": METHOD, "version": VERSION}

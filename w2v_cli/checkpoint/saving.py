@@ -9,16 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
-from w2v_cli.checkpoint.atomic import make_folder, replacing, write_text
+from w2v_cli.checkpoint.atomic import make_folder, write_tensors, write_text
 from w2v_cli.checkpoint.configs import save_config
 from w2v_cli.checkpoint.renames import with_older_weight_norm
 from w2v_cli.checkpoint.weights import SAFETENSORS_FILE, SAFETENSORS_INDEX, with_variant
 from w2v_cli.uploads import refuse_upload
-
-# Says in the file that the tensors are torch's; the published loader asks for it.
-_METADATA = {"format": "pt"}
 
 # Arguments that mean nothing here: safetensors are written in one way, and nothing is uploaded.
 _WITHOUT_EFFECT = (
@@ -93,8 +89,7 @@ def save_model(
     shards = _split(weights, limit_bytes)
     filenames = _shard_names(with_variant(SAFETENSORS_FILE, variant), len(shards))
     for filename, shard in zip(filenames, shards, strict=True):
-        with replacing(path / filename) as partial:
-            save_file(shard, partial, metadata=_METADATA)
+        write_tensors(path / filename, shard)
     index = with_variant(SAFETENSORS_INDEX, variant)
     if len(shards) > 1:
         _write_index(path / index, model, filenames, shards)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from w2v_cli.checkpoint.atomic import replacing, write_text
+from w2v_cli.checkpoint.atomic import write_tensors, write_text
 from w2v_cli.errors import W2VError
 
 TENSORS_FILE = "training_state.safetensors"
@@ -95,8 +95,7 @@ def save_state(folder: Path, progress: Progress, state: State) -> None:
     for index, (generators, _) in enumerate(state.generators):
         tensors |= {_generators_prefix(index) + name: t for name, t in generators.items()}
     separate = {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
-    with replacing(folder / TENSORS_FILE) as partial:
-        save_file(separate, partial)
+    write_tensors(folder / TENSORS_FILE, separate)
     numbers = [numbers for _, numbers in state.generators]
     content = {
         "version": VERSION,
