@@ -23,7 +23,7 @@ from w2v_cli.errors import (
     WorkerLostError,
 )
 from w2v_cli.formats.labels import label_formats
-from w2v_cli.formats.turns import turn_formats
+from w2v_cli.formats.turns import TURN_FORMATS
 from w2v_cli.inference.runtime import Runtime
 from w2v_cli.tasks.classify import ClassificationJob
 from w2v_cli.tasks.diarize import DiarizationJob, SpeakerChoice
@@ -153,7 +153,7 @@ class TestCluster:
                 DiarizationJob(
                     "mini-turns", runtime, speakers=SpeakerChoice("mini-speakers"), envelope=True
                 ),
-                turn_formats(),
+                TURN_FORMATS,
             ),
             "vectors": (EmbeddingJob("mini-speakers", runtime), vector_formats("-", ["jsonl"])),
         }[kind]

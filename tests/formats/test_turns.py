@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from w2v_cli.formats.rttm import parse_rttm
-from w2v_cli.formats.turns import turn_formats
+from w2v_cli.formats.turns import TURN_FORMATS
 from w2v_cli.results import Diarization, FrameActivity, Segment, Transcript, Turn, Word
 
 TURNS = (
@@ -29,7 +29,7 @@ NOBODY = Diarization((), ("SPEAKER_00",), 5.0, "mini-turns", "calls/a.wav", fram
 
 
 def write(diarization, name):
-    return turn_formats()[name].write(diarization)
+    return TURN_FORMATS[name].write(diarization)
 
 
 def test_rttm_is_read_again():

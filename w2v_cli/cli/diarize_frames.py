@@ -18,7 +18,7 @@ from w2v_cli.cli.console import Console
 from w2v_cli.cli.output import STDOUT
 from w2v_cli.cli.pictures import PICTURES, Drawn, picture_formats, plot_choice
 from w2v_cli.cli.turn_options import RULES
-from w2v_cli.formats.turns import turn_formats
+from w2v_cli.formats.turns import TURN_FORMATS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,7 +128,7 @@ def diarize_frames(
         voice_threshold=voice_threshold,
     )
     chosen = turn_choices.format_choice(formats, output, transcribe)
-    known = {**turn_formats(), **picture_formats(drawn)}
+    known = {**TURN_FORMATS, **picture_formats(drawn)}
     target = batch_options.output_of(recordings, choice, output, chosen, known, reads=[uem])
     picture = plot_choice(plot, len(recordings.found.items), output)
     runtime = engine_options.runtime_choice(context.params)  # all options of that group

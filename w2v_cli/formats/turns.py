@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from w2v_cli.formats.format import Format, Joining
+from w2v_cli.formats.format import Format
 from w2v_cli.formats.options import SubtitleOptions
 from w2v_cli.formats.plain import plain_text
 from w2v_cli.formats.rttm import rttm
@@ -93,10 +93,10 @@ def turns_fields(diarization: Diarization) -> dict[str, Any]:
     return fields
 
 
-def turns_labels(diarization: Diarization, options: SubtitleOptions) -> str:
+def turns_labels(diarization: Diarization) -> str:
     """Return a label track for Audacity: a label a turn, or a segment or a word of a transcript."""
     if diarization.transcript is not None:
-        return audacity_labels(diarization.transcript, options)
+        return audacity_labels(diarization.transcript, SubtitleOptions())
     return "".join(
         f"{decimal_seconds(start_ms)}\t{decimal_seconds(end_ms)}\t{one_line(turn.speaker)}\n"
         for turn, start_ms, end_ms in _timed(diarization)
@@ -147,46 +147,28 @@ def _timed(diarization: Diarization) -> list[tuple[Turn, int, int]]:
 
 def _of_words(
     write: Callable[[Transcript, SubtitleOptions], str],
-) -> Callable[[Diarization, SubtitleOptions], str]:
-    def written(diarization: Diarization, options: SubtitleOptions) -> str:
+) -> Callable[[Diarization], str]:
+    def written(diarization: Diarization) -> str:
         if diarization.transcript is None:
             raise ValueError("a diarization without words; transcribe it, too")
-        return write(diarization.transcript, options)
+        return write(diarization.transcript, SubtitleOptions())
 
     return written
 
 
-_Writer = Callable[[Diarization, SubtitleOptions], str | bytes]
-
-_WRITERS: Mapping[str, tuple[str, _Writer, Joining | None]] = MappingProxyType(
+TURN_FORMATS: Mapping[str, Format[Diarization]] = MappingProxyType(
     {
-        "rttm": (".rttm", lambda result, _: rttm(result), "lines"),
-        "txt": (".txt", lambda result, _: turns_text(result), "headings"),
-        "json": (".json", lambda result, _: json_object(turns_fields(result)), "array"),
-        "jsonl": (".jsonl", lambda result, _: json_object_line(turns_fields(result)), "lines"),
-        "csv": (".csv", lambda result, _: turns_csv(result), "header"),
-        "textgrid": (".TextGrid", lambda result, _: turns_grid(result), None),
+        "rttm": Format(".rttm", rttm, "lines"),
+        "txt": Format(".txt", turns_text, "headings"),
+        "json": Format(".json", lambda result: json_object(turns_fields(result)), "array"),
+        "jsonl": Format(".jsonl", lambda result: json_object_line(turns_fields(result)), "lines"),
+        "csv": Format(".csv", turns_csv, "header"),
+        "textgrid": Format(".TextGrid", turns_grid),
         # Audacity imports labels from .txt alone.
-        "audacity": (".labels.txt", turns_labels, None),
-        "srt": (".srt", _of_words(srt), None),
-        "vtt": (".vtt", _of_words(vtt), None),
-        "npz": (".npz", lambda result, _: turns_npz(result), None),
+        "audacity": Format(".labels.txt", turns_labels),
+        "srt": Format(".srt", _of_words(srt)),
+        "vtt": Format(".vtt", _of_words(vtt)),
+        "npz": Format(".npz", turns_npz),
     }
 )
-
-TURN_FORMATS = tuple(_WRITERS)
-"""The names of the formats."""
-
-
-def turn_formats(options: SubtitleOptions | None = None) -> Mapping[str, Format[Diarization]]:
-    """Return the formats by their names.
-
-    Args:
-        options: How subtitles are laid out; None for the defaults.
-    """
-    chosen = options or SubtitleOptions()
-
-    def bound(suffix: str, write: _Writer, joining: Joining | None) -> Format[Diarization]:
-        return Format(suffix, lambda result: write(result, chosen), joining)
-
-    return {name: bound(*writer) for name, writer in _WRITERS.items()}
+"""The formats by their names."""
