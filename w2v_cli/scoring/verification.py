@@ -119,17 +119,13 @@ def equal_error_rate(scores: FloatArray, is_same: BoolArray) -> float:
     return float("nan") if errors is None else equal_error(errors)[0]
 
 
-def detection_cost(errors: DetectionErrors, *, prior: float = TARGET_PRIOR) -> float:
-    """Return the least cost of all thresholds, by that of accepting or refusing all (minDCF).
+def detection_cost(errors: DetectionErrors) -> float:
+    """Return the least cost of all thresholds, by that of refusing all (minDCF).
 
     Each error costs 1 (NIST SRE plans; as in VoxSRC 2020).
-
-    Args:
-        errors: Both kinds.
-        prior: How often two recordings are of one speaker.
     """
-    costs = prior * errors.refused + (1 - prior) * errors.accepted
-    return float(costs.min() / min(prior, 1 - prior))
+    costs = TARGET_PRIOR * errors.refused + (1 - TARGET_PRIOR) * errors.accepted
+    return float(costs.min() / TARGET_PRIOR)
 
 
 def equal_error_interval(

@@ -24,6 +24,8 @@ from w2v_cli.training.sampler import Sampling, plan_epoch
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
+_BATCH_SECONDS = 60.0  # of audio that is measured at once
+
 
 @dataclass(frozen=True)
 class Result:
@@ -179,8 +181,6 @@ def listen(
     model: Any,
     examples: Sequence[Example],
     recordings: Recordings,
-    *,
-    batch_seconds: float = 60.0,
 ) -> Evaluation:
     """Return what a network makes of examples, with the measures of all of it.
 
@@ -192,7 +192,7 @@ def listen(
     found: dict[int, Result] = {}
     shortest = objective.shortest_samples(model.config)
     with as_when_used(model):
-        for numbers, items in _in_batches(by_length, examples, recordings, batch_seconds, shortest):
+        for numbers, items in _in_batches(by_length, examples, recordings, shortest):
             for number, item in zip(numbers, items, strict=True):
                 example = item.examples[0]
                 found[number] = Result(example, objective.kind(example), "")
@@ -223,12 +223,11 @@ def _in_batches(
     order: Sequence[int],
     examples: Sequence[Example],
     recordings: Recordings,
-    batch_seconds: float,
     shortest_samples: int,
 ) -> Iterator[tuple[list[int], list[Item]]]:
     """Yield the numbers and the items of batches of similar length."""
     ordered = [examples[index] for index in order]
-    sampling = Sampling(batch_seconds=batch_seconds, shuffle=False)
+    sampling = Sampling(batch_seconds=_BATCH_SECONDS, shuffle=False)
     seconds = [example.seconds or 0.0 for example in ordered]
     composer = Composer(ordered, recordings, shortest_samples=shortest_samples)
     for groups in plan_epoch(seconds, [""] * len(ordered), sampling, seed=0, epoch=0):
