@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,12 @@ import numpy as np
 
 from w2v_cli.counts import counted
 from w2v_cli.decoding.alphabet import Alphabet
-from w2v_cli.decoding.hypothesis import Hypothesis, HypothesisCharacter, HypothesisWord
+from w2v_cli.decoding.hypothesis import (
+    Hypothesis,
+    HypothesisCharacter,
+    HypothesisWord,
+    geometric_mean,
+)
 from w2v_cli.decoding.spelling import Speller, Spelling
 from w2v_cli.decoding.trellis import FloatArray, IntArray, Trellis, best_path, label_spans
 from w2v_cli.errors import AlignmentError
@@ -178,7 +182,7 @@ def _word(
         text=word,
         start_frame=characters[0].start_frame,
         end_frame=characters[-1].end_frame,
-        probability=_geometric_mean(known or [c.probability for c in characters]),
+        probability=geometric_mean(known or [c.probability for c in characters]),
         characters=tuple(characters),
     )
 
@@ -210,8 +214,3 @@ def _best(scores: FloatArray) -> float:
     """Return the probability of a part of a column in its best frame."""
     # a log-softmax in half precision may round to a little more than 0
     return min(float(np.exp(scores.max())), 1.0)
-
-
-def _geometric_mean(probabilities: Sequence[float]) -> float:
-    logarithms = [math.log(max(probability, 1e-300)) for probability in probabilities]
-    return math.exp(sum(logarithms) / len(logarithms))

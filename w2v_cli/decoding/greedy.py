@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -11,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from w2v_cli.decoding.alphabet import Alphabet
-from w2v_cli.decoding.hypothesis import Hypothesis, HypothesisCharacter, HypothesisWord
+from w2v_cli.decoding.hypothesis import (
+    Hypothesis,
+    HypothesisCharacter,
+    HypothesisWord,
+    geometric_mean,
+)
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -96,11 +100,10 @@ def _words(characters: list[HypothesisCharacter], alphabet: Alphabet) -> Iterato
         if is_separator:
             continue
         letters = tuple(run)
-        log_probabilities = [math.log(max(c.probability, 1e-300)) for c in letters]
         yield HypothesisWord(
             text="".join(letter.text for letter in letters),
             start_frame=letters[0].start_frame,
             end_frame=letters[-1].end_frame,
-            probability=math.exp(sum(log_probabilities) / len(letters)),
+            probability=geometric_mean([letter.probability for letter in letters]),
             characters=letters,
         )

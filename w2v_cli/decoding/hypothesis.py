@@ -5,8 +5,19 @@ Frames count from 0; an end is the frame after the last.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+
+
+def geometric_mean(probabilities: Sequence[float]) -> float:
+    """Return what a word's probability is, of those of its characters; there has to be one.
+
+    >>> round(geometric_mean([0.9, 0.4]), 6)
+    0.6
+    """
+    logarithms = [math.log(max(probability, 1e-300)) for probability in probabilities]
+    return math.exp(sum(logarithms) / len(logarithms))
 
 
 @dataclass(frozen=True)

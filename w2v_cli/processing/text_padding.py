@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -136,9 +136,9 @@ class TextPadding(AddedVocabulary):
         )
         longest = lengths.padding is PaddingStrategy.LONGEST
         if not isinstance(ids[0], (list, tuple)):
-            rule = rule.to(len(ids)) if longest else rule
+            rule = replace(rule, length=len(ids)) if longest else rule
             return BatchEncoding(self._pad(columns, rule), tensor_type=return_tensors)
-        rule = rule.to(max(len(row) for row in ids)) if longest else rule
+        rule = replace(rule, length=max(map(len, ids))) if longest else rule
         rows = [self._pad(row, rule) for row in rows_of(columns)]
         padded = {key: [row[key] for row in rows] for key in rows[0]}
         return BatchEncoding(padded, tensor_type=return_tensors)
@@ -224,9 +224,6 @@ class _Padding:
     multiple: int | None
     side: str
     with_mask: bool
-
-    def to(self, length: int) -> _Padding:
-        return _Padding(length, self.multiple, self.side, self.with_mask)
 
 
 def _kind_of(ids: Any) -> TensorType | None:

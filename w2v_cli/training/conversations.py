@@ -9,7 +9,7 @@ import numpy as np
 
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.training.augmentation import Augmenter, Random, Waveform, unit_power
-from w2v_cli.training.examples import Composer, Item, Recordings
+from w2v_cli.training.examples import Composer, Item, Recordings, any_stretch
 from w2v_cli.training.manifests import Example
 from w2v_cli.training.sampler import Group
 from w2v_cli.training.turns import (
@@ -84,7 +84,8 @@ class ConversationComposer(Composer):
         elif len(self._speakers) > 1 and random.random() < self.mixing.mix:
             waveform, activity = self._mixed(example, random)
         else:
-            waveform, spoken = self._voice(self._cut(waveform, self.mixing.seconds, random), random)
+            stretch = any_stretch(waveform, self.mixing.seconds, random)
+            waveform, spoken = self._voice(stretch, random)
             activity = spoken[None]
         if self.augmenter is not None:
             waveform = self.augmenter.change_surroundings(waveform, random)
@@ -136,7 +137,7 @@ class ConversationComposer(Composer):
             seconds = float(np.exp(random.uniform(*np.log(_TURN_SECONDS))))
             # The same draws for each of a speaker's turns: it stays the same voice.
             piece, spoken = self._voice(
-                self._cut(drawn, seconds, random), np.random.default_rng(voices[last])
+                any_stretch(drawn, seconds, random), np.random.default_rng(voices[last])
             )
             is_pause = random.random() < _PAUSE_SHARE
             gap_seconds = random.uniform(*(_PAUSE_SECONDS if is_pause else _GAP_SECONDS))
@@ -156,11 +157,6 @@ class ConversationComposer(Composer):
         if self.augmenter is not None:
             waveform = self.augmenter.change_voice(waveform, random)
         return waveform, activity_of_speech(waveform)
-
-    def _cut(self, waveform: Waveform, seconds: float, random: Random) -> Waveform:
-        n_samples = round(seconds * SAMPLE_RATE)
-        start = int(random.integers(max(len(waveform) - n_samples, 0) + 1))
-        return waveform[start : start + n_samples]
 
 
 def _rows(activity: Activity, n_speakers: int) -> Activity:

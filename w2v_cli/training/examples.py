@@ -271,9 +271,7 @@ class Composer:
             if waveform is None:
                 continue
             if self.crop_seconds is not None:
-                n_samples = round(self.crop_seconds * SAMPLE_RATE)
-                start = int(random.integers(max(len(waveform) - n_samples, 0) + 1))
-                waveform = waveform[start : start + n_samples]
+                waveform = any_stretch(waveform, self.crop_seconds, random)
             if example.speed != 1.0:
                 waveform = filter_and_resample(waveform, random, speed=example.speed)
             if self.augmenter is not None:
@@ -301,6 +299,13 @@ class Composer:
         example = self.examples[random.integers(len(self.examples))]
         waveform = self.recordings.read(example)
         return np.zeros(SAMPLE_RATE, np.float32) if waveform is None else waveform
+
+
+def any_stretch(waveform: Waveform, seconds: float, random: Random) -> Waveform:
+    """Return a stretch of a waveform, from anywhere; all of it where it is no longer."""
+    n_samples = round(seconds * SAMPLE_RATE)
+    start = int(random.integers(max(len(waveform) - n_samples, 0) + 1))
+    return waveform[start : start + n_samples]
 
 
 def batches_ahead(
