@@ -119,14 +119,8 @@ def diarize_frames(
         median_seconds=median_seconds,
         max_simultaneous=max_simultaneous,
     )
-    turn_choices.check_speakers(
-        speakers_model,
-        num_speakers,
-        min_speakers,
-        max_speakers,
-        channel=channel,
-        voice_threshold=voice_threshold,
-    )
+    voices = (speakers_model, num_speakers, min_speakers, max_speakers, voice_threshold)
+    turn_choices.check_speakers(*voices, channel=channel)
     chosen = turn_choices.format_choice(formats, output, transcribe)
     known = {**TURN_FORMATS, **picture_formats(drawn)}
     target = batch_options.output_of(recordings, choice, output, chosen, known, reads=[uem])
@@ -146,9 +140,7 @@ def diarize_frames(
         end_seconds=end,
         rules=rules,
         chunks=turn_choices.chunks_choice(chunk_seconds, stride_seconds),
-        speakers=turn_choices.speaker_choice(
-            speakers_model, num_speakers, min_speakers, max_speakers, voice_threshold
-        ),
+        speakers=turn_choices.speaker_choice(*voices),
         regions=turn_choices.regions_of(uem),
         envelope=picture is not None or any(name in PICTURES for name in chosen),
     )

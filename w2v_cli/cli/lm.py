@@ -147,7 +147,7 @@ def build(
     chosen = BuildOptions(order, thresholds, fallback, estimator, binary)
     with console.warnings_as_lines(), console.progress(1) as progress, show_progress(progress):
         tokenizer = load_tokenizer(model, hub, lang)
-        built = build_model(texts, Path(output), tokenizer, chosen, progress, force=force)
+        built = build_model(texts, Path(output), tokenizer, chosen, progress.begin, force=force)
     tell_built(built, console, output, estimator)
 
 

@@ -103,11 +103,9 @@ def word_speakers(params: Mapping[str, Any]) -> WordSpeakers | None:
         return None
     if set(params["formats"] or ()) == {"ctm"}:
         raise UsageError("--speakers: ctm names no speakers; leave it out, or use --format stm")
-    check_speakers(
-        params["speakers_model"], params["num_speakers"], None, None, channel=params["channel"]
-    )
-    model = params["turns_model"] or DEFAULT_MODEL
-    return WordSpeakers(model, params["speakers_model"], params["num_speakers"])
+    voices, number = params["speakers_model"], params["num_speakers"]
+    check_speakers(voices, number, channel=params["channel"])
+    return WordSpeakers(params["turns_model"] or DEFAULT_MODEL, voices, number)
 
 
 def turn_rules(offset: float | None, **chosen: Any) -> TurnRules:
@@ -125,11 +123,11 @@ def turn_rules(offset: float | None, **chosen: Any) -> TurnRules:
 def check_speakers(
     model: str | None,
     number: int | None,
-    least: int | None,
-    most: int | None,
+    least: int | None = None,
+    most: int | None = None,
+    threshold: float | None = None,
     *,
     channel: ChannelChoice,
-    **others: Any,
 ) -> None:
     """Refuse what contradicts something else about speakers, or what nothing would obey.
 
@@ -138,16 +136,20 @@ def check_speakers(
         number: How many there are.
         least: How many at least.
         most: How many at most.
+        threshold: From which cosine on voices are one speaker's.
         channel: Which channels are heard.
-        others: What else needs such a model, by the names of its options.
 
     Raises:
         UsageError: There is one.
     """
-    numbers = {"num_speakers": number, "min_speakers": least, "max_speakers": most}
-    for name, value in {**numbers, **others}.items():
+    by_voice = {
+        "--num-speakers": number,
+        "--min-speakers": least,
+        "--max-speakers": most,
+        "--voice-threshold": threshold,
+    }
+    for option, value in by_voice.items():
         if value is not None and model is None:
-            option = f"--{name.replace('_', '-')}"
             raise UsageError(
                 f"{option}: speakers are counted by their voices; add --speakers-model MODEL, such "
                 f"as mini-speakers"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from w2v_cli.checkpoint.atomic import make_folder, replacing
 from w2v_cli.decoding.alphabet import Alphabet
@@ -63,19 +63,12 @@ class Built:
     fell_back: tuple[int, ...]
 
 
-class Progress(Protocol):
-    """How far a build is."""
-
-    def begin(self, what: str) -> None:
-        """Say what is done now."""
-
-
 def build(
     sources: Sequence[str | os.PathLike[str]],
     folder: Path,
     tokenizer: Any,
     options: BuildOptions,
-    progress: Progress,
+    tell: Callable[[str], None],
     *,
     force: bool = False,
 ) -> Built:
@@ -86,7 +79,7 @@ def build(
         folder: Where to write.
         tokenizer: The model's, for its letters.
         options: How to make it.
-        progress: Where to say how far it is.
+        tell: Is told what is done now.
         force: Whether the folder may have something in it.
 
     Raises:
@@ -95,16 +88,16 @@ def build(
             pruned.
     """
     check_unused(folder, force=force)
-    progress.begin("reading")
+    tell("reading")
     corpus = read_corpus(
         sources,
         Alphabet.from_tokenizer(tokenizer),
-        lambda n_bytes: progress.begin(f"reading, {n_bytes / 1e6:.0f} MB"),
+        lambda n_bytes: tell(f"reading, {n_bytes / 1e6:.0f} MB"),
     )
     make_folder(folder)
     arpa = folder / ARPA_FILE
     try:
-        fell_back = _estimate(corpus, arpa, options, progress)
+        fell_back = _estimate(corpus, arpa, options, tell)
         unigrams = _unigrams(arpa, options)
         inside = write_layout(
             folder,
@@ -112,12 +105,12 @@ def build(
             attrs=attrs_json(),
             unigrams=unigrams,
         )
-        progress.begin("writing the binary")
+        tell("writing the binary")
         binary = inside / BINARY_FILE
         if not kenlm_tools.write_binary(arpa, binary, kind=options.kind):
             model = arpa.replace(inside / ARPA_FILE)
             return Built(corpus, model, model, fell_back)
-        progress.begin("compressing the ARPA file")
+        tell("compressing the ARPA file")
         compressed = folder / COMPRESSED_FILE
         _compress(arpa, compressed)
         return Built(corpus, binary, compressed, fell_back)
@@ -126,11 +119,11 @@ def build(
 
 
 def _estimate(
-    corpus: Corpus, arpa: Path, options: BuildOptions, progress: Progress
+    corpus: Corpus, arpa: Path, options: BuildOptions, tell: Callable[[str], None]
 ) -> tuple[int, ...]:
     """Write the ARPA file and return the orders whose discounts are the fallback."""
     if options.estimator == LMPLZ:
-        progress.begin("lmplz")
+        tell("lmplz")
         said = kenlm_tools.run_lmplz(
             corpus.lines(),
             arpa,
@@ -146,17 +139,17 @@ def _estimate(
         corpus.padded(options.order),
         order=options.order,
         n_words=n_words,
-        tell=lambda n_ids: progress.begin(f"counting, {n_ids / 1e6:.1f} M words"),
+        tell=lambda n_ids: tell(f"counting, {n_ids / 1e6:.1f} M words"),
     )
     corpus.sentences.clear()
-    progress.begin(f"estimating {len(counts.counts) / 1e6:.1f} M n-grams")
+    tell(f"estimating {len(counts.counts) / 1e6:.1f} M n-grams")
     estimates = estimate(counts, n_words=n_words, prune=options.prune, fallback=options.fallback)
     del counts
     write_arpa(
         arpa,
         estimates,
         corpus.vocabulary,
-        lambda n_ngrams: progress.begin(f"writing, {n_ngrams / 1e6:.1f} M n-grams"),
+        lambda n_ngrams: tell(f"writing, {n_ngrams / 1e6:.1f} M n-grams"),
     )
     return tuple(k for k, table in enumerate(estimates, start=1) if table.fell_back)
 
