@@ -99,7 +99,7 @@ class RemoteFile(io.RawIOBase):
         """Return up to `size` bytes, all there are if negative; none at the end."""
         try:
             piece: bytes = self._handle.read(-1 if size is None else size)
-        except Exception as error:
+        except Exception as error:  # as in open_url
             raise OSError(_reason(error).removeprefix("cannot be read: ")) from error
         return piece
 

@@ -301,7 +301,7 @@ class FilesDestination(Destination[Result]):
                     write_part(path, content)
                 except OSError as error:
                     raise cannot_write(str(path), error) from error
-        except BaseException:
+        except BaseException:  # Ctrl-C too: parts would be left behind
             self._drop_parts(contents)
             raise
         try:

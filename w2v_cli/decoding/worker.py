@@ -68,7 +68,7 @@ def serve(recipe: Recipe, connection: Connection, parents_end: Connection | None
     threading.Thread(target=_end_with_parent, name="w2v-parent", daemon=True).start()
     try:
         decoder = recipe.make()
-    except Exception as error:
+    except Exception as error:  # the parent gives up with it
         _send(connection, error)
         return
     _send(connection, READY)

@@ -74,7 +74,7 @@ def run_lmplz(
         try:
             with contextlib.suppress(BrokenPipeError):  # it says below why it stopped reading
                 process.stdin.writelines(lines)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: lmplz must not outlive it
             process.kill()
             process.wait()
             raise

@@ -33,7 +33,7 @@ class SpecialTokens:
         "cls_token",
         "mask_token",
     ]
-    model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012
+    model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012  # as above
     padding_side = "right"
     truncation_side = "right"
     verbose = False

@@ -1,1 +1,1 @@
-"""What a command does, without anything that prints: `transcribe`."""
+"""What commands do, without anything that prints: transcribe, align, classify, diarize, embed."""
