@@ -12,10 +12,10 @@ from w2v_cli.audio import read_waveforms
 from w2v_cli.audio.headers import (
     Extent,
     examine,
-    mp3_states_length,
     starts_like_container,
     starts_like_text,
 )
+from w2v_cli.audio.mp3 import mp3_states_length
 from w2v_cli.audio.sources import ByteSource
 from w2v_cli.errors import AudioError
 

@@ -1,7 +1,7 @@
 """Recordings in, waveforms out.
 
 sources      where the bytes come from: a file, standard input, an open file
-headers      what they are, and whether all of them are there
+headers      what they are, and whether all of them are there: riff (chunks), mp3, ogg
 decoders     which decoder reads them: soundfiles (libsndfile) or containers (FFmpeg)
 streams      the range, the channels and the sample rate that were asked for, block by block
 waveforms    the same in one piece

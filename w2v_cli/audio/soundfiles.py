@@ -8,7 +8,8 @@ import numpy as np
 import soundfile
 
 from w2v_cli.audio.decoders import BrokenRecordingError, FloatArray, in_container
-from w2v_cli.audio.headers import Extent, goes_on, mp3_states_length
+from w2v_cli.audio.headers import Extent, goes_on
+from w2v_cli.audio.mp3 import mp3_states_length
 from w2v_cli.audio.sources import ByteSource
 from w2v_cli.errors import AudioError, MissingDependencyError
 
