@@ -102,7 +102,6 @@ def embed(
     """
     start_seconds = options.checked_start(start, end)
     choice = own.comparing(context.params)
-    own.check_whole(choice, start, end, channel)
     batch = batch_options.batch_choice(context.params)  # all options of that group
     recordings = batch_options.recordings(inputs or [], batch)
     cluster = cluster_options.cluster_choice(context.params, reads_stdin=recordings.reads_stdin)

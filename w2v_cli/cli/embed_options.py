@@ -239,6 +239,8 @@ def comparing(params: Mapping[str, Any]) -> Comparing:
         for option, given in written.items():
             if given:
                 raise UsageError(f"{option} changes no cosine; leave it out with {asked[mode]}")
+    if identify:
+        _check_whole(params)
     if enroll is not None and not Path(enroll).is_dir():
         raise UsageError(f"--enroll {enroll}: no such folder; name one with speakers' recordings")
     if plot is not None:
@@ -256,7 +258,7 @@ def comparing(params: Mapping[str, Any]) -> Comparing:
     )
 
 
-def check_whole(choice: Comparing, start: object, end: object, channel: object) -> None:
+def _check_whole(params: Mapping[str, Any]) -> None:
     """Refuse to take a part of each recording where speakers are enrolled.
 
     Theirs would be cut as those that are asked about, and other voices be found.
@@ -264,12 +266,10 @@ def check_whole(choice: Comparing, start: object, end: object, channel: object) 
     Raises:
         UsageError: There is such an option.
     """
-    if choice.mode != "identify":
-        return
-    for option, given in (("--start", start), ("--end", end), ("--channel", channel)):
-        if given is not None:
+    for name in ("start", "end", "channel"):
+        if params[name] is not None:
             raise UsageError(
-                f"{option} would be about the speakers' recordings, too; with --identify name the "
+                f"--{name} would be about the speakers' recordings, too; with --identify name the "
                 f"part of a recording: call.wav#t=3,8 or call.wav#channel=2"
             )
 
