@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT, Results
-from w2v_cli.cli.raw_input import check_stream, heard_samples
+from w2v_cli.cli.raw_input import refuse_terminal, heard_samples
 from w2v_cli.cli.stopping import stopping
 from w2v_cli.formats.labels import stretch_line, window_line
 
@@ -30,7 +30,7 @@ def classify_stream(
         AudioError: Standard input is a terminal, or cannot be read.
         W2VError: The model cannot be loaded, or results cannot be written.
     """
-    check_stream()
+    refuse_terminal()
     with console.warnings_as_lines(), Results(STDOUT, None, 1) as results:
         classifier = job.load()
         console.note(classifier.description)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from w2v_cli.batch.inputs import Found, Selection, add_named
 from w2v_cli.cli.batch_options import BatchChoice, Recordings, check_policy, output_of
 from w2v_cli.cli.embed_options import Comparing
-from w2v_cli.cli.output import STDOUT, Results, check_file
+from w2v_cli.cli.output import STDOUT, check_file, write_result
 from w2v_cli.cli.sinks import Destination, WrappedDestination
 from w2v_cli.counts import counted
 from w2v_cli.errors import SOME_INPUTS_FAILED, UsageError, W2VError
@@ -99,7 +99,7 @@ def compare(comparison: Comparison, run_on: RunOn, console: Console) -> int:
     else:
         verdict = {None: [], True: ["same speaker"], False: ["different speakers"]}[same]
         text = "\t".join([f"{cosine:.4f}", *verdict]) + "\n"
-    _write(comparison.output, text)
+    write_result(comparison.output, text)
     return 0
 
 
@@ -122,7 +122,7 @@ def matrix(comparison: Comparison, run_on: RunOn, console: Console) -> int:
         rows = [["", *names]]
         for name, row in zip(names, scores, strict=True):
             rows.append([name, *(f"{score:.4f}" for score in row)])
-        _write(comparison.output, _table(rows, comparison.format_name))
+        write_result(comparison.output, _table(rows, comparison.format_name))
     if comparison.choice.plot is not None:
         from w2v_cli.plots.canvas import save_figure
         from w2v_cli.plots.similarity import draw_similarity
@@ -378,11 +378,6 @@ def _table(rows: Sequence[Sequence[str]], format_name: str) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
-
-
-def _write(output: str, text: str) -> None:
-    with Results(output, "lines", 1) as results:
-        results.write(text, "")
 
 
 def _line(fields: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import typer
 from w2v_cli.cli import engine_options, options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.evaluate_report import left_out, measured_json, measured_table
-from w2v_cli.cli.output import STDOUT, Results, check_file, format_of_name
+from w2v_cli.cli.output import STDOUT, check_file, format_of_name, write_result
 from w2v_cli.cli.score_turns import Collar, SkipOverlap, Uem, scoring_rules
 from w2v_cli.errors import SOME_INPUTS_FAILED, UsageError
 from w2v_cli.plots.paths import check_plot_path
@@ -212,11 +212,11 @@ def evaluate(
         console.error(f"{name}: {reason}")
     if not measured.results:
         raise UsageError(f"{', '.join(manifests)}: no recording here can be measured on")
-    with Results(output, None, 1) as results:
-        if (report or format_of_name(output, ["json"], "table")) == "json":
-            results.write(measured_json(measured, collar=collar, skip_overlap=skip_overlap), "")
-        else:
-            results.write(measured_table(measured), "")
+    if (report or format_of_name(output, ["json"], "table")) == "json":
+        shown = measured_json(measured, collar=collar, skip_overlap=skip_overlap)
+    else:
+        shown = measured_table(measured)
+    write_result(output, shown)
     if plot is not None:
         draw(measured, plot, console)
     failed = measured.unreadable or measured.undecodable

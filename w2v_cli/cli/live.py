@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from w2v_cli.cli.console import write_stderr
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT, Results
-from w2v_cli.cli.raw_input import check_stream, heard_samples
+from w2v_cli.cli.raw_input import refuse_terminal, heard_samples
 from w2v_cli.cli.stopping import stopping
 from w2v_cli.formats import partial_line, segment_line
 from w2v_cli.formats.spoken import one_line
@@ -31,7 +31,7 @@ def transcribe_stream(job: TranscriptionJob, choice: LiveChoice, console: Consol
     """
     from w2v_cli.tasks.live import LiveTranscript
 
-    check_stream()
+    refuse_terminal()
     with console.warnings_as_lines(), Results(STDOUT, None, 1) as results:
         transcriber = job.load()
         console.note(transcriber.emitter.description)

@@ -146,6 +146,21 @@ class Results:
             raise cannot_write(self._target, error) from error
 
 
+def write_result(target: str, text: str) -> None:
+    """Write the only result of a command.
+
+    Args:
+        target: A file's path, or "-" for stdout.
+        text: All that is written there.
+
+    Raises:
+        OutputError: It does not take it.
+        BrokenPipeError: Nobody reads stdout any more.
+    """
+    with Results(target, None, 1) as results:
+        results.write(text, "")
+
+
 class OutputError(W2VError):
     """Results that could not be written."""
 

@@ -23,7 +23,7 @@ _MOST_WAITING = 32
 _WAIT_SECONDS = 0.2
 
 
-def check_stream() -> None:
+def refuse_terminal() -> None:
     """Refuse a terminal, on which nobody types samples.
 
     Raises:

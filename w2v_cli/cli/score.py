@@ -10,7 +10,7 @@ import typer
 from w2v_cli.cli import options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.inputs import STDIN
-from w2v_cli.cli.output import STDOUT, Results, check_file, format_of_name
+from w2v_cli.cli.output import STDOUT, check_file, format_of_name, write_result
 from w2v_cli.cli.score_report import errors_view, rounded, score_table, some_names
 from w2v_cli.cli.score_turns import (
     Collar,
@@ -149,8 +149,7 @@ def score(
         rules = scoring_rules(collar, skip_overlap)
         scored = score_rttm(reference, hypothesis, rules, uem)
         shown = turns_json(scored, rules) if is_json else turns_table(scored)
-        with Results(output, None, 1) as results:
-            results.write(shown, "")
+        write_result(output, shown)
         raise typer.Exit(say_what_is_missing(scored, uem, console))
     from w2v_cli.scoring import pair_texts, read_texts, score_pairs
 
@@ -167,8 +166,7 @@ def score(
     else:
         shown = errors_view(result, for_terminal=output == STDOUT) if errors else ""
         shown += score_table(result)
-    with Results(output, None, 1) as results:
-        results.write(shown, "")
+    write_result(output, shown)
     for names, missing in (
         (pairing.without_hypothesis, "hypothesis"),
         (pairing.without_reference, "reference"),

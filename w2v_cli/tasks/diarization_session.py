@@ -18,7 +18,8 @@ from w2v_cli.formats.spoken import recording_name
 from w2v_cli.recording_parts import split_part
 from w2v_cli.results import Diarization, FrameActivity, Turn
 from w2v_cli.tasks.attribution import channel_name
-from w2v_cli.tasks.recording import Hearing, Ready
+from w2v_cli.tasks.recording import Hearing
+from w2v_cli.tasks.task import Ready
 
 if TYPE_CHECKING:
     from w2v_cli.inference.chunks import Chunk

@@ -17,7 +17,6 @@ from w2v_cli.errors import AudioError, ModelError, OutOfMemoryError
 from w2v_cli.inference.chunks import Chunk, Chunker, Chunking, SpeechFinder
 from w2v_cli.inference.runtime import Runtime
 from w2v_cli.recording_parts import split_part
-from w2v_cli.tasks.task import Ready as Ready  # diarization_session takes it from here
 
 if TYPE_CHECKING:
     from w2v_cli.audio import Waveforms
