@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT, Results
-from w2v_cli.cli.raw_input import refuse_terminal, heard_samples
+from w2v_cli.cli.raw_input import heard_samples, refuse_terminal
 from w2v_cli.cli.stopping import stopping
 from w2v_cli.formats.labels import stretch_line, window_line
 
