@@ -16,6 +16,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -30,6 +31,9 @@ STAMP = VENV / "w2v-installed.json"
 CONSTRAINTS = ROOT / "constraints.txt"
 # With these pip would install elsewhere than into the environment.
 PIP_ELSEWHERE = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
+
+# What stands before it in a program of an environment; in the second form where it is long.
+NAMED_PYTHON = r"#!(?:/bin/sh\n'''exec' \"?)?"
 
 DEMO_RECORDING = Path("tests", "data", "demo.opus")
 
@@ -231,12 +235,13 @@ def venv_works() -> bool:
             stderr=subprocess.DEVNULL,
             check=True,
         ).stdout.decode()
-    except (OSError, subprocess.CalledProcessError):
+        # Its programs name the Python that they start: in a copied or moved folder, the old one.
+        starts = "" if os.name == "nt" else (BIN / "pip").read_text(encoding="utf-8")
+    except (OSError, ValueError, subprocess.CalledProcessError):
         return False
-    if answer.split() != f"{sys.version_info[:3]} {sys.base_prefix}".split():
+    if os.name != "nt" and not re.match(NAMED_PYTHON + re.escape(f"{BIN}{os.sep}"), starts):
         return False
-    # Its programs name the Python that they start: in a copied or moved folder, the old one.
-    return os.name == "nt" or str(BIN) in (BIN / "pip").read_text(encoding="utf-8")
+    return answer.split() == f"{sys.version_info[:3]} {sys.base_prefix}".split()
 
 
 def python_name() -> str:

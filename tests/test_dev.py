@@ -173,6 +173,14 @@ def test_unknown_command_is_a_usage_error():
 def test_an_environment_that_was_made_elsewhere_is_made_anew(dev):
     venv.create(dev.VENV, with_pip=True)
     assert dev.venv_works()
+    program = dev.BIN / "pip"
+    long = f"#!/bin/sh\n'''exec' \"{dev.BIN}/python\" \"$0\" \"$@\"\n' '''\n"
+    for text, works in ((long, True), (f"#!/other{dev.BIN}/python\n", False)):
+        program.write_text(text)
+        assert dev.venv_works() is works
+    program.unlink()
+    assert not dev.venv_works()
+    program.write_text(f"#!{dev.BIN}/python\n")
     elsewhere = dev.VENV.rename(dev.ROOT / "moved")
     dev.VENV, dev.BIN = elsewhere, elsewhere / "bin"
     assert not dev.venv_works()

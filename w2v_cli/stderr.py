@@ -1,4 +1,4 @@
-"""The process's stderr, to which libraries in other languages write past Python."""
+"""The process's stderr: where it takes nothing, and where libraries write past Python."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+
+
+def leave_stderr() -> None:
+    """Have nothing more written to stderr, which is closed or takes nothing."""
+    sys.stderr = open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115  # as long as the program runs
 
 
 @contextlib.contextmanager

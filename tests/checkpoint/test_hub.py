@@ -176,7 +176,9 @@ def test_a_cached_model_works_while_the_hub_is_away(hub, monkeypatch, cut):
     assert fetch() == path
 
 
-def test_what_another_program_did_not_load_is_not_there_while_the_hub_is_away(hub, monkeypatch):
+def test_what_another_program_did_not_load_is_not_there_while_the_hub_is_away(
+    hub, monkeypatch, caplog
+):
     from huggingface_hub import hf_hub_download
 
     add_model(hub)
@@ -189,7 +191,11 @@ def test_what_another_program_did_not_load_is_not_there_while_the_hub_is_away(hu
     hf_hub_download(MODEL, "model.safetensors")
     monkeypatch.setattr(hub_module.constants, template, nowhere)
     assert fetch("vocab.json") is None
+    assert fetch("lexicon.json") is None
     assert fetch("model.safetensors") is not None
+    (said,) = caplog.messages
+    assert said.startswith(f"{MODEL}: the Hub cannot be reached (")
+    assert said.endswith("); of the copy in the cache, vocab.json is missing")
 
 
 @pytest.mark.parametrize(
@@ -198,8 +204,8 @@ def test_what_another_program_did_not_load_is_not_there_while_the_hub_is_away(hu
         (ImportError("Using SOCKS proxy, but the 'socksio' package is not"), "Using SOCKS proxy"),
         (ValueError("Unknown scheme for proxy URL"), "Unknown scheme for proxy URL"),
         (
-            UnicodeEncodeError("ascii", "hf_…", 3, 4, "ordinal not in range"),
-            "HF_TOKEN is no token: no token has such letters",
+            ConnectionResetError(104, "Connection reset by peer"),
+            "Connection reset by peer",
         ),
         (
             FileNotFoundError(2, "No such file or directory"),
@@ -218,6 +224,13 @@ def test_a_hub_that_cannot_be_asked(hub, monkeypatch, error, reason):
     assert fetch() == kept
     said = failure(HubError, filename="model.safetensors")
     assert f"cannot be reached ({reason}" in said
+
+
+def test_a_token_with_letters_that_no_token_has(hub, monkeypatch):
+    add_model(hub)
+    monkeypatch.setenv("HF_TOKEN", "hf_abc…")
+    said = failure(HubError)
+    assert "the token (HF_TOKEN, or the stored one) has letters that no token has" in said
 
 
 def test_a_timeout_that_is_no_number_is_told():

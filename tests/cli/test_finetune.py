@@ -272,6 +272,8 @@ def test_speakers(w2v, quick, tmp_path, voices):
 def test_other_speeds_and_other_fields(w2v, quick, tmp_path, voices):
     arguments = quick("speakers", "--max-steps", 1, "--other-speeds", "0.9,1.2")
     more = ("--set", "use_weighted_layer_sum=true", "--set", "tdnn_dim=[8, 8, 24]")
+    more += ("--set", "conv_dim=[16, 16]", "--set", "conv_kernel=[80, 8]")
+    more += ("--set", "conv_stride=[40, 8]")
     run = w2v(*(voices if str(x).endswith("words.jsonl") else x for x in arguments), *more)
     assert run.exit_code == 0, run.stderr
     config = Wav2Vec2ForXVector.from_pretrained(tmp_path / "run").config
@@ -280,6 +282,7 @@ def test_other_speeds_and_other_fields(w2v, quick, tmp_path, voices):
     }
     assert config.use_weighted_layer_sum
     assert config.tdnn_dim == [8, 8, 24]
+    assert config.num_feat_extract_layers == len(config.conv_dim) == 2
 
 
 @pytest.mark.parametrize("kind", ["ctc", "keywords", "speakers", "frames", "pretrain"])

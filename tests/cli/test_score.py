@@ -170,3 +170,13 @@ def test_nothing_in_common(w2v, write):
     run = w2v("score", said, write("b.jsonl", manifest(c="go", d="stop")))
     assert run.exit_code == 2
     assert "no name in common: a.wav, b.wav, c.wav, d.wav" in run.stderr
+
+
+def test_a_text_in_a_folder_is_not_written_over(w2v, write, tmp_path):
+    for folder in ("said", "heard"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.txt").write_text("go")
+    run = w2v("score", tmp_path / "said", tmp_path / "heard", "-o", tmp_path / "said" / "a.txt")
+    assert run.exit_code == 2
+    assert "this is an input too" in run.stderr
+    assert (tmp_path / "said" / "a.txt").read_text() == "go"

@@ -65,6 +65,14 @@ def test_inconsistent_convolutions_are_refused(lists):
         Wav2Vec2Config(**lists)
 
 
+def test_another_number_of_convolutions_may_be_asked_of_a_configuration():
+    lists = {"conv_dim": (8, 8), "conv_stride": (5, 2), "conv_kernel": (10, 3)}
+    config = Wav2Vec2Config.from_dict(Wav2Vec2Config().to_dict(), **lists)
+    assert config.num_feat_extract_layers == 2
+    with pytest.raises(ValueError, match="one length"):
+        Wav2Vec2Config.from_dict(Wav2Vec2Config().to_dict(), conv_dim=(8, 8))
+
+
 def test_a_number_of_convolutions_that_is_not_theirs_is_refused():
     with pytest.raises(ValueError, match="num_feat_extract_layers = 3"):
         Wav2Vec2Config(num_feat_extract_layers=3)

@@ -31,6 +31,16 @@ def test_the_curve_is_on_a_normal_scale(errors, tmp_path):
     save_figure(figure, tmp_path / "det.png")
 
 
+def test_speakers_that_are_taken_for_each_other(tmp_path):
+    errors = detection_errors(np.array([0.1, 0.2, 0.8, 0.9]), np.array([True, True, False, False]))
+    figure = detection_figure(errors, None, title="few pairs")
+    assert figure.axes[0].get_title(loc="left").startswith("eer 100.00 %")
+    save_figure(figure, tmp_path / "det.png")  # a warning would be an error
+    ends = figure.axes[0].get_xlim()
+    (point,) = (line for line in figure.axes[0].get_lines() if line.get_marker() == "o")
+    assert ends[0] <= point.get_xdata()[0] <= ends[1]
+
+
 def test_speakers_that_are_told_apart_without_errors(tmp_path):
     errors = detection_errors(np.array([0.9, 0.8, 0.2, 0.1]), np.array([True, True, False, False]))
     figure = detection_figure(errors, None, title="few pairs")

@@ -99,9 +99,10 @@ def test_nothing_reaches_the_threshold():
         picture_bytes(figure, "svg")
 
 
+@pytest.mark.parametrize("first", ["a", "A"])
 @pytest.mark.parametrize("n_letters", [4, 10, 17, 28])
-def test_the_legend_stays_in_the_picture(n_letters):
-    names = tuple(chr(ord("a") + index) * n_letters for index in range(10))
+def test_the_legend_stays_in_the_picture(first, n_letters):
+    names = tuple(f"{index}" + chr(ord(first) + 6 + index) * n_letters for index in range(10))
     figure = draw_labels(heard(np.eye(10), names=names))
     picture_bytes(figure, "png")
     (legend,) = figure.legends

@@ -152,3 +152,10 @@ def test_the_arguments_are_those_of_the_reference() -> None:
         assert [(p.name, p.default) for p in ours.values()] == [
             (p.name, p.default) for p in reference.values()
         ], name
+
+
+def test_an_empty_token_is_not_added(
+    make_pair: Callable[..., Pair], english: dict[str, int]
+) -> None:
+    theirs, ours = make_pair({**english, "": len(english)})
+    assert sorted(ours.added_tokens_decoder) == sorted(theirs.added_tokens_decoder)

@@ -14,15 +14,21 @@ import struct
 from dataclasses import dataclass
 
 from w2v_cli.audio.mp3 import (
-    LONGEST_LOOK,
     MP3_SYNCS,
     holds_mp3_frames,
     mend_mp3_size,
     mp3_is_joined,
 )
 from w2v_cli.audio.ogg import ogg_breaks_off, ogg_is_joined
-from w2v_cli.audio.riff import FAMILIES, RF64_SIZE, find_data, holds_chunks, rf64_data_size
-from w2v_cli.audio.sources import ByteSource
+from w2v_cli.audio.riff import (
+    FAMILIES,
+    RF64_SIZE,
+    find_data,
+    holds_chunks,
+    is_known,
+    rf64_data_size,
+)
+from w2v_cli.audio.sources import LONGEST_LOOK, ByteSource
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +51,6 @@ class Extent:
     breaks_off: bool = False
     is_joined: bool = False
 
-
-# The sizes that stand for "not known yet" in headers written into a pipe: 0xFFFFFFFF
-# (FFmpeg), 0x7FFFF000 (SoX), 0x7FFFFFFF and 0x80000000 (arecord), rounded to whole frames.
-_UNKNOWN_SIZES_32 = (range(0x7FFF_0000, 0x8000_0001), range(0xFFFF_0000, 0x1_0000_0000))
-_LARGEST_SIZE_64 = 2**62  # W64 and CAF write all ones
 
 # How recordings start that FFmpeg reads and libsndfile does not, or not always. Playlists
 # and other text are left out on purpose: they may name files and addresses to open.
@@ -155,7 +156,6 @@ def goes_on(source: ByteSource) -> bool:
 
 def _extent(size: int, present: int) -> Extent:
     """Return the extent of a file that promises `size` bytes of sound and has `present`."""
-    unknown = size >= _LARGEST_SIZE_64 or any(size in sizes for sizes in _UNKNOWN_SIZES_32)
-    if unknown or size <= present or size == 0:
+    if not is_known(size) or size <= present:
         return Extent()
     return Extent(present=max(present, 0) / size)

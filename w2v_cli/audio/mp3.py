@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from w2v_cli.audio.sources import ByteSource
+from w2v_cli.audio.sources import LONGEST_LOOK, ByteSource
 
 MP3_SYNCS = (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2")
 _XING_HAS_FRAMES, _XING_HAS_BYTES = 1, 2
@@ -12,9 +12,6 @@ _MP3_KILOBITS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 
 _MP3_KILOBITS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 # No tag or picture looks like so many, and decoders leave fewer out at the end.
 _FRAMES_IN_A_ROW = 9
-
-# Bytes. How far to look for more sound: behind tags, pictures among them.
-LONGEST_LOOK = 2**20
 
 
 def mp3_states_length(source: ByteSource) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from w2v_cli.audio.mp3 import LONGEST_LOOK
-from w2v_cli.audio.sources import ByteSource
+from w2v_cli.audio.sources import LONGEST_LOOK, ByteSource
 
 _OGG_PAGE_HEADER = 27
 _OGG_LARGEST_PAGE = 65_307

@@ -29,6 +29,19 @@ class ChunkFamily:
     data: tuple[bytes, ...]
 
 
+# The sizes that stand for "not known yet" in headers written into a pipe: 0xFFFFFFFF
+# (FFmpeg), 0x7FFFF000 (SoX), 0x7FFFFFFF and 0x80000000 (arecord), rounded to whole frames.
+_UNKNOWN_SIZES_32 = (range(0x7FFF_0000, 0x8000_0001), range(0xFFFF_0000, 0x1_0000_0000))
+_LARGEST_SIZE_64 = 2**62  # W64 and CAF write all ones
+
+
+def is_known(size: int) -> bool:
+    """Whether a chunk's size is one, and does not say that the chunk was still being written."""
+    if size == 0 or size >= _LARGEST_SIZE_64:
+        return False
+    return not any(size in sizes for sizes in _UNKNOWN_SIZES_32)
+
+
 FAMILIES = {
     b"RIFF": ChunkFamily(12, 4, "<I", False, 2, (b"data",)),
     b"RIFX": ChunkFamily(12, 4, ">I", False, 2, (b"data",)),

@@ -26,6 +26,9 @@ STDIN_LABEL = "standard input"
 # studio sound to a temporary file.
 _SPOOL_BYTES = 64 * 2**20
 
+# Bytes. How far to look for more sound: behind tags, pictures among them.
+LONGEST_LOOK = 2**20
+
 # What a path may name besides a file, by the test that tells.
 _SPECIAL_FILES = (
     (stat.S_ISCHR, "a device"),

@@ -36,7 +36,7 @@ def load_config(cls: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
     try:
         return cls.from_dict(part, **kwargs)
     except (ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{name}: its {CONFIG_FILE} makes no network: {error}") from error
+        raise CheckpointError(f"{name}: its configuration makes no network: {error}") from error
 
 
 def load_config_dict(

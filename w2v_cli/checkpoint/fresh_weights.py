@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-# Of these `init_weights` draws all there is, and of the published network's own modules.
+from w2v_cli.model.features import Wav2Vec2PositionalConvEmbedding
+
+# Of these `init_weights` draws all there is, and of the published network's own modules; not of
+# subclasses and of what has parametrizations, which may hold more.
 _DRAWN = (nn.Linear, nn.LayerNorm, nn.GroupNorm, nn.Conv1d)
 _OWN = "w2v_cli."
 
@@ -26,7 +29,7 @@ def draw(
 
     A layer is put in place as a whole, because it may draw as a whole; what the checkpoint has
     of it is put over it later. Where it may hold what `init_weights` does not draw, such as a
-    caller's own, it is taken from another model, which is made for real.
+    caller's own, it is taken from another model, which is made and drawn for real.
 
     Args:
         model: On the meta device.
@@ -41,8 +44,9 @@ def draw(
     keys = [key for key in saved if _layer_of(key) in layers] + unsaved
     if not keys:
         return
-    if unsaved or not all(_is_drawn(model.get_submodule(layer)) for layer in layers):
+    if unsaved or not all(_is_drawn(model, layer) for layer in layers):
         made = make()
+        made.init_weights()  # those of a class that does not, too
         drawn = {**dict(made.named_buffers()), **made.state_dict()}
         _put(model, {key: drawn[key] for key in keys}, device=device, dtype=dtype)
         return
@@ -62,8 +66,9 @@ def _put(
         value = tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
         module, _, attribute = key.rpartition(".")
         owner = model.get_submodule(module)
-        if attribute in owner._parameters:
-            owner._parameters[attribute] = nn.Parameter(value)
+        parameter = owner._parameters.get(attribute)
+        if parameter is not None:
+            owner._parameters[attribute] = nn.Parameter(value, parameter.requires_grad)
         else:
             owner._buffers[attribute] = value
 
@@ -74,6 +79,10 @@ def _layer_of(key: str) -> str:
     return whole if parametrized else key.rpartition(".")[0]
 
 
-def _is_drawn(module: nn.Module) -> bool:
-    """Whether `init_weights` draws all that a module holds."""
-    return type(module).__module__.startswith(_OWN) or isinstance(module, _DRAWN)
+def _is_drawn(model: nn.Module, layer: str) -> bool:
+    """Whether `init_weights` draws all that a layer holds."""
+    module = model.get_submodule(layer)
+    if type(module) in _DRAWN or type(module).__module__.startswith(_OWN):
+        return True
+    whole = model.get_submodule(layer.rpartition(".")[0])
+    return isinstance(whole, Wav2Vec2PositionalConvEmbedding)  # whose weights are two

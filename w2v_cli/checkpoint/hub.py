@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import re
 import shutil
@@ -60,6 +61,10 @@ BYTES_PER_MB = 1_000_000
 # What a write says when there is no more room: the disk, the quota, the largest file allowed.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+log = logging.getLogger(__name__)
+
+_told: set[str] = set()  # models of which it was said that the cache may lack files
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -115,8 +120,10 @@ def fetch_file(model_id: str, filename: str, options: HubOptions) -> Path | None
             raise wanted.explain(error) from error
         copy = wanted.in_cache(options.revision)[1]
         # Of a model that another program has loaded the cache lacks what that had no use for.
-        if copy is None and not (isinstance(error, _HubAwayError) and wanted.has_model()):
-            raise wanted.explain(error) from error
+        if copy is None:
+            if not isinstance(error, _HubAwayError) or not wanted.has_model():
+                raise wanted.explain(error) from error
+            wanted.tell_missing(error)
         return copy
 
 
@@ -148,7 +155,7 @@ def list_folder(model_id: str, folder: str, options: HubOptions) -> list[str]:
     except (*_FAILURES, *_NOT_ASKED) as error:
         if stored:
             return stored
-        raise wanted.explain(error) from error
+        raise wanted.explain(_as_told(error)) from error
 
 
 def cached_models(cache_dir: str | os.PathLike[str] | None = None) -> list[str]:
@@ -212,6 +219,17 @@ class _WantedFile:
             f"on{self._alternatives()}"
         )
 
+    def tell_missing(self, error: _HubAwayError) -> None:
+        """Warn, once a model, that the cache may lack files of it."""
+        if self.model_id not in _told:
+            _told.add(self.model_id)
+            log.warning(
+                "%s: the Hub cannot be reached (%s); of the copy in the cache, %s is missing",
+                self.model_id,
+                error,
+                self.filename,
+            )
+
     def has_model(self) -> bool:
         """Return whether the cache has a model of this name with its weights."""
         snapshot = self.snapshot()
@@ -244,10 +262,8 @@ class _WantedFile:
             )
         except RemoteEntryNotFoundError:
             metadata = None  # the download below says so again, and has the cache remember it
-        except (HfHubHTTPError, FileMetadataError, LocalTokenNotFoundError):
-            raise  # it has answered, or was not asked
         except _NOT_ASKED as error:
-            raise _HubAwayError(_reason(error)) from error
+            raise _as_told(error) from error
         if metadata is not None and not options.force_download:
             newest = self.in_cache(metadata.commit_hash or options.revision)[1]
             if newest is not None and newest == self.in_cache(options.revision)[1]:
@@ -299,7 +315,12 @@ class _WantedFile:
                 f"{self.model_id}: what answers at {constants.ENDPOINT} is not a Hub; check "
                 f"HF_ENDPOINT, the proxy and the firewall{self._alternatives()}"
             )
-        if isinstance(error, (_HubAwayError, httpx2.ConnectError, ImportError, ValueError)):
+        if isinstance(error.__cause__, UnicodeEncodeError):
+            return HubError(
+                f"{self.model_id}: the token (HF_TOKEN, or the stored one) has letters that no "
+                f"token has; set HF_TOKEN to one from {constants.ENDPOINT}/settings/tokens"
+            )
+        if isinstance(error, (_HubAwayError, httpx2.ConnectError)):
             return self._explain_unreachable(error)
         if isinstance(error, OSError) and error.errno is not None:
             return self._explain_disk(error)
@@ -388,14 +409,17 @@ class _WantedFile:
         return f", or use {listed}" if listed else ""
 
 
-def _reason(error: Exception) -> str:
-    """Return why the Hub could not be asked."""
-    if isinstance(error, UnicodeEncodeError):
-        return "HF_TOKEN is no token: no token has such letters"
+def _as_told(error: Exception) -> Exception:
+    """Return an error that says the Hub was not reached, for one of those before it answers."""
+    if isinstance(error, (HfHubHTTPError, FileMetadataError, LocalTokenNotFoundError)):
+        return error  # it has answered, or was not asked
+    said = _first_line(error)
     certificates = os.environ.get("SSL_CERT_FILE")
     if certificates and isinstance(error, OSError) and not isinstance(error, httpx2.HTTPError):
-        return f"{_first_line(error)}; SSL_CERT_FILE is {certificates}"
-    return _first_line(error)
+        said = f"{said}; SSL_CERT_FILE is {certificates}"
+    away = _HubAwayError(said)
+    away.__cause__ = error
+    return away
 
 
 def _first_line(error: Exception) -> str:

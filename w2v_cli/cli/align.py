@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from w2v_cli.audio.sources import STDIN, STDIN_LABEL
 from w2v_cli.cli import engine_options, options, subtitle_options
 from w2v_cli.cli.console import Console
 from w2v_cli.cli.destinations import destination
-from w2v_cli.cli.inputs import STDIN, check_inputs
+from w2v_cli.cli.inputs import check_inputs
 from w2v_cli.cli.output import STDOUT, format_of_name
 from w2v_cli.cli.sinks import Destination
 from w2v_cli.encodings import decoded_text
@@ -155,7 +156,7 @@ def align(
 def _written(
     audio: str, work: Callable[[], Transcript], results: Destination[Transcript], console: Console
 ) -> int:
-    """Write what is heard, or why nothing is, and return the exit code."""
+    """Return the exit code after what is heard was written, or why nothing is."""
     from w2v_cli.checkpoint.progress import show_progress
 
     with console.progress(1) as progress, show_progress(progress):
@@ -210,7 +211,7 @@ def read_text(name: str) -> str:
     Raises:
         UsageError: It cannot be read, is no UTF-8, or has no words.
     """
-    shown = "standard input" if name == STDIN else name
+    shown = STDIN_LABEL if name == STDIN else name
     try:
         content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
     except OSError as error:

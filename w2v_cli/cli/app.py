@@ -24,6 +24,7 @@ from w2v_cli import __version__
 from w2v_cli.cli.console import print_error
 from w2v_cli.cli.grouped_help import GroupedCommand
 from w2v_cli.errors import UsageError, W2VError
+from w2v_cli.stderr import leave_stderr
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -123,7 +124,7 @@ def _fill_in_closed_streams() -> None:
     if sys.stdout is None:
         os.open(os.devnull, os.O_WRONLY)
     if sys.stderr is None:
-        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+        leave_stderr()
 
 
 def _wait_for_streams() -> None:

@@ -11,13 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
+from w2v_cli.audio.sources import STDIN
 from w2v_cli.batch.inputs import Found, Selection, add_listed, add_named, in_shard
 from w2v_cli.batch.ledger import Policy
 from w2v_cli.batch.manifests import add_manifest, read_bytes, read_names
 from w2v_cli.batch.naming import NameTemplate
 from w2v_cli.batch.outcome import Item
 from w2v_cli.cli.destinations import destination
-from w2v_cli.cli.inputs import STDIN, check_inputs
+from w2v_cli.cli.inputs import check_inputs
 from w2v_cli.cli.sinks import Destination, Result
 from w2v_cli.errors import UsageError
 from w2v_cli.formats.format import Format

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from w2v_cli.cli.inputs import STDIN
+from w2v_cli.audio.sources import STDIN
 from w2v_cli.cli.output import STDOUT, Results
 from w2v_cli.cli.raw_input import heard_samples, refuse_terminal
 from w2v_cli.cli.stopping import stopping
@@ -27,7 +27,7 @@ def classify_stream(
     """Return the exit code after standard input has ended and all its windows were labelled.
 
     Raises:
-        AudioError: Standard input is a terminal, or cannot be read.
+        AudioError: Standard input is a terminal, cannot be read, or has no such samples.
         W2VError: The model cannot be loaded, or results cannot be written.
     """
     refuse_terminal()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from w2v_cli.audio.sources import printable
 from w2v_cli.cli.summary import hours
+from w2v_cli.stderr import leave_stderr
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -34,7 +35,7 @@ def write_stderr(text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
     except OSError:  # it leads to a full disk, or to a program that has ended
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # as long as the program runs
+        leave_stderr()
 
 
 def print_error(message: object) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from w2v_cli.audio.sources import STDIN
 from w2v_cli.errors import UsageError
-
-STDIN = "-"
 
 
 def check_inputs(inputs: Sequence[str]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from w2v_cli.audio.sources import STDIN
 from w2v_cli.cli.console import write_stderr
-from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT, Results
 from w2v_cli.cli.raw_input import heard_samples, refuse_terminal
 from w2v_cli.cli.stopping import stopping
@@ -26,7 +26,7 @@ def transcribe_stream(job: TranscriptionJob, choice: LiveChoice, console: Consol
     """Return the exit code after standard input has ended and all of it was written down.
 
     Raises:
-        AudioError: Standard input is a terminal, or cannot be read.
+        AudioError: Standard input is a terminal, cannot be read, or has no such samples.
         W2VError: The model cannot be loaded, or results cannot be written.
     """
     from w2v_cli.tasks.live import LiveTranscript

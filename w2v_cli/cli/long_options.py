@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from w2v_cli.cli.inputs import STDIN
+from w2v_cli.audio.sources import STDIN
 from w2v_cli.cli.options import DEFAULT_FORMAT, LONGEST_SECONDS
 from w2v_cli.cli.partners import was_given
 from w2v_cli.errors import UsageError

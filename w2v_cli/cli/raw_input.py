@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import queue
+import select
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
+from w2v_cli.audio.sources import STDIN_LABEL
+from w2v_cli.counts import counted
 from w2v_cli.errors import AudioError
 
 if TYPE_CHECKING:
@@ -30,7 +34,7 @@ def refuse_terminal() -> None:
         AudioError: Standard input is one.
     """
     if sys.stdin.isatty():
-        raise AudioError("standard input: a terminal, not a stream; pipe one in: arecord ... |")
+        raise AudioError(f"{STDIN_LABEL}: a terminal, not a stream; pipe one in: arecord ... |")
 
 
 def heard_samples(raw_rate: int, should_stop: Callable[[], bool]) -> Iterator[FloatArray]:
@@ -54,13 +58,18 @@ def heard_samples(raw_rate: int, should_stop: Callable[[], bool]) -> Iterator[Fl
     stream: BinaryIO = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
     # Not in the thread that reads, with which its filter would be there when the process ends.
     decoder = RawDecoder(raw_rate)
-    is_empty = True
-    for piece in ReadAhead(stream, should_stop):
-        is_empty = False
-        yield decoder.decode(piece)
-    if is_empty and not should_stop():
-        raise AudioError("standard input: empty (0 bytes); see what should have come from it")
-    yield decoder.finish()
+    n_bytes = n_samples = 0
+    for piece in chain(ReadAhead(stream, should_stop), [None]):
+        samples = decoder.finish() if piece is None else decoder.decode(piece)
+        n_bytes += len(piece or b"")
+        n_samples += len(samples)
+        if len(samples):
+            yield samples
+    if not n_samples and not should_stop():
+        raise AudioError(
+            f"{STDIN_LABEL}: no samples in it ({counted(n_bytes, 'byte')}); see what should have "
+            f"come from there"
+        )
 
 
 class ReadAhead:
@@ -88,7 +97,7 @@ class ReadAhead:
             except queue.Empty:
                 continue
             if isinstance(piece, OSError):
-                raise AudioError(f"standard input: cannot be read: {piece.strerror or piece}")
+                raise AudioError(f"{STDIN_LABEL}: cannot be read: {piece.strerror or piece}")
             if isinstance(piece, BaseException):
                 raise piece
             if not piece:
@@ -103,7 +112,10 @@ class ReadAhead:
     def _read(self) -> None:
         read = getattr(self._stream, "read1", self._stream.read)  # read may wait for all it wants
         try:
-            while piece := read(_READ_BYTES):
+            while (piece := read(_READ_BYTES)) != b"":
+                if piece is None:  # nothing yet: another program has told the pipe not to wait
+                    select.select([self._stream], [], [])
+                    continue
                 self._waiting.put(piece)
             self._waiting.put(b"")
         except BaseException as error:  # raised where the pieces are taken

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from w2v_cli.audio.sources import STDIN
 from w2v_cli.cli import options
 from w2v_cli.cli.console import Console
-from w2v_cli.cli.inputs import STDIN
 from w2v_cli.cli.output import STDOUT, check_file, format_of_name, write_result
 from w2v_cli.cli.score_report import errors_view, rounded, score_table, some_names
 from w2v_cli.cli.score_turns import (
@@ -143,7 +144,8 @@ def score(
             "--skip-overlap": skip_overlap,
         },
     )
-    check_file(output, [reference, hypothesis, *([] if uem is None else [uem])])
+    reads = [reference, hypothesis, *([] if uem is None else [uem])]
+    check_file(output, [file for name in reads for file in _files_of(name)])
     console = Console(quiet=quiet)
     if rttm:
         rules = scoring_rules(collar, skip_overlap)
@@ -174,6 +176,12 @@ def score(
         if names:
             console.error(f"without a {missing}, and not counted: {some_names(names)}")
     raise typer.Exit(SOME_INPUTS_FAILED if _alone(pairing) else 0)
+
+
+def _files_of(source: str) -> list[str]:
+    """Return the files that a source may be read from: those of a folder, or itself."""
+    folder = Path(source)
+    return [str(path) for path in folder.rglob("*")] if folder.is_dir() else [source]
 
 
 def _check_kind(rttm: bool, of_texts: dict[str, bool], of_turns: dict[str, bool]) -> None:

@@ -1,4 +1,4 @@
-"""Chunks to one array: each frame is the mean of what all chunks heard of it."""
+"""Chunks to one array: each frame is the mean of what all chunks heard, and nobody is lost."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def stitch(
 
     A frame counts the more, the further it is from both ends of its chunk. A speaker whom a
     chunk does not know is silent in it. Where chunks take a voice for different speakers, the
-    one who is most probable is so as much as that anybody speaks: each would be half as
-    probable, and the voice nobody's. Frames that no chunk has are 0.
+    one who is most probable is so as much as that anybody speaks, and others so much less:
+    each would be half as probable, and the voice nobody's. Frames that no chunk has are 0.
 
     Args:
         pieces: The chunks.
@@ -47,6 +47,8 @@ def stitch(
         weights[where] += weight[:n_kept]
     if n_speakers:
         frames, first = np.arange(n_frames), total.argmax(axis=1)
+        total -= (anybody - total[frames, first])[:, None]  # 0 where chunks agree
+        np.maximum(total, 0, out=total)
         total[frames, first] = anybody
     total /= np.where(weights > 0, weights, np.float32(1))[:, None]
     return total

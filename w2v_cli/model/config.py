@@ -189,8 +189,7 @@ class Wav2Vec2Config:
             self.num_labels = num_labels
 
     def validate_architecture(self) -> None:
-        """Refuse values of the wrong kind, convolutions that cannot be and one class alone."""
-        check_fields(self)
+        """Refuse convolutions that cannot be and a classifier of one class."""
         check_convolutions(self)
         if self.problem_type == "single_label_classification" and self.num_labels == 1:
             raise ValueError(
@@ -317,7 +316,10 @@ class Wav2Vec2Config:
                 setattr(config, name, value)
             else:
                 unused[name] = value
+        if "conv_dim" in kwargs and "num_feat_extract_layers" not in kwargs:
+            config.num_feat_extract_layers = len(config.conv_dim)
         check_fields(config)
+        config.validate_architecture()
         return (config, unused) if return_unused else config
 
     @classmethod

@@ -46,7 +46,7 @@ def detection_figure(
         known = f" ({100 * interval[0]:.2f} % to {100 * interval[1]:.2f} %)"
     axes.plot(_probit(errors.accepted), _probit(errors.refused), color=BLUE, linewidth=1.8)
     if rate >= lowest:
-        point = _probit(np.array([rate]))
+        point = _probit(np.array([min(rate, highest)]))
         axes.plot(point, point, "o", markersize=8, color=VERMILLION, clip_on=False, zorder=3)
     else:
         below = f"below {100 * lowest:g} %"

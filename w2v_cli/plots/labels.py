@@ -6,6 +6,7 @@ labels that are best most often, over time. Of whole recordings: a bar for each 
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -224,9 +225,18 @@ def _legend(
         axes.set_title("no label reaches the threshold")
 
 
+def _n_letters(label: str) -> float:
+    """Return how many small letters are as wide as a label."""
+    wide = {"W": 2.0, "F": 2.0}
+    return sum(
+        wide.get(unicodedata.east_asian_width(c), 1.6 if c.isupper() or c in "mw" else 1.0)
+        for c in label
+    )
+
+
 def _n_beside(labels: Collection[str]) -> int:
     """Return how many entries of the legend fit beside each other."""
-    longest = max((len(_short(label)) for label in labels), default=0)
+    longest = max((_n_letters(_short(label)) for label in labels), default=0.0)
     fitting = int(_WIDTH_INCHES / (_HANDLE_INCHES + longest * _LETTER_INCHES))
     return max(min(fitting, len(labels)), 1)
 

@@ -102,7 +102,7 @@ class AddedVocabulary(SpecialTokens):
     def _keep_together(self, ids: Mapping[str, int]) -> None:
         """See to it that tokens of several characters are not taken apart in a text."""
         for token, index in ids.items():
-            if len(token) == 1:
+            if len(token) < 2:
                 continue
             # Where it was added it stays, unless one of those before it has taken its place.
             added = self._added_tokens_encoder.get(token, index)

@@ -40,7 +40,9 @@ class Wav2Vec2CTCTokenizerOutput(NamedOutput):
     def __post_init__(self) -> None:
         given = self.text
         if self.char_offsets is None and self.word_offsets is None and isinstance(given, Mapping):
-            self.text, self.char_offsets, self.word_offsets = map(given.get, self._names())
+            self.text = given.get("text")
+            self.char_offsets = given.get("char_offsets")
+            self.word_offsets = given.get("word_offsets")
         super().__post_init__()
 
 

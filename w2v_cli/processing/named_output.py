@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import fields
-from typing import Any
+from typing import Any, ClassVar
 
 
 class NamedOutput(OrderedDict[str, Any]):
     """The base of dataclasses whose fields are keys, too; fields that are None are no keys."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
     def __post_init__(self) -> None:
-        values = {name: getattr(self, name) for name in self._names()}
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         self.clear()
         for name, value in values.items():
             setattr(self, name, value)
-
-    @classmethod
-    def _names(cls) -> tuple[str, ...]:
-        return tuple(field.name for field in fields(cls))  # type: ignore[arg-type]  # every subclass is a dataclass
 
     def __getitem__(self, key: Any) -> Any:
         return super().__getitem__(key) if isinstance(key, str) else self.to_tuple()[key]
@@ -28,12 +25,12 @@ class NamedOutput(OrderedDict[str, Any]):
         super().__setattr__(key, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if value is not None and name in self._names():
+        if value is not None and name in self.__dataclass_fields__:
             super().__setitem__(name, value)
         super().__setattr__(name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), tuple(getattr(self, name) for name in self._names())
+        return type(self), tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
     def to_tuple(self) -> tuple[Any, ...]:
         """Return the fields that are not None, in their order."""

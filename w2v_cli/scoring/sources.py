@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v_cli.audio.manifests import PATH_COLUMNS, row_recording_part
-from w2v_cli.audio.sources import STDIN
+from w2v_cli.audio.sources import STDIN, STDIN_LABEL
 from w2v_cli.encodings import decoded_text
 from w2v_cli.errors import UsageError
 from w2v_cli.recording_parts import part_name
@@ -62,7 +62,7 @@ def read_texts(source: str, *, by_line: bool = False) -> list[NamedText]:
         UsageError: It cannot be read, or is none of these.
     """
     if source == STDIN:
-        return _texts(sys.stdin.buffer.read(), "standard input", "", by_line)
+        return _texts(sys.stdin.buffer.read(), STDIN_LABEL, "", by_line)
     path = Path(source)
     if path.is_dir():
         if by_line:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from w2v_cli.audio.sources import STDIN
+from w2v_cli.audio.sources import STDIN, STDIN_LABEL
 from w2v_cli.encodings import decoded_text
 from w2v_cli.errors import UsageError
 from w2v_cli.formats.rttm import parse_rttm, parse_uem
@@ -54,7 +54,7 @@ def _contents(source: str, suffix: str) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each file."""
     path = Path(source)
     if source == STDIN:
-        yield "standard input", decoded_text(sys.stdin.buffer.read(), "standard input")
+        yield STDIN_LABEL, decoded_text(sys.stdin.buffer.read(), STDIN_LABEL)
     elif suffix and path.is_dir():
         files = [f for f in sorted(path.rglob("*")) if f.suffix.lower() == suffix and f.is_file()]
         if not files:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from w2v_cli.audio.sources import STDIN_LABEL
 from w2v_cli.counts import counted
 from w2v_cli.errors import AudioError, UsageError
 from w2v_cli.formats.labels import check_threshold
@@ -177,7 +178,7 @@ class Classifier(HearingTask[Classification]):
             try:
                 scores = self.scores(_mean(frames)[None])
             except AudioError as error:
-                raise about("standard input", error) from error
+                raise about(STDIN_LABEL, error) from error
             span = Stretch(window.start_sample / rate, window.end_sample / rate)
             yield Classification(
                 names=self.names,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from w2v_cli.audio.sources import STDIN_LABEL
 from w2v_cli.decoding.utterances import UtteranceLimits, blank_emissions
 from w2v_cli.errors import AudioError
 from w2v_cli.inference.chunks import Chunk, FloatArray, Survey
@@ -153,7 +154,7 @@ class LiveTranscript:
         )
         (emissions,) = self._emitter.run([chunk])
         if np.isnan(emissions).any():
-            raise AudioError(f"standard input: {self._emitter.not_a_number()}")
+            raise AudioError(f"{STDIN_LABEL}: {self._emitter.not_a_number()}")
         return emissions
 
     def _new_segments(self) -> list[Segment]:

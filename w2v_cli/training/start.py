@@ -72,7 +72,7 @@ class Start:
         """
         try:
             config: Wav2Vec2Config = Wav2Vec2Config.from_pretrained(self.name, **self._where())
-            return Wav2Vec2Config.from_dict({**config.to_dict(), **self.settings})  # type: ignore[no-any-return]  # published
+            return Wav2Vec2Config.from_dict({**_fields_of(config), **self.settings})  # type: ignore[no-any-return]  # published
         except (ValueError, TypeError) as error:
             raise UsageError(f"{self.name}: {error}") from error
 
@@ -119,7 +119,7 @@ class Start:
         try:
             if self.from_scratch:
                 config = self.config()
-                fields = {**config.to_dict(), **chosen, "dtype": None, "architectures": None}
+                fields = {**_fields_of(config), **chosen, "dtype": None, "architectures": None}
                 fields.pop("quantization_config", None)  # it says how weights lie there
                 model = model_class(Wav2Vec2Config.from_dict(fields))
                 if self.filter_bank:
@@ -365,3 +365,8 @@ def shortest_seconds(config: Wav2Vec2Config) -> float:
     0.025
     """
     return shortest_recording_samples(config) / SAMPLE_RATE
+
+
+def _fields_of(config: Wav2Vec2Config) -> dict[str, Any]:
+    """Return the fields of a configuration that do not follow from others."""
+    return {k: value for k, value in config.to_dict().items() if k != "num_feat_extract_layers"}
