@@ -14,6 +14,7 @@ from fakes import items
 
 from w2v_cli.batch.local import LocalEngine
 from w2v_cli.batch.ray import RayEngine, Workers
+from w2v_cli.batch.ray_worker import Assignment, Worker
 from w2v_cli.cli.embed_formats import vector_formats
 from w2v_cli.errors import (
     MissingDependencyError,
@@ -52,6 +53,18 @@ class TestWorkers:
 
 
 class TestWithoutCluster:
+    def test_a_worker_has_its_threads_although_torch_is_loaded(self, tmp_path, monkeypatch):
+        import torch
+
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        n_threads = torch.get_num_threads()
+        try:
+            job = ClusterJob(str(tmp_path))
+            Worker(Assignment(job, None, 3, str(tmp_path / "nowhere")), None)
+            assert torch.get_num_threads() == 3
+        finally:
+            torch.set_num_threads(n_threads)
+
     def test_no_items(self, tmp_path):
         assert list(RayEngine(ClusterJob(str(tmp_path))).run([])) == []
 

@@ -60,6 +60,13 @@ def test_the_table_has_a_line_for_each_setting_and_says_what_suits(w2v, measured
     ]
 
 
+def test_each_measurement_is_told_as_it_is_made(w2v, measured):
+    done = w2v("bench", "mini", "--rounds", "2", "--verbose")
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(SLOW_THREADS)
+    assert lines[0] == "w2v: cpu, float32, 1 thread: one, longer, 8.0 x real time"
+
+
 def test_json_has_the_same(w2v, measured):
     done = w2v("bench", "--rounds", "2", "--format", "json")
     content = json.loads(done.stdout)

@@ -965,3 +965,13 @@ def test_an_interrupted_run_that_overwrites_says_how_it_goes_on(quick, tmp_path)
         process.send_signal(signal.SIGINT)
         process.stderr.read()
     assert "going on from step" in first_lines
+
+
+def test_a_lexicon_that_stays_is_told_of(quick, w2v, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "lexicon.json").write_text('{"words": ["stop"]}')
+    done = w2v(*quick("ctc", "--max-steps", 1, "--overwrite"))
+    assert done.exit_code == 0, done.stderr
+    assert "its lexicon.json stays" in done.stderr
+    assert (run / "lexicon.json").is_file()

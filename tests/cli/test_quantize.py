@@ -182,3 +182,11 @@ def test_what_an_earlier_model_has_left_is_gone(w2v, tmp_path):
         weights = {"int8.safetensors", "model.safetensors"}
         assert len(left & weights) == 1
         assert (target / "lexicon.json").exists()
+
+
+@pytest.mark.parametrize("command", [("quantize", "mini"), ("lm", "attach", "mini", "lm.bin")])
+def test_an_embedded_model_is_not_hidden(w2v, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    refused = w2v(*command, "-o", "mini-turns")
+    assert refused.exit_code == 2
+    assert "mini-turns: here it would hide the embedded model of that name" in refused.stderr

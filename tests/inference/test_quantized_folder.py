@@ -22,7 +22,7 @@ from w2v_cli.errors import CheckpointError, ModelNotFoundError, UsageError
 from w2v_cli.inference.emitter import Emitter
 from w2v_cli.inference.loading import Loading
 from w2v_cli.inference.quantization import is_int8_form
-from w2v_cli.inference.quantized_folder import quantize_folder
+from w2v_cli.inference.quantized_folder import halve_folder, quantize_folder
 from w2v_cli.inference.runtime import Runtime
 
 SAMPLES = np.random.default_rng(1).standard_normal(16_000).astype(np.float32) / 10
@@ -233,3 +233,25 @@ def test_a_language_is_chosen_as_in_the_model_itself(tmp_path):
 def test_it_runs_on_the_cpu_alone(folder, runtime, message):
     with pytest.raises(UsageError, match=message):
         Emitter.load(folder, runtime=runtime)
+
+
+@pytest.mark.parametrize("write", [quantize_folder, halve_folder])
+def test_words_of_an_earlier_model_do_not_stay(tmp_path, write):
+    """Another model would write them alone."""
+    plain = shutil.copytree(EMBEDDED_FOLDER / "mini", tmp_path / "plain")
+    (plain / "lexicon.json").unlink()
+    write("mini", tmp_path / "out")
+    assert (tmp_path / "out" / "lexicon.json").is_file()
+    write(plain, tmp_path / "out")
+    assert not (tmp_path / "out" / "lexicon.json").exists()
+    assert (tmp_path / "out" / "vocab.json").is_file()
+
+
+def test_what_does_not_fit_is_told_in_a_line(folder, tmp_path):
+    other = shutil.copytree(folder, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    config["num_hidden_layers"] -= 1
+    (other / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"and \d+ others; quantize") as caught:
+        Emitter.load(other)
+    assert len(str(caught.value)) < 600

@@ -14,6 +14,7 @@ from w2v_cli.batch.outcome import Engine, Item, Outcome
 from w2v_cli.batch.ray_driver import Driver
 from w2v_cli.batch.ray_feed import Feed
 from w2v_cli.batch.ray_worker import Assignment, Ledger, Worker
+from w2v_cli.counts import counted
 from w2v_cli.errors import UsageError, W2VError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Workers:
 
     def __str__(self) -> str:
         each = "one GPU" if self.num_gpus else f"{2 * self.num_cpus:g} cores"
-        return f"a Ray cluster with room for {self.count} workers of {each}"
+        return f"a Ray cluster with room for {counted(self.count, 'worker')} of {each}"
 
     @classmethod
     def on(

@@ -14,6 +14,7 @@ from w2v_cli.batch.local import LocalEngine
 from w2v_cli.batch.outcome import Item, Outcome
 from w2v_cli.batch.ray_driver import import_ray
 from w2v_cli.errors import W2VError, WorkerLostError
+from w2v_cli.inference.runtime import set_threads
 
 if TYPE_CHECKING:
     from w2v_cli.tasks.task import Job
@@ -94,8 +95,10 @@ class Worker(Generic[Result]):
     """
 
     def __init__(self, assignment: Assignment[Result], ledger: Any) -> None:
-        # Before torch is loaded, which reads it: Ray gives a worker one thread.
-        os.environ["OMP_NUM_THREADS"] = str(assignment.n_threads or _cores_of_this_machine())
+        # Ray gives a worker one thread, and torch has read that: with the assignment it was loaded.
+        n_threads = assignment.n_threads or _cores_of_this_machine()
+        os.environ["OMP_NUM_THREADS"] = str(n_threads)
+        set_threads(n_threads)
         if Path(assignment.folder).is_dir():
             os.chdir(assignment.folder)
         self._ledger = ledger

@@ -36,7 +36,11 @@ def load_config(cls: Any, name: str | os.PathLike[str], **kwargs: Any) -> Any:
     try:
         return cls.from_dict(part, **kwargs)
     except (ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{name}: its configuration makes no network: {error}") from error
+        given = ", ".join(key for key in kwargs if key != "return_unused_kwargs")
+        with_given = f", with {given} as given," if given else ""
+        raise CheckpointError(
+            f"{name}: its {CONFIG_FILE}{with_given} makes no network: {error}"
+        ) from error
 
 
 def load_config_dict(

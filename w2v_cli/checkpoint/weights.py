@@ -37,6 +37,12 @@ _WEIGHTS_NAME = re.compile(
 )
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth")
 
+# Files beside the weights without which a model writes otherwise: those of the tokenizer, and ours.
+_HOW_IT_WRITES = (
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
+    *("lexicon.json", "text_rules.json"),
+)
+
 
 @dataclass(frozen=True)
 class WeightFiles:
@@ -197,7 +203,7 @@ def with_variant(filename: str, variant: str | None) -> str:
 
 
 def remove_weights_but(folder: Path, kept: Collection[str]) -> None:
-    """Remove what an earlier model has left in a folder: its loader might prefer it.
+    """Remove weights that an earlier model has left in a folder: its loader might prefer them.
 
     Args:
         folder: Where another model was written.
@@ -206,3 +212,16 @@ def remove_weights_but(folder: Path, kept: Collection[str]) -> None:
     for path in folder.iterdir():
         if path.is_file() and _WEIGHTS_NAME.fullmatch(path.name) and path.name not in kept:
             path.unlink()
+
+
+def remove_model_but(folder: Path, kept: Collection[str]) -> None:
+    """Remove weights that an earlier model has left in a folder, and what says how it writes.
+
+    Args:
+        folder: Where another model was written.
+        kept: The names of its files.
+    """
+    remove_weights_but(folder, kept)
+    for name in _HOW_IT_WRITES:
+        if name not in kept:
+            (folder / name).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import typer
 
 from w2v_cli.cli import options
 from w2v_cli.cli.console import Console
+from w2v_cli.counts import counted
 
 if TYPE_CHECKING:
     from w2v_cli.inference.benchmark import Measurement
@@ -98,7 +99,13 @@ def bench(
             progress.begin(way.runtime.quantize or way.runtime.dtype)
             # A folder by w2v quantize has whole numbers from the first way on, and nothing else.
             if not measured or measured[0].precision != "int8":
-                measured += measure(plan, way)
+                found = measure(plan, way)
+                for one in found:
+                    console.note(
+                        f"{one.device}, {one.precision}, {counted(one.threads, 'thread')}: "
+                        f"{heard(one)}, {one.speed:.1f} x real time"
+                    )
+                measured += found
             progress.input_done()
     name = model or "random weights in the shape of wav2vec2-base"
     typer.echo(as_json(name, measured) if report == "json" else as_table(name, measured))

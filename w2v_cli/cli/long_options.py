@@ -27,8 +27,8 @@ ChunkSeconds = Annotated[
     typer.Option(
         "--chunk-seconds",
         metavar="SECONDS",
-        help="The longest piece that the network hears at once. From 15 on the text hardly depends "
-        "on it. [default: what memory has room for, up to 30]",
+        help="The longest piece that the network hears at once. From 15 on the result hardly "
+        "depends on it. [default: what memory has room for, up to 30]",
         rich_help_panel=LONG_GROUP,
     ),
 ]

@@ -49,9 +49,10 @@ def quantize(
       w2v quantize facebook/wav2vec2-large-960h-lv60-self --output large-int8
       w2v quantize my-run --output my-model --weights float16
 
-    The folder takes about a third of the space, is loaded faster, and is used by every command
-    that takes --model; what it gives is what --quantize int8 makes of the model. It runs on the
-    CPU only, cannot be trained, and other programs refuse it. No recordings are needed.
+    The folder takes about a third of the space of weights of 32 bits, is loaded faster, and is
+    used by every command that takes --model; what it gives is what --quantize int8 makes of the
+    model. It runs on the CPU only, cannot be trained, and other programs refuse it. No recordings
+    are needed.
 
     With --weights float16 it takes half of the space and is a published folder like any other:
     weights are rounded to 11 binary digits, and everything calculates with them in float32.
@@ -60,12 +61,13 @@ def quantize(
     130 interrupted.
     """
     console = Console(quiet=quiet, verbose=verbose)
-    if Path(output).resolve() == Path(model).resolve():
-        raise UsageError(f"--output {output}: this is the model itself; choose another folder")
-
+    from w2v_cli.checkpoint.resolve import locate
     from w2v_cli.language_model.layout import check_unused
 
     check_unused(Path(output), force=force)
+    folder = locate(model)
+    if folder is not None and Path(output).resolve() == folder.resolve():
+        raise UsageError(f"--output {output}: this is the model itself; choose another folder")
 
     # Only now: help and usage errors must not wait for torch and numpy.
     from w2v_cli.checkpoint.options import HubOptions

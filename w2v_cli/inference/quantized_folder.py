@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.quantized import read_quantized, refuse_whole_numbers, save_quantized
 from w2v_cli.checkpoint.renames import abbreviate, is_foreign, match_keys
 from w2v_cli.checkpoint.resolve import COMPANIONS, pin, resolve_file
-from w2v_cli.checkpoint.weights import SAFETENSORS_INDEX, find_weights, remove_weights_but
+from w2v_cli.checkpoint.weights import SAFETENSORS_INDEX, find_weights, remove_model_but
 from w2v_cli.decoding.ngram import ALPHABET_FILE, LANGUAGE_MODEL_FOLDER
 from w2v_cli.errors import CheckpointError
 from w2v_cli.inference.quantization import make_room, quantize
@@ -27,6 +28,9 @@ from w2v_cli.model.base import Wav2Vec2PreTrainedModel, skip_init
 from w2v_cli.model.config import Wav2Vec2Config
 
 Model = TypeVar("Model", bound=Wav2Vec2PreTrainedModel)
+
+# As many weights are named where none fit.
+_MOST_NAMED = 4
 
 # Weights, and what says how to read them, which the folder has of its own; programs.
 _LEFT_BEHIND = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".index.json", ".py")
@@ -80,7 +84,7 @@ def load_quantized(
     if unlike or match.missing:
         raise CheckpointError(
             f"{name}: its whole numbers do not fit {model_class.__name__}: "
-            f"{abbreviate([*match.missing, *unlike])}; quantize the model again"
+            f"{_some([*match.missing, *unlike])}; quantize the model again"
         )
     model.load_state_dict(
         {key: weights[source] for key, source in match.source_of.items()}, assign=True
@@ -88,6 +92,12 @@ def load_quantized(
     if target_lang is not None:
         load_adapter(model, target_lang, options=options)
     return model.eval()
+
+
+def _some(keys: Sequence[str]) -> str:
+    """Return the first of several keys, and how many others there are."""
+    rest = f" and {len(keys) - _MOST_NAMED} others" if len(keys) > _MOST_NAMED else ""
+    return abbreviate(keys[:_MOST_NAMED]) + rest
 
 
 def quantize_folder(
@@ -209,7 +219,7 @@ def _copy_others(source: Path, target: Path) -> set[Path]:
 
 def _remove_others(folder: Path, kept: set[Path]) -> None:
     """Remove weights, adapters and a language model that an earlier model has left in a folder."""
-    remove_weights_but(folder, {str(place) for place in kept})
+    remove_model_but(folder, {str(place) for place in kept})
     for path in folder.glob(f"{_ADAPTER}*"):
         if path.relative_to(folder) not in kept:
             path.unlink()

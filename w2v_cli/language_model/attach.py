@@ -13,7 +13,7 @@ from w2v_cli.checkpoint.language_models import copy_language_model
 from w2v_cli.checkpoint.options import HubOptions
 from w2v_cli.checkpoint.quantized import QUANTIZED_FILE
 from w2v_cli.checkpoint.resolve import COMPANIONS, locate, pin, resolve_file
-from w2v_cli.checkpoint.weights import remove_weights_but
+from w2v_cli.checkpoint.weights import remove_model_but
 from w2v_cli.decoding.alphabet import Alphabet
 from w2v_cli.decoding.kenlm_files import check_readable
 from w2v_cli.decoding.labels import fitting_labels
@@ -71,7 +71,7 @@ def attach(
     make_folder(folder)
     for name, path in files.items():
         _copy(path, folder / name)
-    remove_weights_but(folder, files)
+    remove_model_but(folder, files)
     _name_the_class(folder)
     inside = write_layout(
         folder,

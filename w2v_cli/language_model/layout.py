@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from w2v_cli.checkpoint.atomic import make_folder, write_text
+from w2v_cli.checkpoint.resolve import EMBEDDED_KNOWLEDGE
 from w2v_cli.decoding.ngram import (
     ALPHABET_FILE,
     ATTRS_FILE,
@@ -76,8 +77,12 @@ def check_unused(folder: Path, *, force: bool) -> None:
     """Refuse a folder with something in it, unless `force`, and what is no folder.
 
     Raises:
-        UsageError: There is something in it, or it is a file.
+        UsageError: There is something in it, it is a file, or it has an embedded model's name.
     """
+    if str(folder) in EMBEDDED_KNOWLEDGE:
+        raise UsageError(
+            f"--output {folder}: here it would hide the embedded model of that name; name another"
+        )
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--output {folder}: a file, not a folder; name another")
     if not force and folder.is_dir() and any(folder.iterdir()):

@@ -19,6 +19,7 @@ import torch
 
 from w2v_cli.audio import SAMPLE_RATE
 from w2v_cli.checkpoint.atomic import make_folder, write_text
+from w2v_cli.checkpoint.lexicons import LEXICON_FILE
 from w2v_cli.errors import UsageError
 from w2v_cli.model.features import count_frames
 from w2v_cli.training.checkpoints import find_checkpoints, is_partial
@@ -305,6 +306,13 @@ def claim_folder(folder: Path, settings: Mapping[str, Any], *, overwrite: bool) 
                 f"command to go on, or use --overwrite or another --output"
             )
         return bool(find_checkpoints(folder))
+    if overwrite and (folder / LEXICON_FILE).is_file():
+        log.warning(
+            "%s: its %s stays, so that the new model writes the words in it alone; remove it if "
+            "they are another model's",
+            folder,
+            LEXICON_FILE,
+        )
     make_folder(folder)
     write_text(path, json.dumps(settings, ensure_ascii=False, indent=1) + "\n")
     return False
