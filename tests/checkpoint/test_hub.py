@@ -198,6 +198,16 @@ def test_what_another_program_did_not_load_is_not_there_while_the_hub_is_away(
     assert said.endswith("); of the copy in the cache, vocab.json is missing")
 
 
+def test_a_file_that_the_model_lacked_is_not_missed_while_the_hub_is_away(hub, monkeypatch, caplog):
+    add_model(hub)
+    fetch("model.safetensors")
+    assert fetch("vocab.json") is None
+    nowhere = "http://127.0.0.1:9/{repo_id}/{revision}/{filename}"
+    monkeypatch.setattr(hub_module.constants, "HUGGINGFACE_CO_URL_TEMPLATE", nowhere)
+    assert fetch("vocab.json") is None
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [

@@ -77,6 +77,9 @@ class _HubAwayError(OSError):
 # letters that no token has.
 _NOT_ASKED = (httpx2.TransportError, OSError, ImportError, ValueError)
 
+# It has answered; or there was no token to ask with.
+_ANSWERED = (HfHubHTTPError, FileMetadataError, LocalTokenNotFoundError)
+
 _FAILURES = (httpx2.HTTPError, OSError, XetDownloadError)
 
 
@@ -118,13 +121,14 @@ def fetch_file(model_id: str, filename: str, options: HubOptions) -> Path | None
     except _FAILURES as error:
         if options.force_download:
             raise wanted.explain(error) from error
-        copy = wanted.in_cache(options.revision)[1]
+        known, copy = wanted.in_cache(options.revision)
+        if known:
+            return copy
         # Of a model that another program has loaded the cache lacks what that had no use for.
-        if copy is None:
-            if not isinstance(error, _HubAwayError) or not wanted.has_model():
-                raise wanted.explain(error) from error
-            wanted.tell_missing(error)
-        return copy
+        if not isinstance(error, _HubAwayError) or not wanted.has_model():
+            raise wanted.explain(error) from error
+        wanted.tell_missing(error)
+        return None
 
 
 def list_folder(model_id: str, folder: str, options: HubOptions) -> list[str]:
@@ -155,7 +159,8 @@ def list_folder(model_id: str, folder: str, options: HubOptions) -> list[str]:
     except (*_FAILURES, *_NOT_ASKED) as error:
         if stored:
             return stored
-        raise wanted.explain(_as_told(error)) from error
+        told = error if isinstance(error, _ANSWERED) else _away(error)
+        raise wanted.explain(told) from error
 
 
 def cached_models(cache_dir: str | os.PathLike[str] | None = None) -> list[str]:
@@ -262,8 +267,10 @@ class _WantedFile:
             )
         except RemoteEntryNotFoundError:
             metadata = None  # the download below says so again, and has the cache remember it
+        except _ANSWERED:
+            raise
         except _NOT_ASKED as error:
-            raise _as_told(error) from error
+            raise _away(error) from error
         if metadata is not None and not options.force_download:
             newest = self.in_cache(metadata.commit_hash or options.revision)[1]
             if newest is not None and newest == self.in_cache(options.revision)[1]:
@@ -409,10 +416,8 @@ class _WantedFile:
         return f", or use {listed}" if listed else ""
 
 
-def _as_told(error: Exception) -> Exception:
+def _away(error: Exception) -> _HubAwayError:
     """Return an error that says the Hub was not reached, for one of those before it answers."""
-    if isinstance(error, (HfHubHTTPError, FileMetadataError, LocalTokenNotFoundError)):
-        return error  # it has answered, or was not asked
     said = _first_line(error)
     certificates = os.environ.get("SSL_CERT_FILE")
     if certificates and isinstance(error, OSError) and not isinstance(error, httpx2.HTTPError):
