@@ -18,6 +18,7 @@ LEVELS = {
     "_lazy": 0,
     "counts": 0,
     "errors": 0,
+    "named_output": 0,
     "recording_parts": 0,
     "results": 0,
     "stderr": 0,

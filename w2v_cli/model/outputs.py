@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 
+from w2v_cli.named_output import NamedOutput
+
 Tensors = tuple[torch.Tensor, ...]
 
 
-class ModelOutput(OrderedDict[str, Any]):
+class ModelOutput(NamedOutput):
     """Fields by name, by key, or by position among those that are not None.
 
     >>> output = CausalLMOutput(logits=torch.zeros(1, 2, 3))
@@ -34,7 +35,7 @@ class ModelOutput(OrderedDict[str, Any]):
 
     def __post_init__(self) -> None:
         """Take fields by name, a mapping or pairs, that came in place of the first field."""
-        first = fields(self)[0].name  # type: ignore[arg-type]  # every subclass is a dataclass
+        first = next(iter(self.__dataclass_fields__))
         given = getattr(self, first)
         if list(self) != [first] or isinstance(given, torch.Tensor):
             return
@@ -44,19 +45,6 @@ class ModelOutput(OrderedDict[str, Any]):
             super().__delitem__(first)
             for name, value in pairs:
                 setattr(self, name, value)
-
-    def __getitem__(self, key: Any) -> Any:
-        return super().__getitem__(key) if isinstance(key, str) else self.to_tuple()[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        super().__setitem__(key, value)
-        super().__setattr__(key, value)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        names = {field.name for field in fields(self)}  # type: ignore[arg-type]  # as above
-        if value is not None and name in names:
-            super().__setitem__(name, value)
-        super().__setattr__(name, value)
 
     def __delitem__(self, key: str) -> None:
         raise TypeError(f"a {type(self).__name__} keeps its fields; {key!r} can't be deleted")
@@ -69,14 +57,6 @@ class ModelOutput(OrderedDict[str, Any]):
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         raise TypeError(f"a {type(self).__name__} has fixed fields; update() is not for it")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        values = tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]  # as above
-        return type(self), values
-
-    def to_tuple(self) -> tuple[Any, ...]:
-        """Return the fields that are not None, in their order."""
-        return tuple(self[name] for name in self)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from w2v_cli.processing.named_output import NamedOutput
+from w2v_cli.named_output import NamedOutput
 
 # What the word offsets and the character offsets of one text look like to the caller:
 # {"char": "A", "start_offset": 3, "end_offset": 5}, in output frames, the end exclusive.

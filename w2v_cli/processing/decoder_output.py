@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from w2v_cli.processing.named_output import NamedOutput
+from w2v_cli.named_output import NamedOutput
 
 
 @dataclass
