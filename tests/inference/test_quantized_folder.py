@@ -242,8 +242,13 @@ def test_words_of_an_earlier_model_do_not_stay(tmp_path, write):
     (plain / "lexicon.json").unlink()
     write("mini", tmp_path / "out")
     assert (tmp_path / "out" / "lexicon.json").is_file()
+    for name in ("text_rules.json", "added_tokens.json", "preprocessor_config.json"):
+        (tmp_path / "out" / name).write_text("{}")
+        (plain / name).unlink(missing_ok=True)
     write(plain, tmp_path / "out")
-    assert not (tmp_path / "out" / "lexicon.json").exists()
+    for name in ("lexicon.json", "text_rules.json", "added_tokens.json"):
+        assert not (tmp_path / "out" / name).exists()
+    assert not (tmp_path / "out" / "preprocessor_config.json").exists()
     assert (tmp_path / "out" / "vocab.json").is_file()
 
 

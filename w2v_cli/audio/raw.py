@@ -27,6 +27,7 @@ _FILES = (
     (0, b"caff", "a CAF file"),
     (0, b".snd", "an AU file"),
     (0, b"RF64", "an RF64 file"),
+    (0, b"BW64", "a BW64 file"),
     (0, b"RIFX", "a RIFX file"),
     (0, b"riff\x2e\x91\xcf\x11", "a Wave64 file"),
     (0, b"\x1a\x45\xdf\xa3", "a Matroska file"),

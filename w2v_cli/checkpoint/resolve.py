@@ -30,6 +30,9 @@ COMPANIONS = (
 )
 """The published files of a model besides its weights, adapters and language model."""
 
+RULES_FILE = "text_rules.json"
+"""Ours: how the texts that a model has learnt from were written."""
+
 EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "models"
 
 # What each embedded model knows, in the words an error message needs.

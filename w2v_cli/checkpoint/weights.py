@@ -21,8 +21,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from w2v_cli.checkpoint.configs import read_json_object
+from w2v_cli.checkpoint.lexicons import LEXICON_FILE
 from w2v_cli.checkpoint.options import HubOptions
-from w2v_cli.checkpoint.resolve import resolve_file
+from w2v_cli.checkpoint.resolve import COMPANIONS, RULES_FILE, resolve_file
 from w2v_cli.errors import CheckpointError, ModelNotFoundError
 
 logger = logging.getLogger(__name__)
@@ -37,11 +38,10 @@ _WEIGHTS_NAME = re.compile(
 )
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth")
 
-# Files beside the weights without which a model writes otherwise: those of the tokenizer, and ours.
-_HOW_IT_WRITES = (
-    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
-    *("lexicon.json", "text_rules.json"),
-)
+# Ours, beside the published ones.
+_OWN_FILES = (LEXICON_FILE, RULES_FILE)
+# What every model brings, and what people read.
+_NOT_LEFT = ("config.json", "README.md")
 
 
 @dataclass(frozen=True)
@@ -215,13 +215,13 @@ def remove_weights_but(folder: Path, kept: Collection[str]) -> None:
 
 
 def remove_model_but(folder: Path, kept: Collection[str]) -> None:
-    """Remove weights that an earlier model has left in a folder, and what says how it writes.
+    """Remove weights that an earlier model has left, and what says how it hears and writes.
 
     Args:
         folder: Where another model was written.
         kept: The names of its files.
     """
     remove_weights_but(folder, kept)
-    for name in _HOW_IT_WRITES:
-        if name not in kept:
+    for name in (*COMPANIONS, *_OWN_FILES):
+        if name not in kept and name not in _NOT_LEFT:
             (folder / name).unlink(missing_ok=True)

@@ -34,9 +34,6 @@ from w2v_cli.formats.format import Format
 from w2v_cli.formats.spoken import recording_name
 from w2v_cli.recording_parts import split_part
 
-# Formats whose lines begin with the name of a recording, without its folder and its suffix.
-_LINES_OF_RECORDINGS = ("rttm", "ctm", "stm")
-
 
 def chosen_formats(names: Sequence[str], formats: Iterable[str]) -> tuple[str, ...]:
     """Return the formats, each once, in the order of `formats`; ``all`` stands for all.
@@ -127,7 +124,7 @@ def _check_stream(
             f"--format {name}: a file holds one recording, and there are {len(items)}; name "
             f"a folder for the files: --output {_as_folder(output)}"
         )
-    if name in _LINES_OF_RECORDINGS:
+    if form.tells_apart_by_name:
         _refuse_one_name(items, name, output)
     if form.gathering is not None and several and not is_plain_file(output):
         raise UsageError(

@@ -61,8 +61,8 @@ def transcript_formats(
         "lrc": Format(".lrc", lambda transcript: lrc(transcript, chosen)),
         # Audacity imports labels from .txt alone.
         "audacity": Format(".labels.txt", lambda transcript: audacity_labels(transcript, chosen)),
-        "ctm": Format(".ctm", ctm, "lines"),
-        "stm": Format(".stm", stm, "lines"),
+        "ctm": Format(".ctm", ctm, "lines", tells_apart_by_name=True),
+        "stm": Format(".stm", stm, "lines", tells_apart_by_name=True),
         "textgrid": Format(".TextGrid", text_grid),
     }
 

@@ -52,12 +52,15 @@ class Format(Generic[Result_contra]):
             empty, or bytes.
         joining: How several recordings share a file; None where they don't, as text.
         gathering: How they share one that is no text; None where they don't.
+        tells_apart_by_name: Lines belong to a recording by its `recording_name` alone, so that two
+            of one name cannot share a file.
     """
 
     suffix: str
     write: Callable[[Result_contra], str | bytes]
     joining: Joining | None = None
     gathering: Gathering[Result_contra] | None = None
+    tells_apart_by_name: bool = False
 
     @property
     def holds_several(self) -> bool:

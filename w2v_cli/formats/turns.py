@@ -158,7 +158,7 @@ def _of_words(
 
 TURN_FORMATS: Mapping[str, Format[Diarization]] = MappingProxyType(
     {
-        "rttm": Format(".rttm", rttm, "lines"),
+        "rttm": Format(".rttm", rttm, "lines", tells_apart_by_name=True),
         "txt": Format(".txt", turns_text, "headings"),
         "json": Format(".json", lambda result: json_object(turns_fields(result)), "array"),
         "jsonl": Format(".jsonl", lambda result: json_object_line(turns_fields(result)), "lines"),

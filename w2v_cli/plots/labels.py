@@ -6,6 +6,7 @@ labels that are best most often, over time. Of whole recordings: a bar for each 
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -44,7 +45,7 @@ _HANDLE_INCHES, _LETTER_INCHES, _ROW_INCHES = 0.5, 0.075, 0.22  # of the legend
 # Labels beyond these share a colour: nobody tells nine apart.
 _COLORS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, YELLOW)
 _OTHER = "#BBBBBB"
-_OTHERS = "other labels"
+_OTHER_LABELS = "other labels"
 _DARK = {BLUE, GREEN, VERMILLION, BLACK}  # what white letters can be read on
 _LINES: Any = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
@@ -83,9 +84,9 @@ def _over_time(result: Classification, channels: Sequence[int], threshold: float
     heights = [_WAVEFORM_INCHES] + [_BAND_INCHES, _SCORES_INCHES] * len(channels)
     colors = label_colors(result, threshold)
     others = bands_of_others(result, channels, threshold, colors)
-    entries = [*colors, *([_OTHERS] if others else [])]
+    entries = [*colors, *([_OTHER_LABELS] if others else [])]
     n_beside = _n_beside(entries)
-    head = _HEAD_INCHES + _ROW_INCHES * (-(-len(entries) // n_beside) - 1)
+    head = _HEAD_INCHES + _ROW_INCHES * (math.ceil(len(entries) / n_beside) - 1)
     figure = new_figure(_WIDTH_INCHES, head + sum(heights) + _AXIS_INCHES)
     axes = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     begin, end = _span(result)
@@ -218,7 +219,7 @@ def _legend(
         for (label, color), line in zip(colors.items(), _LINES, strict=False)
     ]
     if others:
-        handles.append(Patch(color=_OTHER, label=_OTHERS))
+        handles.append(Patch(color=_OTHER, label=_OTHER_LABELS))
     if handles:
         figure.legend(handles=handles, loc="outside upper left", ncols=n_columns)
     else:

@@ -11,7 +11,7 @@ from typing import Any
 
 from w2v_cli.checkpoint.lexicons import own_lexicon
 from w2v_cli.checkpoint.options import HubOptions
-from w2v_cli.checkpoint.resolve import pin, resolve_file
+from w2v_cli.checkpoint.resolve import RULES_FILE, pin, resolve_file
 from w2v_cli.counts import counted
 from w2v_cli.errors import CheckpointError, UsageError
 from w2v_cli.inference.loading import Loading
@@ -36,7 +36,7 @@ from w2v_cli.training.manifests import Example, measured_split, read_examples, s
 from w2v_cli.training.objective import Result
 from w2v_cli.training.speakers import SpeakersObjective, pairs_of
 from w2v_cli.training.start import Start, names_of
-from w2v_cli.training.texts import RULES_FILE, TextRules, saved_rules
+from w2v_cli.training.texts import TextRules, saved_rules
 from w2v_cli.training.turn_errors import TurnsObjective
 
 Measurable = CTCObjective | KeywordsObjective | SpeakersObjective | TurnsObjective

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from w2v_cli.checkpoint.atomic import write_text
+from w2v_cli.checkpoint.resolve import RULES_FILE
 from w2v_cli.processing.tokenizer import Wav2Vec2CTCTokenizer
 from w2v_cli.scoring import basic_normalizer, normalize
-
-RULES_FILE = "text_rules.json"
 
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
 WORD_DELIMITER = "|"
